@@ -1,0 +1,222 @@
+//! What can go wrong, and how it is told. An [`Error`] is made where the fault is known, so its text names the
+//! node and the command and says what was expected; it never holds a value or a password. It is one pointer wide
+//! and cheap to clone, because several callers may wait for one load and all of them are owed the reason.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+/// The result of every call of this library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The class of an [`Error`], for matching. Each one is a status of the C API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument that can never be right: an empty key, a delta that cannot be negated.
+    InvalidArgument,
+    /// An option or a location that cannot be used, or does not fit another one.
+    Config,
+    /// The connection was refused, reset or closed, or the other side does not speak Redis.
+    Io,
+    /// Nothing came back within the time budget of the call.
+    Timeout,
+    /// The server asks for a password, refuses the one it got, or denies the command to this user.
+    Auth,
+    /// Any other error reply of the server.
+    Server,
+    /// The stored value is not of the type the operation needs, or a counter would overflow.
+    WrongType,
+    /// The stored bytes cannot be turned into a value.
+    Decode,
+    /// The node is refused for now because it failed several times in a row, or no node serves the key.
+    Unavailable,
+    /// The lock or the lease is no longer held.
+    Lost,
+    /// The caller's own function failed; the source is its error.
+    Callback,
+    /// A panic was caught at the C boundary.
+    Panic,
+    /// The operation does not exist for this layout, store or build.
+    Unsupported,
+}
+
+/// A fault: its kind, the node and command it concerns, and what was expected.
+#[derive(Clone)]
+pub struct Error(Arc<Fault>);
+
+#[derive(Clone)]
+struct Fault {
+    kind: ErrorKind,
+    text: String,
+    code: Option<String>,
+    node: Option<String>,
+    command: Option<&'static str>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Error(Arc::new(Fault { kind, text: text.into(), code: None, node: None, command: None, source: None }))
+    }
+
+    /// An error reply of the server, as it stood on the wire: its first word is the code.
+    pub(crate) fn from_server(reply: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(reply).into_owned();
+        let code = server_code(&text);
+        let kind = match code {
+            "NOAUTH" | "WRONGPASS" | "NOPERM" => ErrorKind::Auth,
+            "WRONGTYPE" => ErrorKind::WrongType,
+            _ if text.contains("invalid password") || text.contains("without any password") => ErrorKind::Auth,
+            _ if text.contains("not an integer") || text.contains("would overflow") => ErrorKind::WrongType,
+            _ => ErrorKind::Server,
+        };
+        let code = code.to_owned();
+        Error::new(kind, text).edit(|fault| fault.code = Some(code))
+    }
+
+    pub(crate) fn from_io(error: std::io::Error, doing: &str) -> Self {
+        use std::io::ErrorKind as Io;
+        let kind = match error.kind() {
+            Io::TimedOut | Io::WouldBlock => ErrorKind::Timeout,
+            _ => ErrorKind::Io,
+        };
+        Error::new(kind, format!("{doing}: {error}")).caused_by(error)
+    }
+
+    /// The fault of a caller's function.
+    pub(crate) fn callback(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source: Arc<dyn StdError + Send + Sync> = Arc::from(source.into());
+        Error::new(ErrorKind::Callback, source.to_string()).edit(|fault| fault.source = Some(source))
+    }
+
+    pub(crate) fn at_node(self, name: &str) -> Self {
+        self.edit(|fault| {
+            fault.node.get_or_insert_with(|| name.to_owned());
+        })
+    }
+
+    pub(crate) fn during(self, command: &'static str) -> Self {
+        self.edit(|fault| {
+            fault.command.get_or_insert(command);
+        })
+    }
+
+    pub(crate) fn caused_by(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.edit(|fault| fault.source = Some(Arc::new(source)))
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Fault)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// The class of this error.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The name of the node it happened at, when it concerns one.
+    pub fn node(&self) -> Option<&str> {
+        self.0.node.as_deref()
+    }
+
+    /// The Redis command that failed, when it concerns one.
+    pub fn command(&self) -> Option<&'static str> {
+        self.0.command
+    }
+
+    /// The first word of the server's error reply (`OOM`, `NOPERM`, ...), when a server said it.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// True when the time budget of the call was spent.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::Timeout
+    }
+
+    /// True when the server could not be asked at all, or could not serve just now: the faults that
+    /// `on_error=miss` turns into a miss.
+    pub fn is_unavailable(&self) -> bool {
+        match self.kind() {
+            ErrorKind::Io | ErrorKind::Timeout | ErrorKind::Unavailable => true,
+            ErrorKind::Server => matches!(
+                self.code(),
+                Some("LOADING" | "OOM" | "READONLY" | "CLUSTERDOWN" | "MASTERDOWN")
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// The code word of an error reply. On Redis 6.2 the error of a command inside a script stands in the middle of
+/// the text ("ERR Error running script (call to f_..): @user_script:1: OOM command not allowed ..."); later
+/// servers put it first.
+fn server_code(text: &str) -> &str {
+    const INSIDE: [&str; 6] = ["OOM", "READONLY", "MISCONF", "WRONGTYPE", "NOPERM", "CLUSTERDOWN"];
+    let first = text.split(' ').next().unwrap_or_default();
+    if !text.contains("Error running script") {
+        return first;
+    }
+    let inner = text.split([' ', ':']).find_map(|word| {
+        let word = word.trim_start_matches('-');
+        INSIDE.into_iter().find(|code| *code == word)
+    });
+    inner.unwrap_or(first)
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.0.node, self.0.command) {
+            (Some(node), Some(command)) => write!(f, "{node}: {command}: ")?,
+            (Some(node), None) => write!(f, "{node}: ")?,
+            (None, Some(command)) => write!(f, "{command}: ")?,
+            (None, None) => {}
+        }
+        f.write_str(&self.0.text)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({self})", self.0.kind)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn server_errors_are_told_apart_by_their_code_word() {
+        let kind = |text: &str| Error::from_server(text.as_bytes()).kind();
+        assert_eq!(kind("NOAUTH Authentication required."), ErrorKind::Auth);
+        assert_eq!(kind("ERR invalid password"), ErrorKind::Auth);
+        assert_eq!(kind("WRONGTYPE Operation against a key"), ErrorKind::WrongType);
+        assert_eq!(kind("ERR value is not an integer or out of range"), ErrorKind::WrongType);
+        assert_eq!(kind("ERR increment or decrement would overflow"), ErrorKind::WrongType);
+        assert_eq!(kind("ERR unknown command"), ErrorKind::Server);
+    }
+
+    #[test]
+    fn the_code_is_found_inside_a_script_error_of_redis_6() {
+        let text = "ERR Error running script (call to f_ab): @user_script:1: -OOM command not allowed when used memory";
+        let error = Error::from_server(text.as_bytes());
+        assert_eq!(error.code(), Some("OOM"));
+        assert!(error.is_unavailable());
+    }
+
+    #[test]
+    fn the_text_names_node_and_command() {
+        let error = Error::new(ErrorKind::Timeout, "no reply within 1s").during("GET").at_node("127.0.0.1:6379");
+        assert_eq!(error.to_string(), "127.0.0.1:6379: GET: no reply within 1s");
+        assert_eq!(error.clone().at_node("other").node(), Some("127.0.0.1:6379"));
+    }
+}
