@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Decode,
     /// The node is refused for now because it failed several times in a row, or no node serves the key.
     Unavailable,
+    /// Another caller is still computing the value, and the wait for it is over.
+    Busy,
     /// The lock or the lease is no longer held.
     Lost,
     /// The caller's own function failed; the source is its error.
@@ -57,7 +59,14 @@ struct Fault {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Error(Arc::new(Fault { kind, text: text.into(), code: None, node: None, command: None, source: None }))
+        Error(Arc::new(Fault {
+            kind,
+            text: text.into(),
+            code: None,
+            node: None,
+            command: None,
+            source: None,
+        }))
     }
 
     /// An error reply of the server, as it stood on the wire: its first word is the code.
@@ -67,8 +76,12 @@ impl Error {
         let kind = match code {
             "NOAUTH" | "WRONGPASS" | "NOPERM" => ErrorKind::Auth,
             "WRONGTYPE" => ErrorKind::WrongType,
-            _ if text.contains("invalid password") || text.contains("without any password") => ErrorKind::Auth,
-            _ if text.contains("not an integer") || text.contains("would overflow") => ErrorKind::WrongType,
+            _ if text.contains("invalid password") || text.contains("without any password") => {
+                ErrorKind::Auth
+            }
+            _ if text.contains("not an integer") || text.contains("would overflow") => {
+                ErrorKind::WrongType
+            }
             _ => ErrorKind::Server,
         };
         let code = code.to_owned();
@@ -87,7 +100,8 @@ impl Error {
     /// The fault of a caller's function.
     pub(crate) fn callback(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source: Arc<dyn StdError + Send + Sync> = Arc::from(source.into());
-        Error::new(ErrorKind::Callback, source.to_string()).edit(|fault| fault.source = Some(source))
+        Error::new(ErrorKind::Callback, source.to_string())
+            .edit(|fault| fault.source = Some(source))
     }
 
     pub(crate) fn at_node(self, name: &str) -> Self {
@@ -154,7 +168,14 @@ impl Error {
 /// the text ("ERR Error running script (call to f_..): @user_script:1: OOM command not allowed ..."); later
 /// servers put it first.
 fn server_code(text: &str) -> &str {
-    const INSIDE: [&str; 6] = ["OOM", "READONLY", "MISCONF", "WRONGTYPE", "NOPERM", "CLUSTERDOWN"];
+    const INSIDE: [&str; 6] = [
+        "OOM",
+        "READONLY",
+        "MISCONF",
+        "WRONGTYPE",
+        "NOPERM",
+        "CLUSTERDOWN",
+    ];
     let first = text.split(' ').next().unwrap_or_default();
     if !text.contains("Error running script") {
         return first;
@@ -186,7 +207,10 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
     }
 }
 
@@ -199,9 +223,18 @@ mod tests {
         let kind = |text: &str| Error::from_server(text.as_bytes()).kind();
         assert_eq!(kind("NOAUTH Authentication required."), ErrorKind::Auth);
         assert_eq!(kind("ERR invalid password"), ErrorKind::Auth);
-        assert_eq!(kind("WRONGTYPE Operation against a key"), ErrorKind::WrongType);
-        assert_eq!(kind("ERR value is not an integer or out of range"), ErrorKind::WrongType);
-        assert_eq!(kind("ERR increment or decrement would overflow"), ErrorKind::WrongType);
+        assert_eq!(
+            kind("WRONGTYPE Operation against a key"),
+            ErrorKind::WrongType
+        );
+        assert_eq!(
+            kind("ERR value is not an integer or out of range"),
+            ErrorKind::WrongType
+        );
+        assert_eq!(
+            kind("ERR increment or decrement would overflow"),
+            ErrorKind::WrongType
+        );
         assert_eq!(kind("ERR unknown command"), ErrorKind::Server);
     }
 
@@ -215,8 +248,13 @@ mod tests {
 
     #[test]
     fn the_text_names_node_and_command() {
-        let error = Error::new(ErrorKind::Timeout, "no reply within 1s").during("GET").at_node("127.0.0.1:6379");
+        let error = Error::new(ErrorKind::Timeout, "no reply within 1s")
+            .during("GET")
+            .at_node("127.0.0.1:6379");
         assert_eq!(error.to_string(), "127.0.0.1:6379: GET: no reply within 1s");
-        assert_eq!(error.clone().at_node("other").node(), Some("127.0.0.1:6379"));
+        assert_eq!(
+            error.clone().at_node("other").node(),
+            Some("127.0.0.1:6379")
+        );
     }
 }

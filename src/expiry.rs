@@ -93,7 +93,9 @@ impl Clock {
 
 /// Local Unix time in milliseconds; 0 on a machine whose clock stands before 1970.
 pub(crate) fn local_unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -106,15 +108,23 @@ mod tests {
         assert_eq!(Life::after(Duration::ZERO), Life::Expired);
         assert_eq!(Life::after(Duration::from_nanos(1)), Life::Millis(1));
         assert_eq!(Life::after(Duration::from_micros(1001)), Life::Millis(2));
-        assert_eq!(Life::after(Duration::from_millis(FOREVER_MS)), Life::Millis(FOREVER_MS));
-        assert_eq!(Life::after(Duration::from_millis(FOREVER_MS + 1)), Life::Forever);
+        assert_eq!(
+            Life::after(Duration::from_millis(FOREVER_MS)),
+            Life::Millis(FOREVER_MS)
+        );
+        assert_eq!(
+            Life::after(Duration::from_millis(FOREVER_MS + 1)),
+            Life::Forever
+        );
         assert_eq!(Life::after(Duration::MAX), Life::Forever);
     }
 
     #[test]
     fn jitter_only_shortens_and_never_to_nothing() {
         for _ in 0..1000 {
-            let Life::Millis(ms) = Life::Millis(1000).jittered(0.2) else { panic!("still finite") };
+            let Life::Millis(ms) = Life::Millis(1000).jittered(0.2) else {
+                panic!("still finite")
+            };
             assert!((800..=1000).contains(&ms), "{ms}");
             assert_eq!(Life::Millis(1).jittered(1.0), Life::Millis(1));
         }

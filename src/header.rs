@@ -51,18 +51,31 @@ pub(crate) struct LeaseBlock {
 impl Header {
     /// The short header of a value.
     pub(crate) fn short(codec: u8, compressor: u8) -> Self {
-        Header { has_value: true, negative: false, codec, compressor, cost: 0, lease: None }
+        Header {
+            has_value: true,
+            negative: false,
+            codec,
+            compressor,
+            cost: 0,
+            lease: None,
+        }
     }
 
     /// The header that `head` opens with. `None` when it does not open with one: not the magic byte, another
     /// version, unknown flags, or cut short.
     pub(crate) fn parse(head: &[u8]) -> Option<Self> {
-        let &[magic, flags, format, cost, ref rest @ ..] = head else { return None };
+        let &[magic, flags, format, cost, ref rest @ ..] = head else {
+            return None;
+        };
         let known = PAYLOAD | LEASE | NEGATIVE;
         if magic != MAGIC || flags >> 4 != VERSION || flags & 0x0f & !known != 0 {
             return None;
         }
-        let lease = if flags & LEASE != 0 { Some(LeaseBlock::parse(rest)?) } else { None };
+        let lease = if flags & LEASE != 0 {
+            Some(LeaseBlock::parse(rest)?)
+        } else {
+            None
+        };
         let header = Header {
             has_value: flags & PAYLOAD != 0,
             negative: flags & NEGATIVE != 0,
@@ -81,7 +94,8 @@ impl Header {
             | flag(self.has_value, PAYLOAD)
             | flag(self.lease.is_some(), LEASE)
             | flag(self.negative, NEGATIVE);
-        let mut head: Head = SmallVec::from_slice(&[MAGIC, flags, self.codec << 4 | self.compressor, self.cost]);
+        let mut head: Head =
+            SmallVec::from_slice(&[MAGIC, flags, self.codec << 4 | self.compressor, self.cost]);
         if let Some(lease) = self.lease {
             head.extend_from_slice(&lease.stale_ms.to_le_bytes());
             head.extend_from_slice(&lease.soft_expire_ms.to_le_bytes());
@@ -93,7 +107,11 @@ impl Header {
 
     /// How many bytes come before the payload.
     pub(crate) fn len(&self) -> usize {
-        if self.lease.is_some() { HEAD_LEN } else { SHORT }
+        if self.lease.is_some() {
+            HEAD_LEN
+        } else {
+            SHORT
+        }
     }
 
     /// Whether a plain read sees a value here at server time `now_ms` (asked for only when it matters).
@@ -104,7 +122,10 @@ impl Header {
     /// Whether its soft expiry, if any, is still to come.
     pub(crate) fn is_fresh(&self, now_ms: impl FnOnce() -> u64) -> bool {
         match self.lease {
-            Some(LeaseBlock { soft_expire_ms: soft @ 1.., .. }) => soft > now_ms(),
+            Some(LeaseBlock {
+                soft_expire_ms: soft @ 1..,
+                ..
+            }) => soft > now_ms(),
             _ => true,
         }
     }
@@ -138,31 +159,73 @@ mod tests {
 
     #[test]
     fn the_long_header_is_the_documented_32_bytes() {
-        let lease =
-            LeaseBlock { stale_ms: 0x0403_0201, soft_expire_ms: 5, deadline_ms: 6, token: *b"\x01tokens\xff" };
-        let header = Header { lease: Some(lease), ..Header::short(3, 2) };
+        let lease = LeaseBlock {
+            stale_ms: 0x0403_0201,
+            soft_expire_ms: 5,
+            deadline_ms: 6,
+            token: *b"\x01tokens\xff",
+        };
+        let header = Header {
+            lease: Some(lease),
+            ..Header::short(3, 2)
+        };
         let bytes = header.encode();
         assert_eq!(&bytes[..8], [0xC1, 0x13, 0x32, 0, 1, 2, 3, 4]);
-        assert_eq!(&bytes[8..24], [5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            &bytes[8..24],
+            [5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]
+        );
         assert_eq!(&bytes[24..], b"\x01tokens\xff");
         assert_eq!(Header::parse(&bytes), Some(header));
     }
 
     #[test]
     fn what_is_not_a_header_is_refused() {
-        for bytes in [&b""[..], b"\xC1", b"\xC1\x11\x00", b"\xC1\x21\x00\x00", b"\xC1\x19\x00\x00", b"\xC1\x13\x00\x00short", b"{\"a\":1}"] {
+        for bytes in [
+            &b""[..],
+            b"\xC1",
+            b"\xC1\x11\x00",
+            b"\xC1\x21\x00\x00",
+            b"\xC1\x19\x00\x00",
+            b"\xC1\x13\x00\x00short",
+            b"{\"a\":1}",
+        ] {
             assert_eq!(Header::parse(bytes), None, "{bytes:?}");
         }
     }
 
     #[test]
     fn placeholders_negative_and_soft_expired_entries_are_not_live() {
-        let fresh_until = |soft| LeaseBlock { soft_expire_ms: soft, ..LeaseBlock::default() };
-        let value = Header { lease: Some(fresh_until(100)), ..Header::short(0, 0) };
+        let fresh_until = |soft| LeaseBlock {
+            soft_expire_ms: soft,
+            ..LeaseBlock::default()
+        };
+        let value = Header {
+            lease: Some(fresh_until(100)),
+            ..Header::short(0, 0)
+        };
         assert!(value.is_live(|| 99));
         assert!(!value.is_live(|| 100));
-        assert!(!Header { has_value: false, ..value }.is_live(|| 0));
-        assert!(!Header { negative: true, ..value }.is_live(|| 0));
-        assert!(Header { lease: Some(fresh_until(0)), ..value }.is_live(|| u64::MAX));
+        assert!(
+            !Header {
+                has_value: false,
+                ..value
+            }
+            .is_live(|| 0)
+        );
+        assert!(
+            !Header {
+                negative: true,
+                ..value
+            }
+            .is_live(|| 0)
+        );
+        assert!(
+            Header {
+                lease: Some(fresh_until(0)),
+                ..value
+            }
+            .is_live(|| u64::MAX)
+        );
     }
 }

@@ -86,6 +86,24 @@ impl KeyList {
         self.ends.push(self.bytes.len());
     }
 
+    /// Appends a complete key. (An empty one, which no cache writes, is passed over.)
+    pub(crate) fn push_bytes(&mut self, key: &[u8]) {
+        if key.is_empty() {
+            return;
+        }
+        self.bytes.extend_from_slice(key);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// A copy of at most `most` keys from place `from` on.
+    pub(crate) fn part(&self, from: usize, most: usize) -> KeyList {
+        let mut part = KeyList::default();
+        for (_, key) in (from..self.len()).take(most).filter_map(|index| Some((index, self.get(index)?))) {
+            part.push_bytes(key);
+        }
+        part
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -204,6 +222,9 @@ pub(crate) trait Backend: Send + Sync + fmt::Debug {
 
     /// The next batch of keys that match; returns the cursor to go on with, 0 at the end.
     fn scan(&self, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64>;
+
+    /// How much of a node's key space lies behind a cursor of [`scan`](Backend::scan), 0 to 1.
+    fn walked(&self, cursor: u64) -> f64;
 
     /// UNLINK of keys that a scan of `node` has shown; returns how many there were.
     fn unlink(&self, node: &str, keys: &KeyList) -> Result<u64>;

@@ -1,0 +1,388 @@
+//! The cache itself: one short method an operation. Each makes the wire key, asks the backend, and decodes what
+//! came back; what is longer has its own file (`many`, `lifetime`, `counters`, `sweep`, `herd`).
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::backend::{Access, Backend, Sink, WireKey};
+use crate::config::{Config, Hooks, OnDecodeError, OnError, Options};
+use crate::entry::{self, Decode, Fill, Gather};
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::{Clock, Expiry, Life};
+use crate::herd::Flights;
+use crate::key::KeySpace;
+use crate::stats::{Counters, Stats};
+
+/// A cache: a handle on one or more servers (or on an embedded store), a prefix and a version.
+///
+/// Cloning is cheap, and clones and [views](Cache::version) share connections and counters. Every method takes
+/// `&self` and may be called from any number of threads at once; a call blocks its own thread only, and at most
+/// for the `timeout` of the cache. After `fork()` the child may go on using it: it opens connections of its own.
+///
+/// Absence is never an error: reads give an `Option`. With `on_error=miss` an unreachable server is a miss too.
+#[derive(Clone)]
+pub struct Cache {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) keys: Arc<KeySpace>,
+}
+
+/// What all clones and views of a cache have in common.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) hooks: Hooks,
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) counters: Counters,
+    pub(crate) flights: Flights,
+    /// Whether the error hook has heard of an undecodable value already.
+    pub(crate) decode_told: std::sync::atomic::AtomicBool,
+}
+
+impl Cache {
+    /// Opens a cache on a location: `redis://host:port/db?prefix=app&ttl=5m`, `/path/to.sock`, `memory://`, ...
+    /// Several locations are separated by commas. Every option can stand in the query.
+    ///
+    /// No network: connections are opened when they are needed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] names the location or option, its value, and what would be accepted.
+    pub fn open(url: &str) -> Result<Cache> {
+        Config::parse(url)?.connect()
+    }
+
+    pub(crate) fn assemble(options: Options, hooks: Hooks, backend: Arc<dyn Backend>) -> Cache {
+        let keys = Arc::new(KeySpace::new(&options, &hooks));
+        let shared = Shared {
+            options,
+            hooks,
+            backend,
+            counters: Counters::default(),
+            flights: Flights::default(),
+            decode_told: false.into(),
+        };
+        Cache {
+            shared: Arc::new(shared),
+            keys,
+        }
+    }
+
+    /// A view on another version of the keys, which shares everything else with this one. No network.
+    #[must_use]
+    pub fn version(&self, version: u64) -> Cache {
+        Cache {
+            shared: self.shared.clone(),
+            keys: Arc::new(self.keys.at_version(version)),
+        }
+    }
+
+    /// The version this view reads and writes.
+    pub fn current_version(&self) -> u64 {
+        self.keys.version()
+    }
+
+    /// The value under `key`, decoded. One round trip.
+    ///
+    /// Any integer on the wire becomes any numeric type it fits, and bytes written by C or
+    /// [`set_bytes`](Cache::set_bytes) become `String` or `Vec<u8>`.
+    ///
+    /// # Errors
+    /// A value that is no `T` is a miss, or [`ErrorKind::Decode`] with `on_decode_error=error`.
+    pub fn get<T: DeserializeOwned>(&self, key: impl AsRef<[u8]>) -> Result<Option<T>> {
+        let key = self.wire_key(key)?;
+        let mut sink = Decode::new(&self.shared.options);
+        match self.fetch(&key, &mut sink)? {
+            None => Ok(None),
+            Some(clock) => self.count_read(sink.finish(clock)),
+        }
+    }
+
+    /// The payload under `key` as bytes: what `set_bytes` or C wrote, the serialized form of a typed value, the
+    /// digits of an integer, or a foreign value as it is. One round trip.
+    pub fn get_bytes(&self, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>> {
+        let key = self.wire_key(key)?;
+        let mut sink = Gather::new(&self.shared.options);
+        match self.fetch(&key, &mut sink)? {
+            None => Ok(None),
+            Some(clock) => self.count_read(sink.into_bytes(clock)),
+        }
+    }
+
+    /// Copies the payload under `key` into `memory` and tells its length; allocates nothing. When the length is
+    /// more than the memory holds, nothing was written. One round trip.
+    pub fn get_into(&self, key: impl AsRef<[u8]>, memory: &mut [u8]) -> Result<Option<usize>> {
+        let key = self.wire_key(key)?;
+        let mut sink = Fill::new(&self.shared.options, memory);
+        match self.fetch(&key, &mut sink)? {
+            None => Ok(None),
+            Some(clock) => self.count_read(sink.finish(clock)),
+        }
+    }
+
+    /// Stores a value. An expiry that has passed already removes the key. One round trip.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a value that cannot be serialized or is larger than `max_value`.
+    pub fn set<T: Serialize + ?Sized>(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: &T,
+        expiry: impl Into<Expiry>,
+    ) -> Result<()> {
+        let key = self.wire_key(key)?;
+        entry::with_scratch(|body| {
+            let head = self.report(entry::encode(&self.shared.options, value, body))?;
+            self.store(&key, &head, body, expiry.into())
+        })
+    }
+
+    /// Stores bytes as they are. One round trip.
+    pub fn set_bytes(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: &[u8],
+        expiry: impl Into<Expiry>,
+    ) -> Result<()> {
+        let key = self.wire_key(key)?;
+        let head = self.report(entry::head_of_bytes(&self.shared.options, value))?;
+        self.store(&key, &head, value, expiry.into())
+    }
+
+    /// Stores a value only where there is none: true when it did. With an expiry that has passed already, nothing
+    /// is stored and nothing removed. One round trip; a second over an entry that has expired softly.
+    pub fn add<T: Serialize + ?Sized>(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: &T,
+        expiry: impl Into<Expiry>,
+    ) -> Result<bool> {
+        let key = self.wire_key(key)?;
+        entry::with_scratch(|body| {
+            let head = self.report(entry::encode(&self.shared.options, value, body))?;
+            self.store_new(&key, &head, body, expiry.into())
+        })
+    }
+
+    /// [`add`](Cache::add) for bytes as they are.
+    pub fn add_bytes(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: &[u8],
+        expiry: impl Into<Expiry>,
+    ) -> Result<bool> {
+        let key = self.wire_key(key)?;
+        let head = self.report(entry::head_of_bytes(&self.shared.options, value))?;
+        self.store_new(&key, &head, value, expiry.into())
+    }
+
+    /// Removes a key: true when there was one, of any kind. UNLINK, one round trip.
+    pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        let key = self.wire_key(key)?;
+        let deleted = self.or_miss(self.shared.backend.delete(&key), false)?;
+        self.shared.counters.deletes.add(deleted.into());
+        Ok(deleted)
+    }
+
+    /// Whether a read would find a value. One round trip.
+    pub fn has_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        let key = self.wire_key(key)?;
+        let head = self.or_miss(self.shared.backend.head(&key, Access::Read), None)?;
+        Ok(head.is_some_and(|(head, clock)| entry::is_live(&self.shared.options, &head, clock)))
+    }
+
+    /// Moves value and remaining lifetime to the key of `version + delta`, replacing what is there, and returns
+    /// that version; `None` when there is no value. Atomic on one node, one round trip there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when the version would leave 0..=`u64::MAX`.
+    pub fn incr_version(&self, key: impl AsRef<[u8]>, delta: i64) -> Result<Option<u64>> {
+        self.shift_version(
+            key.as_ref(),
+            self.current_version().checked_add_signed(delta),
+        )
+    }
+
+    /// [`incr_version`](Cache::incr_version) downwards.
+    pub fn decr_version(&self, key: impl AsRef<[u8]>, delta: i64) -> Result<Option<u64>> {
+        let version = i128::from(self.current_version()) - i128::from(delta);
+        self.shift_version(key.as_ref(), u64::try_from(version).ok())
+    }
+
+    fn shift_version(&self, key: &[u8], version: Option<u64>) -> Result<Option<u64>> {
+        let version = version.ok_or_else(|| {
+            let version = self.current_version();
+            let text = format!("the version would leave 0..=2^64-1, counted from {version}");
+            Error::new(ErrorKind::InvalidArgument, text)
+        });
+        let version = self.report(version)?;
+        let from = self.wire_key(key)?;
+        let to = self.report(self.keys.at_version(version).wire(key))?;
+        let moved = self.report(self.shared.backend.rename(&from, &to))?;
+        Ok(moved.then_some(version))
+    }
+
+    /// The wire key of `key`. No network.
+    pub fn make_key(&self, key: impl AsRef<[u8]>) -> Result<Vec<u8>> {
+        Ok(self.wire_key(key)?.to_vec())
+    }
+
+    /// The node that serves `key`: its name, or its location without credentials. No network.
+    pub fn where_is(&self, key: impl AsRef<[u8]>) -> Result<String> {
+        let key = self.wire_key(key)?;
+        self.report(self.shared.backend.locate(&key))
+    }
+
+    /// Asks every node for a sign of life. One round trip a node.
+    pub fn ping(&self) -> Result<()> {
+        self.report(self.shared.backend.ping())
+    }
+
+    /// Removes **everything** in the database of every node, also what other programs put there: FLUSHDB ASYNC.
+    /// To remove this cache's entries only, see [`clear`](Cache::clear). One round trip a node.
+    pub fn flush_db(&self) -> Result<()> {
+        self.report(self.shared.backend.flush())
+    }
+
+    /// Closes idle connections. The cache stays usable; later calls open new ones. No round trip.
+    pub fn close(&self) {
+        self.shared.backend.close();
+    }
+
+    /// The counters of this cache with all its views and clones. No network.
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.snapshot(self.shared.backend.traffic())
+    }
+
+    /// Sets all counters to zero.
+    pub fn reset_stats(&self) {
+        self.shared.counters.reset();
+        self.shared.backend.reset_traffic();
+    }
+}
+
+/// The steps that operations share.
+impl Cache {
+    pub(crate) fn wire_key(&self, key: impl AsRef<[u8]>) -> Result<WireKey> {
+        self.report(self.keys.wire(key.as_ref()))
+    }
+
+    /// Reads the value of a wire key into `sink`; a missing key is counted here, a found one by `count_read`.
+    pub(crate) fn fetch(&self, key: &[u8], sink: &mut dyn Sink) -> Result<Option<Clock>> {
+        let found = self.or_miss(self.shared.backend.get(key, Access::Read, sink), None)?;
+        if found.is_none() {
+            self.shared.counters.misses.add(1);
+        }
+        Ok(found)
+    }
+
+    /// The same on the node that takes writes, and with faults as they are.
+    pub(crate) fn fetch_latest(&self, key: &[u8], sink: &mut dyn Sink) -> Result<Option<Clock>> {
+        let found = self.report(self.shared.backend.get(key, Access::Write, sink))?;
+        if found.is_none() {
+            self.shared.counters.misses.add(1);
+        }
+        Ok(found)
+    }
+
+    /// Counts a decoded read, and applies `on_decode_error` to one that failed.
+    pub(crate) fn count_read<T>(&self, read: Result<Option<T>>) -> Result<Option<T>> {
+        let read = self.or_undecodable(read);
+        if let Ok(value) = &read {
+            let counters = &self.shared.counters;
+            if value.is_some() {
+                counters.hits.add(1)
+            } else {
+                counters.misses.add(1)
+            }
+        }
+        read
+    }
+
+    fn or_undecodable<T>(&self, read: Result<Option<T>>) -> Result<Option<T>> {
+        match read {
+            Err(error) if error.kind() == ErrorKind::Decode => {
+                self.shared.counters.decode_errors.add(1);
+                if self.shared.options.on_decode_error == OnDecodeError::Error {
+                    return self.report(Err(error));
+                }
+                if !self
+                    .shared
+                    .decode_told
+                    .swap(true, std::sync::atomic::Ordering::Relaxed)
+                {
+                    self.tell(&error);
+                }
+                Ok(None)
+            }
+            other => self.report(other),
+        }
+    }
+
+    pub(crate) fn store(&self, key: &[u8], head: &[u8], body: &[u8], expiry: Expiry) -> Result<()> {
+        let value = crate::backend::Value { head, body };
+        self.or_miss(self.shared.backend.set(key, value, self.life(expiry)), ())?;
+        self.shared.counters.sets.add(1);
+        Ok(())
+    }
+
+    fn store_new(&self, key: &[u8], head: &[u8], body: &[u8], expiry: Expiry) -> Result<bool> {
+        let value = crate::backend::Value { head, body };
+        let added = self.or_miss(
+            self.shared.backend.add(key, value, self.life(expiry)),
+            false,
+        )?;
+        self.shared.counters.sets.add(added.into());
+        Ok(added)
+    }
+
+    /// The lifetime an expiry means in this cache.
+    pub(crate) fn life(&self, expiry: Expiry) -> Life {
+        let life = match expiry {
+            Expiry::Never => Life::Forever,
+            Expiry::After(time) => Life::after(time),
+            Expiry::Default => match self.shared.options.ttl {
+                Expiry::After(time) => Life::after(time),
+                Expiry::Never | Expiry::Default => Life::Forever,
+            },
+        };
+        life.jittered(self.shared.options.ttl_jitter)
+    }
+
+    /// Counts a fault, tells the hook, and answers with `miss` where `on_error=miss` covers it.
+    pub(crate) fn or_miss<T>(&self, result: Result<T>, miss: T) -> Result<T> {
+        match self.report(result) {
+            Err(error) if self.hides(&error) => Ok(miss),
+            other => other,
+        }
+    }
+
+    /// Whether `on_error` turns this fault into a miss.
+    pub(crate) fn hides(&self, error: &Error) -> bool {
+        self.shared.options.on_error == OnError::Miss && error.is_unavailable()
+    }
+
+    /// Counts a fault and tells the hook.
+    pub(crate) fn report<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.tell(error);
+        }
+        result
+    }
+
+    #[cold]
+    pub(crate) fn tell(&self, error: &Error) {
+        self.shared.counters.errors.add(1);
+        if let Some(hook) = &self.shared.hooks.error {
+            hook(error);
+        }
+    }
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache")
+            .field("keys", &self.keys)
+            .field("backend", &self.shared.backend)
+            .finish()
+    }
+}

@@ -1,0 +1,359 @@
+//! A value on the wire: integers as digits, everything else behind a [`Header`]. Encoding appends to a buffer that
+//! the caller reuses; decoding happens in [`Sink`]s, which look at the header while the value arrives and put the
+//! payload where it is wanted, so that a large value is moved once.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::backend::{Head, Room, Sink, Value};
+use crate::codec::{self, integer::Integer, undecodable};
+use crate::config::{Layout, Options};
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::Clock;
+use crate::header::{Header, MAGIC};
+
+/// Encodes a typed value: its payload goes behind what `out` holds, its header is returned.
+pub(crate) fn encode<T: Serialize + ?Sized>(
+    options: &Options,
+    value: &T,
+    out: &mut Vec<u8>,
+) -> Result<Head> {
+    if let Some(integer) = Integer::of(value) {
+        integer.write(out);
+        return Ok(Head::new());
+    }
+    let start = out.len();
+    codec::encode(options.codec, value, out)?;
+    check_size(options, out.len() - start)?;
+    Ok(head(options, options.codec.number()))
+}
+
+/// The header of raw bytes. They are stored as they are.
+pub(crate) fn head_of_bytes(options: &Options, bytes: &[u8]) -> Result<Head> {
+    check_size(options, bytes.len())?;
+    Ok(head(options, codec::RAW))
+}
+
+fn head(options: &Options, codec: u8) -> Head {
+    match options.layout {
+        Layout::Plain => Head::new(),
+        Layout::Tagged => Header::short(codec, 0).encode(),
+    }
+}
+
+fn check_size(options: &Options, len: usize) -> Result<()> {
+    let most = options.max_value;
+    if len <= most {
+        return Ok(());
+    }
+    let text =
+        format!("the value has {len} bytes: at most {most} are accepted (option `max_value`)");
+    Err(Error::new(ErrorKind::InvalidArgument, text))
+}
+
+/// As much memory as a length on the wire may claim before the bytes are there.
+const RESERVE: usize = 64 << 20;
+
+/// What kind of thing a stored value is, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// No header: an integer, a foreign value, or anything at all under `layout=plain`.
+    Bare,
+    /// A value behind a header, which may have expired softly.
+    Tagged(Header),
+    /// A placeholder or a negative entry: there is no value.
+    Nothing,
+    /// The magic byte, and no header that this version knows.
+    Broken,
+}
+
+impl Shape {
+    fn of(options: &Options, head: &[u8]) -> Self {
+        if options.layout == Layout::Plain || head.first() != Some(&MAGIC) {
+            return Shape::Bare;
+        }
+        match Header::parse(head) {
+            None => Shape::Broken,
+            Some(header) if header.has_value && !header.negative => Shape::Tagged(header),
+            Some(_) => Shape::Nothing,
+        }
+    }
+
+    /// How many bytes stand in front of the payload.
+    fn offset(&self) -> usize {
+        match self {
+            Shape::Tagged(header) => header.len(),
+            _ => 0,
+        }
+    }
+
+    /// False: a read says "missing". An error: the header cannot be read.
+    fn is_live(&self, clock: Clock) -> Result<bool> {
+        match self {
+            Shape::Bare => Ok(true),
+            Shape::Tagged(header) => Ok(header.is_fresh(|| clock.now_ms())),
+            Shape::Nothing => Ok(false),
+            Shape::Broken => Err(undecodable(
+                "the entry header is of an unknown version or cut short",
+            )),
+        }
+    }
+
+    fn decode<T: DeserializeOwned>(&self, options: &Options, payload: &[u8]) -> Result<T> {
+        match (self, Integer::parse(payload)) {
+            (Shape::Tagged(header), _) => {
+                codec::decode(header.codec, plain_payload(header, payload)?)
+            }
+            (_, Some(integer)) => integer.decode(),
+            _ if options.layout == Layout::Plain => codec::decode(options.codec.number(), payload),
+            _ => Err(undecodable(
+                "the value has no entry header and is not an integer: another program wrote it",
+            )),
+        }
+    }
+}
+
+fn plain_payload<'a>(header: &Header, payload: &'a [u8]) -> Result<&'a [u8]> {
+    match header.compressor {
+        0 => Ok(payload),
+        number => Err(undecodable(format!(
+            "compressor {number} is not part of this build: it has 0 (none)"
+        ))),
+    }
+}
+
+/// Collects a payload into a vector with room for one byte more (a C string's NUL).
+#[derive(Debug)]
+pub(crate) struct Gather<'a> {
+    options: &'a Options,
+    shape: Shape,
+    payload: Vec<u8>,
+}
+
+impl<'a> Gather<'a> {
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Gather {
+            options,
+            shape: Shape::Nothing,
+            payload: Vec::new(),
+        }
+    }
+
+    /// The payload as bytes; `None` when there is no live value.
+    pub(crate) fn into_bytes(self, clock: Clock) -> Result<Option<Vec<u8>>> {
+        if !self.shape.is_live(clock)? {
+            return Ok(None);
+        }
+        if let Shape::Tagged(header) = &self.shape {
+            plain_payload(header, &self.payload)?;
+        }
+        Ok(Some(self.payload))
+    }
+}
+
+impl Sink for Gather<'_> {
+    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.payload.clear();
+        self.shape = Shape::of(self.options, head);
+        if matches!(self.shape, Shape::Nothing | Shape::Broken) {
+            return Ok(Room::Discard);
+        }
+        let payload = head.get(self.shape.offset()..).unwrap_or_default();
+        self.payload.reserve_exact(len.min(RESERVE) + 1);
+        self.payload.extend_from_slice(payload);
+        Ok(Room::Append(&mut self.payload))
+    }
+}
+
+/// Decodes a typed value, in place when all of it has arrived.
+#[derive(Debug)]
+pub(crate) struct Decode<'a, T> {
+    gather: Gather<'a>,
+    done: Option<Result<T>>,
+}
+
+impl<'a, T: DeserializeOwned> Decode<'a, T> {
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Decode {
+            gather: Gather::new(options),
+            done: None,
+        }
+    }
+
+    /// The value; `None` when there is no live one.
+    pub(crate) fn finish(self, clock: Clock) -> Result<Option<T>> {
+        let Gather {
+            options,
+            shape,
+            payload,
+        } = self.gather;
+        if !shape.is_live(clock)? {
+            return Ok(None);
+        }
+        self.done
+            .unwrap_or_else(|| shape.decode(options, &payload))
+            .map(Some)
+    }
+}
+
+impl<T: DeserializeOwned> Sink for Decode<'_, T> {
+    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.done = None;
+        if head.len() < len {
+            return self.gather.begin(head, len);
+        }
+        let shape = Shape::of(self.gather.options, head);
+        self.gather.shape = shape;
+        if matches!(shape, Shape::Bare | Shape::Tagged(_)) {
+            let payload = head.get(shape.offset()..).unwrap_or_default();
+            self.done = Some(shape.decode(self.gather.options, payload));
+        }
+        Ok(Room::Discard)
+    }
+}
+
+/// Copies a payload into the caller's memory, if it fits.
+#[derive(Debug)]
+pub(crate) struct Fill<'a> {
+    options: &'a Options,
+    memory: &'a mut [u8],
+    shape: Shape,
+    len: usize,
+}
+
+impl<'a> Fill<'a> {
+    pub(crate) fn new(options: &'a Options, memory: &'a mut [u8]) -> Self {
+        Fill {
+            options,
+            memory,
+            shape: Shape::Nothing,
+            len: 0,
+        }
+    }
+
+    /// The length of the payload; when that is more than the memory holds, nothing was written there.
+    pub(crate) fn finish(self, clock: Clock) -> Result<Option<usize>> {
+        if !self.shape.is_live(clock)? {
+            return Ok(None);
+        }
+        if let Shape::Tagged(header) = &self.shape {
+            plain_payload(header, &[])?;
+        }
+        Ok(Some(self.len))
+    }
+}
+
+impl Sink for Fill<'_> {
+    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.shape = Shape::of(self.options, head);
+        if matches!(self.shape, Shape::Nothing | Shape::Broken) {
+            return Ok(Room::Discard);
+        }
+        let offset = self.shape.offset();
+        self.len = len - offset.min(len);
+        let Some(room) = self.memory.get_mut(..self.len) else {
+            return Ok(Room::Discard);
+        };
+        let here = head.get(offset..).unwrap_or_default();
+        let (now, later) = room.split_at_mut(here.len().min(self.len));
+        now.copy_from_slice(here);
+        Ok(Room::Fill(later))
+    }
+}
+
+/// Reads an integer; what is not one is told apart from what is not there.
+#[derive(Debug, Default)]
+pub(crate) struct Number {
+    header: Option<Header>,
+    integer: Option<Integer>,
+}
+
+impl Number {
+    pub(crate) fn finish(self, clock: Clock) -> Result<Option<i64>> {
+        match (self.header, self.integer) {
+            (_, Some(Integer::Signed(number))) => Ok(Some(number)),
+            (Some(header), _) if !header.is_live(|| clock.now_ms()) => Ok(None),
+            _ => Err(Error::new(
+                ErrorKind::WrongType,
+                "the value is not an integer of 64 bits with a sign",
+            )),
+        }
+    }
+}
+
+impl Sink for Number {
+    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.header = Header::parse(head);
+        self.integer = if head.len() == len {
+            Integer::parse(head)
+        } else {
+            None
+        };
+        Ok(Room::Discard)
+    }
+}
+
+/// The payload of a complete stored value, seen in place; `None` when it is not live.
+pub(crate) fn payload<'a>(
+    options: &Options,
+    stored: &'a [u8],
+    clock: Clock,
+) -> Result<Option<&'a [u8]>> {
+    let shape = Shape::of(options, stored);
+    if !shape.is_live(clock)? {
+        return Ok(None);
+    }
+    let payload = stored.get(shape.offset()..).unwrap_or_default();
+    match &shape {
+        Shape::Tagged(header) => plain_payload(header, payload).map(Some),
+        _ => Ok(Some(payload)),
+    }
+}
+
+/// The typed value of a complete stored value; `None` when it is not live.
+pub(crate) fn decode<T: DeserializeOwned>(
+    options: &Options,
+    stored: &[u8],
+    clock: Clock,
+) -> Result<Option<T>> {
+    let shape = Shape::of(options, stored);
+    if !shape.is_live(clock)? {
+        return Ok(None);
+    }
+    shape
+        .decode(options, stored.get(shape.offset()..).unwrap_or_default())
+        .map(Some)
+}
+
+/// Whether a read would find a value behind these first bytes.
+pub(crate) fn is_live(options: &Options, head: &[u8], clock: Clock) -> bool {
+    Shape::of(options, head).is_live(clock).unwrap_or(true)
+}
+
+/// The soft expiry, if the entry has one.
+pub(crate) fn soft_expire_ms(options: &Options, head: &[u8]) -> Option<u64> {
+    match Shape::of(options, head) {
+        Shape::Tagged(header) => header
+            .lease
+            .map(|lease| lease.soft_expire_ms)
+            .filter(|soft| *soft > 0),
+        _ => None,
+    }
+}
+
+/// Runs `write` with an empty buffer that this thread keeps between calls.
+pub(crate) fn with_scratch<R>(write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    const KEEP: usize = 64 * 1024;
+    thread_local! { static SCRATCH: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) } }
+    let mut scratch = SCRATCH.try_with(std::cell::Cell::take).unwrap_or_default();
+    let result = write(&mut scratch);
+    scratch.clear();
+    scratch.shrink_to(KEEP);
+    let _ = SCRATCH.try_with(|kept| kept.set(scratch));
+    result
+}
+
+/// A stored value that needs no memory of its own.
+pub(crate) fn value<'a>(head: &'a Head, body: &'a [u8]) -> Value<'a> {
+    Value { head, body }
+}

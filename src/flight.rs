@@ -1,0 +1,179 @@
+//! Single flight: of all threads of this process that miss the same key at the same time, one loads the value and
+//! the others wait for it. No waiter is ever stranded: a flight lands when its leader is done, fails, or unwinds,
+//! and every wait has a deadline.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::{self, ThreadId};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fork::PerProcess;
+
+/// The loads under way, by wire key. A forked child starts with none: their threads are not there.
+#[derive(Debug, Default)]
+pub(crate) struct Flights {
+    under_way: PerProcess<Arc<Mutex<HashMap<Vec<u8>, Arc<Flight>>>>>,
+}
+
+/// What a leader hands to those who wait: the stored form of the value.
+pub(crate) type Landing = Result<Arc<[u8]>>;
+
+#[derive(Debug)]
+struct Flight {
+    leader: ThreadId,
+    landing: Mutex<Option<Landing>>,
+    landed: Condvar,
+}
+
+/// A caller's part in a flight.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// The load is yours; land it.
+    Lead(Lead),
+    /// Another thread loaded it.
+    Landed(Landing),
+    /// Another thread is still loading it, and the deadline has passed.
+    Waited,
+}
+
+impl Flights {
+    /// Leads the flight for `key`, or waits for the one under way until `deadline`.
+    ///
+    /// # Errors
+    /// A loader that asks for the very key it is loading would wait for itself: InvalidArgument.
+    pub(crate) fn join(&self, key: &[u8], deadline: Instant) -> Result<Part> {
+        let under_way = self.under_way.get(Default::default);
+        let mut flights = under_way.lock();
+        let Some(flight) = flights.get(key).cloned() else {
+            let flight = Arc::new(Flight {
+                leader: thread::current().id(),
+                landing: Mutex::new(None),
+                landed: Condvar::new(),
+            });
+            flights.insert(key.to_vec(), flight.clone());
+            return Ok(Part::Lead(Lead {
+                key: key.to_vec(),
+                flight,
+                under_way: under_way.clone(),
+            }));
+        };
+        drop(flights);
+        if flight.leader == thread::current().id() {
+            let text = "get_or_set was called by its own loader for the same key: load another key, or return";
+            return Err(Error::new(ErrorKind::InvalidArgument, text));
+        }
+        let mut landing = flight.landing.lock();
+        while landing.is_none() {
+            if flight.landed.wait_until(&mut landing, deadline).timed_out() {
+                break;
+            }
+        }
+        Ok(landing.clone().map_or(Part::Waited, Part::Landed))
+    }
+}
+
+/// The duty to land a flight. Dropped without landing (the loader panicked), it lands with an error.
+#[derive(Debug)]
+pub(crate) struct Lead {
+    key: Vec<u8>,
+    flight: Arc<Flight>,
+    under_way: Arc<Mutex<HashMap<Vec<u8>, Arc<Flight>>>>,
+}
+
+impl Lead {
+    /// Hands the outcome to all who wait.
+    pub(crate) fn land(self, landing: Landing) {
+        *self.flight.landing.lock() = Some(landing);
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        self.under_way.lock().remove(&self.key);
+        self.flight.landing.lock().get_or_insert_with(|| {
+            Err(Error::new(
+                ErrorKind::Callback,
+                "the loader of this key panicked in another thread",
+            ))
+        });
+        self.flight.landed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    #[test]
+    fn one_leads_and_the_others_get_its_value() {
+        let flights = Flights::default();
+        let Part::Lead(lead) = flights.join(b"k", soon()).unwrap() else {
+            panic!("first leads")
+        };
+        thread::scope(|scope| {
+            let waiters: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| flights.join(b"k", soon()).unwrap()))
+                .collect();
+            lead.land(Ok(Arc::from(&b"v"[..])));
+            for waiter in waiters {
+                match waiter.join().unwrap() {
+                    Part::Landed(landing) => assert_eq!(&*landing.unwrap(), b"v"),
+                    Part::Lead(late) => late.land(Ok(Arc::from(&b"v"[..]))),
+                    Part::Waited => panic!("nobody waits that long"),
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn a_panicking_leader_strands_nobody() {
+        let flights = Flights::default();
+        let Part::Lead(lead) = flights.join(b"k", soon()).unwrap() else {
+            panic!("first leads")
+        };
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| flights.join(b"k", soon()).unwrap());
+            while Arc::strong_count(&lead.flight) < 3 {
+                thread::yield_now();
+            }
+            drop(lead);
+            let Part::Landed(landing) = waiter.join().unwrap() else {
+                panic!("it waited for the leader")
+            };
+            assert_eq!(landing.unwrap_err().kind(), ErrorKind::Callback);
+        });
+        assert!(matches!(flights.join(b"k", soon()), Ok(Part::Lead(_))));
+    }
+
+    #[test]
+    fn a_wait_ends_at_its_deadline() {
+        let flights = Flights::default();
+        let _lead = flights.join(b"k", soon()).unwrap();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                flights
+                    .join(b"k", Instant::now() + Duration::from_millis(20))
+                    .unwrap()
+            });
+            assert!(matches!(waiter.join().unwrap(), Part::Waited));
+        });
+    }
+
+    #[test]
+    fn a_loader_that_asks_for_its_own_key_is_told() {
+        let flights = Flights::default();
+        let _lead = flights.join(b"k", soon()).unwrap();
+        assert_eq!(
+            flights.join(b"k", soon()).unwrap_err().kind(),
+            ErrorKind::InvalidArgument
+        );
+    }
+}

@@ -1,0 +1,302 @@
+//! The name of an entry on the wire: `prefix:version:key`, the same bytes Django's default key function makes.
+//! A [`KeySpace`] belongs to one view of a cache (one version); it checks keys, writes wire keys and patterns, and
+//! reads the caller's key back out of a wire key. Nothing here touches the network.
+
+use sha2::{Digest, Sha256};
+
+use crate::backend::WireKey;
+use crate::config::{Hooks, KeyCheck, KeyFn, Options, ReverseKeyFn};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The longest key under `key_check=reject`.
+const REJECT_LEN: usize = 64 * 1024;
+/// The longest wire key of memcached, and the longest key that `key_check=hash` leaves as it is.
+const MEMCACHED_LEN: usize = 250;
+
+/// How keys of one version are written and read.
+#[derive(Clone)]
+pub(crate) struct KeySpace {
+    prefix: Vec<u8>,
+    version: u64,
+    /// `prefix:version:`
+    opening: Vec<u8>,
+    check: KeyCheck,
+    function: Option<KeyFn>,
+    reverse: Option<ReverseKeyFn>,
+}
+
+impl KeySpace {
+    pub(crate) fn new(options: &Options, hooks: &Hooks) -> Self {
+        KeySpace {
+            opening: opening(&options.prefix, options.version),
+            prefix: options.prefix.clone(),
+            version: options.version,
+            check: options.key_check,
+            function: hooks.key.clone(),
+            reverse: hooks.reverse_key.clone(),
+        }
+    }
+
+    pub(crate) fn at_version(&self, version: u64) -> Self {
+        KeySpace {
+            version,
+            opening: opening(&self.prefix, version),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The wire key of `key`, on the stack unless it is long.
+    pub(crate) fn wire(&self, key: &[u8]) -> Result<WireKey> {
+        let mut wire = WireKey::new();
+        self.write(key, &mut wire)?;
+        Ok(wire)
+    }
+
+    /// Writes the wire key of `key` behind what `out` holds.
+    pub(crate) fn write(&self, key: &[u8], out: &mut impl Bytes) -> Result<()> {
+        if key.is_empty() {
+            return Err(refused("the key is empty: at least one byte is needed"));
+        }
+        if self.check == KeyCheck::Reject && key.len() > REJECT_LEN {
+            let len = key.len();
+            return Err(refused(format!(
+                "the key has {len} bytes: at most {REJECT_LEN} are accepted by key_check=reject"
+            )));
+        }
+        let digest;
+        let key = if self.check == KeyCheck::Hash && key.len() > MEMCACHED_LEN {
+            digest = hex(&Sha256::digest(key));
+            digest.as_slice()
+        } else {
+            key
+        };
+        match &self.function {
+            None if self.check != KeyCheck::Memcached => {
+                out.put(&self.opening);
+                out.put(key);
+            }
+            _ => {
+                let wire = self.apply(&self.prefix, key)?;
+                self.check_wire(&wire)?;
+                out.put(&wire);
+            }
+        }
+        Ok(())
+    }
+
+    /// The glob over wire keys that matches `pattern` in this version.
+    pub(crate) fn pattern(&self, pattern: &[u8]) -> Result<Vec<u8>> {
+        self.apply(&escape_glob(&self.prefix), pattern)
+    }
+
+    /// The glob over all entries of this cache, in every version. Under a key function, which may put the version
+    /// anywhere, only this one.
+    pub(crate) fn everything(&self) -> Result<Vec<u8>> {
+        match self.function {
+            Some(_) => self.pattern(b"*"),
+            None => Ok([&escape_glob(&self.prefix), &b":[0-9]*:*"[..]].concat()),
+        }
+    }
+
+    /// Whether `wire` really is `prefix:<digits>:...`: a glob cannot say "digits only".
+    pub(crate) fn owns(&self, wire: &[u8]) -> bool {
+        if self.function.is_some() {
+            return true;
+        }
+        let Some([b':', rest @ ..]) = wire.strip_prefix(self.prefix.as_slice()) else {
+            return false;
+        };
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        digits > 0 && rest.get(digits) == Some(&b':')
+    }
+
+    /// The caller's key inside a wire key. Under a key function that is the wire key, unless a reverse function
+    /// is configured too.
+    pub(crate) fn user_key(&self, wire: &[u8]) -> Result<Vec<u8>> {
+        match (&self.reverse, &self.function) {
+            (Some(reverse), _) => reverse(wire).map_err(|text| {
+                Error::new(
+                    ErrorKind::Callback,
+                    format!("the reverse key function failed: {text}"),
+                )
+            }),
+            (None, Some(_)) => Ok(wire.to_vec()),
+            (None, None) => Ok(wire
+                .strip_prefix(self.opening.as_slice())
+                .unwrap_or(wire)
+                .to_vec()),
+        }
+    }
+
+    fn apply(&self, prefix: &[u8], key: &[u8]) -> Result<Vec<u8>> {
+        match &self.function {
+            None => Ok([&opening(prefix, self.version), key].concat()),
+            Some(function) => match function(prefix, self.version, key) {
+                Ok(wire) if wire.is_empty() => Err(refused("the key function made an empty key")),
+                Ok(wire) => Ok(wire),
+                Err(text) => Err(Error::new(
+                    ErrorKind::Callback,
+                    format!("the key function failed: {text}"),
+                )),
+            },
+        }
+    }
+
+    fn check_wire(&self, wire: &[u8]) -> Result<()> {
+        if self.check != KeyCheck::Memcached {
+            return Ok(());
+        }
+        if wire.len() > MEMCACHED_LEN {
+            let len = wire.len();
+            return Err(refused(format!(
+                "the wire key has {len} bytes: at most {MEMCACHED_LEN} are accepted by key_check=memcached"
+            )));
+        }
+        match wire.iter().find(|byte| **byte <= b' ' || **byte == 0x7f) {
+            Some(byte) => Err(refused(format!(
+                "the key holds the byte 0x{byte:02x}: spaces and control characters are refused by key_check=memcached"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for KeySpace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeySpace")
+            .field("opening", &String::from_utf8_lossy(&self.opening))
+            .finish_non_exhaustive()
+    }
+}
+
+/// What wire keys are written to: a stack key or the memory of a key list.
+pub(crate) trait Bytes {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Bytes for WireKey {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl Bytes for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+fn opening(prefix: &[u8], version: u64) -> Vec<u8> {
+    let mut digits = itoa::Buffer::new();
+    [prefix, b":", digits.format(version).as_bytes(), b":"].concat()
+}
+
+/// Makes every byte of `text` stand for itself in a Redis glob. `^` and `-` only mean something inside a class,
+/// which an escaped `[` cannot open.
+fn escape_glob(text: &[u8]) -> Vec<u8> {
+    let mut escaped = Vec::with_capacity(text.len());
+    for byte in text {
+        if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\') {
+            escaped.push(b'\\');
+        }
+        escaped.push(*byte);
+    }
+    escaped
+}
+
+fn hex(bytes: &[u8]) -> Vec<u8> {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0') as u8;
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+fn refused(text: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidArgument, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn space(prefix: &str, check: KeyCheck) -> KeySpace {
+        let options = Options {
+            prefix: prefix.into(),
+            key_check: check,
+            ..Options::default()
+        };
+        KeySpace::new(&options, &Hooks::default())
+    }
+
+    #[test]
+    fn the_wire_key_is_prefix_version_key() {
+        let space = space("app", KeyCheck::Reject);
+        assert_eq!(space.wire(b"k\0\xff").unwrap().as_slice(), b"app:1:k\0\xff");
+        assert_eq!(
+            space.at_version(42).wire(b"k").unwrap().as_slice(),
+            b"app:42:k"
+        );
+        assert_eq!(space.user_key(b"app:1:a:b").unwrap(), b"a:b");
+    }
+
+    #[test]
+    fn only_the_callers_pattern_is_a_glob() {
+        let space = space("a*[b]\\?", KeyCheck::Off);
+        assert_eq!(space.pattern(b"u*").unwrap(), b"a\\*\\[b\\]\\\\\\?:1:u*");
+        assert_eq!(space.everything().unwrap(), b"a\\*\\[b\\]\\\\\\?:[0-9]*:*");
+    }
+
+    #[test]
+    fn clear_owns_versions_of_digits_only() {
+        let space = space("app", KeyCheck::Off);
+        assert!(space.owns(b"app:12:x"));
+        for foreign in [
+            &b"app:1x:y"[..],
+            b"app:lock:y",
+            b"app::y",
+            b"apps:1:y",
+            b"app:1",
+            b"app",
+        ] {
+            assert!(!space.owns(foreign), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn each_check_refuses_what_it_says() {
+        let long = vec![b'k'; REJECT_LEN + 1];
+        assert!(space("", KeyCheck::Reject).wire(&long).is_err());
+        assert!(space("", KeyCheck::Reject).wire(&long[1..]).is_ok());
+        assert!(space("", KeyCheck::Off).wire(&long).is_ok());
+        assert!(space("", KeyCheck::Memcached).wire(&[b'k'; 247]).is_ok());
+        assert!(space("", KeyCheck::Memcached).wire(&[b'k'; 248]).is_err());
+        assert!(space("", KeyCheck::Memcached).wire(b"a b").is_err());
+        for check in [
+            KeyCheck::Off,
+            KeyCheck::Reject,
+            KeyCheck::Memcached,
+            KeyCheck::Hash,
+        ] {
+            assert_eq!(
+                space("p", check).wire(b"").unwrap_err().kind(),
+                ErrorKind::InvalidArgument
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_key_becomes_its_digest() {
+        let wire = space("p", KeyCheck::Hash).wire(&[b'a'; 251]).unwrap();
+        let digest = "772f911dd9d6692897188d0b03f718fb5fbd02020d0fce1374f1354a31205024";
+        assert_eq!(wire.as_slice(), format!("p:1:{digest}").as_bytes());
+        assert_eq!(
+            space("p", KeyCheck::Hash).wire(&[b'a'; 250]).unwrap().len(),
+            254
+        );
+    }
+}

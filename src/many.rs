@@ -1,0 +1,316 @@
+//! Operations on many keys: every node gets its own keys in one pipeline, all nodes are written to before the
+//! first is read from, and a node that fails fails only its keys. Results come in the caller's order.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::backend::{Access, KeyList, Value};
+use crate::cache::Cache;
+use crate::entry;
+use crate::error::{Error, Result};
+use crate::expiry::{Clock, Expiry};
+
+/// What became of every item of a multi-key call of which at least one failed. Converts into the [`Error`] that
+/// came first, so `?` works in functions that return [`Result`].
+#[derive(Debug, Clone)]
+pub struct Partial<T> {
+    /// One result per item, in the caller's order.
+    pub items: Vec<Result<T>>,
+}
+
+impl<T> Partial<T> {
+    /// The first failure.
+    pub fn cause(&self) -> Option<&Error> {
+        self.items.iter().find_map(|item| item.as_ref().err())
+    }
+
+    fn unless_whole(items: Vec<Result<T>>) -> Result<Vec<T>, Partial<T>> {
+        if items.iter().any(|item| item.is_err()) {
+            return Err(Partial { items });
+        }
+        Ok(items.into_iter().flatten().collect())
+    }
+}
+
+impl<T> fmt::Display for Partial<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = self.items.iter().filter(|item| item.is_err()).count();
+        write!(f, "{failed} of {} keys failed", self.items.len())?;
+        self.cause()
+            .map_or(Ok(()), |cause| write!(f, ", the first with: {cause}"))
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for Partial<T> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause()
+            .map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl<T> From<Partial<T>> for Error {
+    fn from(partial: Partial<T>) -> Error {
+        let cause = partial.items.into_iter().find_map(|item| item.err());
+        cause.unwrap_or_else(|| {
+            Error::new(
+                crate::error::ErrorKind::Server,
+                "no item of the call failed",
+            )
+        })
+    }
+}
+
+impl Cache {
+    /// The values under many keys, decoded. One round trip a node, all nodes at once.
+    ///
+    /// # Errors
+    /// [`Partial`] holds what was found when a key is refused or its node failed.
+    pub fn get_many<T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Vec<Option<T>>, Partial<Option<T>>> {
+        self.collect_many(keys, |stored, clock| {
+            entry::decode(&self.shared.options, stored, clock)
+        })
+    }
+
+    /// The payloads under many keys; see [`get_bytes`](Cache::get_bytes) for what they are.
+    pub fn get_many_bytes(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Vec<Option<Vec<u8>>>, Partial<Option<Vec<u8>>>> {
+        self.collect_many(keys, |stored, clock| {
+            Ok(entry::payload(&self.shared.options, stored, clock)?.map(<[u8]>::to_vec))
+        })
+    }
+
+    fn collect_many<T>(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        decode: impl Fn(&[u8], Clock) -> Result<Option<T>>,
+    ) -> Result<Vec<Option<T>>, Partial<Option<T>>> {
+        let keys = self.key_list(keys);
+        let mut items: Vec<Result<Option<T>>> = Vec::with_capacity(keys.len());
+        self.fetch_many(&keys, &mut |index, stored| {
+            let item = match stored {
+                Err(error) => Err(error),
+                Ok(None) => Ok(None),
+                Ok(Some((stored, clock))) => self.count_read(decode(stored, clock)),
+            };
+            put(&mut items, index, item);
+        });
+        Partial::unless_whole(items)
+    }
+
+    /// Reads many payloads without a vector each: `each` is told of every item once, in any order. The payload of
+    /// a value that is not live, or not decodable under `on_decode_error=miss`, is `None`.
+    pub(crate) fn get_many_with(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        each: &mut dyn FnMut(usize, Result<Option<&[u8]>>),
+    ) {
+        self.fetch_many(&self.key_list(keys), &mut |index, stored| match stored {
+            Err(error) => each(index, Err(error)),
+            Ok(None) => each(index, Ok(None)),
+            Ok(Some((stored, clock))) => {
+                each(
+                    index,
+                    self.count_read(entry::payload(&self.shared.options, stored, clock)),
+                );
+            }
+        });
+    }
+
+    /// The step that all reads of many keys share: faults of keys, `on_error`, and the count of what is missing.
+    fn fetch_many(
+        &self,
+        keys: &KeyList,
+        each: &mut dyn FnMut(usize, Result<Option<(&[u8], Clock)>>),
+    ) {
+        for (index, error) in keys.faults() {
+            each(*index, Err(error.clone()));
+        }
+        self.shared
+            .backend
+            .get_many(keys, Access::Read, &mut |index, stored, clock| match self
+                .or_miss(stored, None)
+            {
+                Ok(Some(stored)) => each(index, Ok(Some((stored, clock)))),
+                Ok(None) => {
+                    self.shared.counters.misses.add(1);
+                    each(index, Ok(None));
+                }
+                Err(error) => each(index, Err(error)),
+            });
+    }
+
+    /// Stores many values with one expiry. One round trip a node, all nodes at once; a pipeline, not a transaction.
+    ///
+    /// # Errors
+    /// [`Partial`] tells of every entry whether it was stored.
+    pub fn set_many<T: Serialize>(
+        &self,
+        entries: impl IntoIterator<Item = (impl AsRef<[u8]>, impl Borrow<T>)>,
+        expiry: impl Into<Expiry>,
+    ) -> Result<(), Partial<()>> {
+        let mut bodies = Vec::new();
+        let mut encoded = Vec::new();
+        let keys = self.key_list_with(entries, |value| {
+            let start = bodies.len();
+            let head = entry::encode(&self.shared.options, value.borrow(), &mut bodies)?;
+            encoded.push((head, start..bodies.len()));
+            Ok(())
+        });
+        let body = |range: &std::ops::Range<usize>| bodies.get(range.clone()).unwrap_or_default();
+        let values = encoded.iter().map(|(head, range)| Value {
+            head,
+            body: body(range),
+        });
+        let mut items: Vec<Result<()>> = Vec::new();
+        self.store_many(&keys, values, expiry.into(), &mut |index, done| {
+            put(&mut items, index, done)
+        });
+        Partial::unless_whole(items).map(drop)
+    }
+
+    /// Stores many byte strings as they are; see [`set_many`](Cache::set_many).
+    pub fn set_many_bytes(
+        &self,
+        entries: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,
+        expiry: impl Into<Expiry>,
+    ) -> Result<(), Partial<()>> {
+        let mut items: Vec<Result<()>> = Vec::new();
+        self.set_many_with(entries, expiry.into(), &mut |index, done| {
+            put(&mut items, index, done)
+        });
+        Partial::unless_whole(items).map(drop)
+    }
+
+    /// Stores many byte strings; `each` is told of every item once, in any order.
+    pub(crate) fn set_many_with(
+        &self,
+        entries: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,
+        expiry: Expiry,
+        each: &mut dyn FnMut(usize, Result<()>),
+    ) {
+        let mut encoded = Vec::new();
+        let keys = self.key_list_with(entries, |value| {
+            encoded.push((
+                entry::head_of_bytes(&self.shared.options, value.as_ref())?,
+                value,
+            ));
+            Ok(())
+        });
+        let values = encoded.iter().map(|(head, body)| Value {
+            head,
+            body: body.as_ref(),
+        });
+        self.store_many(&keys, values, expiry, each);
+    }
+
+    /// Stores one value per key that is not a fault.
+    fn store_many<'a>(
+        &self,
+        keys: &KeyList,
+        values: impl Iterator<Item = Value<'a>>,
+        expiry: Expiry,
+        each: &mut dyn FnMut(usize, Result<()>),
+    ) {
+        const NOTHING: Value<'_> = Value {
+            head: &[],
+            body: &[],
+        };
+        for (index, error) in keys.faults() {
+            each(*index, Err(error.clone()));
+        }
+        let mut values_in_order = vec![NOTHING; keys.len()];
+        for ((index, _), value) in keys.iter().zip(values) {
+            if let Some(place) = values_in_order.get_mut(index) {
+                *place = value;
+            }
+        }
+        self.shared.backend.set_many(
+            keys,
+            &values_in_order,
+            self.life(expiry),
+            &mut |index, done| {
+                let done = self.or_miss(done.map(drop), ());
+                self.shared.counters.sets.add(done.is_ok().into());
+                each(index, done);
+            },
+        );
+    }
+
+    /// Removes many keys and counts those that were there. One round trip a node, all nodes at once.
+    ///
+    /// # Errors
+    /// [`Partial`] tells of every key whether it was there.
+    pub fn delete_many(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<u64, Partial<bool>> {
+        let mut items: Vec<Result<bool>> = Vec::new();
+        self.delete_many_with(keys, &mut |index, deleted| put(&mut items, index, deleted));
+        let items = Partial::unless_whole(items)?;
+        Ok(items.into_iter().map(u64::from).sum())
+    }
+
+    /// Removes many keys; `each` is told of every item once.
+    pub(crate) fn delete_many_with(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        each: &mut dyn FnMut(usize, Result<bool>),
+    ) {
+        let keys = self.key_list(keys);
+        for (index, error) in keys.faults() {
+            each(*index, Err(error.clone()));
+        }
+        self.shared
+            .backend
+            .delete_many(&keys, &mut |index, deleted| {
+                let deleted = self.or_miss(deleted, false);
+                self.shared
+                    .counters
+                    .deletes
+                    .add(matches!(deleted, Ok(true)).into());
+                each(index, deleted);
+            });
+    }
+
+    /// The wire keys of many keys; one that is refused keeps its place and carries the reason.
+    fn key_list(&self, keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> KeyList {
+        self.key_list_with(keys.into_iter().map(|key| (key, ())), |()| Ok(()))
+    }
+
+    /// The same for entries; `encode` takes the value of every key that is accepted, and may refuse it too.
+    fn key_list_with<V>(
+        &self,
+        entries: impl IntoIterator<Item = (impl AsRef<[u8]>, V)>,
+        mut encode: impl FnMut(V) -> Result<()>,
+    ) -> KeyList {
+        let mut keys = KeyList::default();
+        for (key, value) in entries {
+            keys.push(|out| {
+                self.report(
+                    self.keys
+                        .write(key.as_ref(), out)
+                        .and_then(|()| encode(value)),
+                )
+            });
+        }
+        keys
+    }
+}
+
+/// Puts an item at its place, whatever the order in which items come.
+fn put<T: Default>(items: &mut Vec<Result<T>>, index: usize, item: Result<T>) {
+    if items.len() <= index {
+        items.resize_with(index + 1, || Ok(T::default()));
+    }
+    if let Some(place) = items.get_mut(index) {
+        *place = item;
+    }
+}
