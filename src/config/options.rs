@@ -1,0 +1,133 @@
+//! What a cache is configured to do: one field an option, under the option's name, with the default of the
+//! documentation. How an option is written as text stands in `table.rs`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::expiry::Expiry;
+
+use super::choices::{
+    Codec, Compressor, KeyCheck, Layout, NearUntracked, OnDecodeError, OnError, OnWaitTimeout,
+    Parser, Pipelining, Protocol, ReadFrom, Ring, Topology,
+};
+
+/// The options of a cache. Once resolved they fit each other.
+#[derive(Clone)]
+pub(crate) struct Options {
+    pub(crate) prefix: Vec<u8>,
+    pub(crate) version: u64,
+    /// Never [`Expiry::Default`].
+    pub(crate) ttl: Expiry,
+    pub(crate) key_check: KeyCheck,
+    pub(crate) codec: Codec,
+    pub(crate) compressor: Compressor,
+    pub(crate) compress_min: usize,
+    pub(crate) compress_level: Option<i32>,
+    pub(crate) layout: Layout,
+    pub(crate) max_value: usize,
+    pub(crate) on_decode_error: OnDecodeError,
+    pub(crate) on_error: OnError,
+    /// Always there once resolved.
+    pub(crate) topology: Option<Topology>,
+    pub(crate) primary: Option<String>,
+    pub(crate) read_from: ReadFrom,
+    pub(crate) ring: Ring,
+    pub(crate) sentinel_name: Option<String>,
+    /// The locations have taken over what they lack of db, user, password and TLS once resolved.
+    pub(crate) db: u32,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<String>,
+    pub(crate) sentinel_username: Option<String>,
+    pub(crate) sentinel_password: Option<String>,
+    pub(crate) tls: TlsOptions,
+    pub(crate) max_connections: usize,
+    pub(crate) pool_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) idle_check: Duration,
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) breaker_failures: u32,
+    pub(crate) breaker_backoff: Duration,
+    pub(crate) breaker_backoff_max: Duration,
+    pub(crate) protocol: Protocol,
+    pub(crate) parser: Parser,
+    pub(crate) pipelining: Pipelining,
+    pub(crate) scan_count: u32,
+    pub(crate) memory_limit: usize,
+    pub(crate) client_name: Option<String>,
+    pub(crate) stale: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) wait: Duration,
+    pub(crate) on_wait_timeout: OnWaitTimeout,
+    pub(crate) early: f64,
+    pub(crate) ttl_jitter: f64,
+    pub(crate) near: usize,
+    pub(crate) near_untracked: NearUntracked,
+    pub(crate) near_ttl: Option<Duration>,
+    pub(crate) near_max_lag: Duration,
+}
+
+/// How a TLS connection is checked. What is `None` is as the system has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct TlsOptions {
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) server_name: Option<String>,
+    pub(crate) insecure: Option<bool>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            prefix: Vec::new(),
+            version: 1,
+            ttl: Expiry::After(Duration::from_secs(300)),
+            key_check: KeyCheck::Reject,
+            codec: Codec::Postcard,
+            compressor: Compressor::None,
+            compress_min: 1024,
+            compress_level: None,
+            layout: Layout::Tagged,
+            max_value: 512 << 20,
+            on_decode_error: OnDecodeError::Miss,
+            on_error: OnError::Raise,
+            topology: None,
+            primary: None,
+            read_from: ReadFrom::Primary,
+            ring: Ring::RedisCache,
+            sentinel_name: None,
+            db: 0,
+            username: None,
+            password: None,
+            sentinel_username: None,
+            sentinel_password: None,
+            tls: TlsOptions::default(),
+            max_connections: 16,
+            pool_timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            idle_check: Duration::from_secs(10),
+            max_lifetime: None,
+            breaker_failures: 5,
+            breaker_backoff: Duration::from_millis(100),
+            breaker_backoff_max: Duration::from_secs(5),
+            protocol: Protocol::Auto,
+            parser: Parser::Native,
+            pipelining: Pipelining::Auto,
+            scan_count: 1000,
+            memory_limit: 256 << 20,
+            client_name: None,
+            stale: Duration::ZERO,
+            lease: Duration::from_secs(10),
+            wait: Duration::from_secs(5),
+            on_wait_timeout: OnWaitTimeout::Compute,
+            early: 1.0,
+            ttl_jitter: 0.0,
+            near: 0,
+            near_untracked: NearUntracked::Ttl,
+            near_ttl: Some(Duration::from_secs(60)),
+            near_max_lag: Duration::from_millis(1),
+        }
+    }
+}
