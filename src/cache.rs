@@ -11,7 +11,7 @@ use crate::config::{Config, Hooks, OnDecodeError, OnError, Options};
 use crate::entry::{self, Decode, Fill, Gather};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Expiry, Life};
-use crate::herd::Flights;
+use crate::flight::Flights;
 use crate::key::KeySpace;
 use crate::stats::{Counters, Stats};
 

@@ -123,7 +123,6 @@ fn plain_payload<'a>(header: &Header, payload: &'a [u8]) -> Result<&'a [u8]> {
 }
 
 /// Collects a payload into a vector with room for one byte more (a C string's NUL).
-#[derive(Debug)]
 pub(crate) struct Gather<'a> {
     options: &'a Options,
     shape: Shape,
@@ -166,7 +165,6 @@ impl Sink for Gather<'_> {
 }
 
 /// Decodes a typed value, in place when all of it has arrived.
-#[derive(Debug)]
 pub(crate) struct Decode<'a, T> {
     gather: Gather<'a>,
     done: Option<Result<T>>,
@@ -213,7 +211,6 @@ impl<T: DeserializeOwned> Sink for Decode<'_, T> {
 }
 
 /// Copies a payload into the caller's memory, if it fits.
-#[derive(Debug)]
 pub(crate) struct Fill<'a> {
     options: &'a Options,
     memory: &'a mut [u8],

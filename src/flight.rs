@@ -13,9 +13,19 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fork::PerProcess;
 
 /// The loads under way, by wire key. A forked child starts with none: their threads are not there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Flights {
-    under_way: PerProcess<Arc<Mutex<HashMap<Vec<u8>, Arc<Flight>>>>>,
+    under_way: PerProcess<Arc<UnderWay>>,
+}
+
+type UnderWay = Mutex<HashMap<Vec<u8>, Arc<Flight>>>;
+
+impl Default for Flights {
+    fn default() -> Self {
+        Flights {
+            under_way: PerProcess::new(Arc::default()),
+        }
+    }
 }
 
 /// What a leader hands to those who wait: the stored form of the value.
@@ -45,7 +55,7 @@ impl Flights {
     /// # Errors
     /// A loader that asks for the very key it is loading would wait for itself: InvalidArgument.
     pub(crate) fn join(&self, key: &[u8], deadline: Instant) -> Result<Part> {
-        let under_way = self.under_way.get(Default::default);
+        let under_way = self.under_way.get(|_| Arc::default());
         let mut flights = under_way.lock();
         let Some(flight) = flights.get(key).cloned() else {
             let flight = Arc::new(Flight {
@@ -80,7 +90,7 @@ impl Flights {
 pub(crate) struct Lead {
     key: Vec<u8>,
     flight: Arc<Flight>,
-    under_way: Arc<Mutex<HashMap<Vec<u8>, Arc<Flight>>>>,
+    under_way: Arc<UnderWay>,
 }
 
 impl Lead {

@@ -20,7 +20,7 @@ impl Codec {
         match self {
             Codec::Postcard => POSTCARD,
             Codec::Json => 2,
-            Codec::MsgPack => 3,
+            Codec::Msgpack => 3,
         }
     }
 }
