@@ -1,10 +1,72 @@
-//! placeholder
+//! A synchronous cache over Redis, for programs that want no async runtime: connection pools, versioned keys,
+//! counters, pattern delete, single-flight `get_or_set`, and an embedded store for everything that needs no server.
+//! The same library is a C API (`libredis_cache`, `include/redis_cache.h`) and a C++ header.
+//!
+//! ```
+//! use redis_cache::{Cache, Expiry};
+//! use std::time::Duration;
+//!
+//! # fn main() -> redis_cache::Result<()> {
+//! let cache = Cache::open("memory://?prefix=app&ttl=5m")?; // or redis://127.0.0.1:6379/1?prefix=app&ttl=5m
+//! cache.set("greeting", "hello", Expiry::Default)?;
+//! assert_eq!(cache.get::<String>("greeting")?.as_deref(), Some("hello"));
+//!
+//! let page = cache.get_or_set("front", Duration::from_secs(300), || Ok::<_, String>("<h1>".to_owned()))?;
+//! assert_eq!(page, "<h1>");
+//! assert_eq!(cache.version(1).delete_pattern("*")?, 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Usage
+//!
+//! [`Cache::open`] takes a location with options in its query; [`Config`] says the same in Rust. A [`Cache`] is
+//! cheap to clone and shared by any number of threads. A typed value goes through serde ([`Cache::get`],
+//! [`Cache::set`]); bytes go as they are ([`Cache::get_bytes`], [`Cache::set_bytes`]), and these are what C sees.
+//! Reads answer with an `Option`: absence is never an error. Every write names its [`Expiry`].
+//!
+//! * One key: [`get`](Cache::get), [`set`](Cache::set), [`add`](Cache::add), [`delete`](Cache::delete),
+//!   [`has_key`](Cache::has_key), [`get_or_set`](Cache::get_or_set).
+//! * Counters: [`incr`](Cache::incr), [`decr`](Cache::decr), [`incr_or_create`](Cache::incr_or_create). An integer is
+//!   stored as decimal digits, so other Redis clients can read it and count with it.
+//! * Lifetimes: [`ttl`](Cache::ttl), [`touch`](Cache::touch), [`expire_at`](Cache::expire_at),
+//!   [`persist`](Cache::persist).
+//! * Many keys: [`get_many`](Cache::get_many), [`set_many`](Cache::set_many), [`delete_many`](Cache::delete_many).
+//! * Versions: [`version`](Cache::version) gives a view, [`incr_version`](Cache::incr_version) moves an entry.
+//! * Groups: [`delete_pattern`](Cache::delete_pattern), [`clear`](Cache::clear), [`keys`](Cache::keys), and
+//!   [`sweep`](Cache::sweep) for bounded, resumable walks.
+//!
+//! # Time budgets and faults
+//!
+//! Nothing waits for ever. `timeout` (1 s unless configured) covers a whole call: waiting for a connection,
+//! connecting, one retry, and the exchange itself. A connection that saw a timeout, half a reply or garbage is
+//! closed and never used again, so a reply cannot reach another caller. A dead idle connection costs one silent
+//! retry. After an unknown outcome only commands that may run twice are sent again. A server that failed five times
+//! in a row is refused at once for a while ([`ErrorKind::Unavailable`]). An [`Error`] names the server, the command
+//! and what was expected; with `on_error=miss` an unreachable server is a miss, and the error hook hears of it.
+//!
+//! # Threads and `fork`
+//!
+//! The library starts no threads. After `fork()` parent and child may go on using the same cache: the child opens
+//! connections of its own and never touches the parent's.
+//!
+//! # Performance
+//!
+//! A hit is one command and two system calls. Keys are encoded on the stack, replies are parsed in place in a
+//! reused buffer, and a large value is read straight into the memory that is handed out. `benches/ops.rs` compares
+//! with the `redis` crate in one run.
+//!
+//! # Untrusted input
+//!
+//! Keys may hold any byte. Stored bytes may come from anyone: what is no value of the asked type is a miss (or an
+//! error, `on_decode_error`), never a panic. Lengths that a server claims are not trusted with memory before the
+//! bytes are there.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout))]
 
 mod backend;
 mod cache;
 mod codec;
-mod config;
+pub mod config;
 mod counters;
 mod entry;
 mod error;
@@ -25,6 +87,7 @@ mod walk;
 mod ffi;
 
 pub use cache::Cache;
+pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
 pub use expiry::{Expiry, Ttl};
 pub use herd::Loading;
