@@ -96,7 +96,7 @@ mod tests {
         ("[a^]", &["a", "^"], &["b"]),
         ("[a-c]", &["a", "b", "c"], &["d", "-"]),
         ("[c-a]", &["a", "b", "c"], &["d", "-"]),
-        ("[ac-]", &["a", "c", "_", "^"], &["-", "]", "b"]),
+        ("[c-]", &["]", "a", "b", "c"], &["-", "d"]),
         ("[a-", &["a", "-"], &["b"]),
         ("[a", &["a"], &["[a", "b"]),
         ("[", &[], &["[", "a", ""]),
@@ -183,7 +183,7 @@ mod tests {
         );
         let connection = RefCell::new(connection);
         let mut runner = TestRunner::new(ProptestConfig {
-            cases: 3000,
+            cases: 500,
             failure_persistence: None,
             ..ProptestConfig::default()
         });
@@ -193,7 +193,10 @@ mod tests {
                 .filter(|text| matches(&pattern, text))
                 .cloned()
                 .collect();
-            prop_assert_eq!(matching(&mut connection.borrow_mut(), &pattern, &texts), ours);
+            prop_assert_eq!(
+                matching(&mut connection.borrow_mut(), &pattern, &texts),
+                ours
+            );
             Ok(())
         });
         agreed.unwrap();

@@ -6,7 +6,6 @@
 const NOWHERE: usize = usize::MAX;
 
 /// Items in numbered slots, from the most to the least recently used.
-#[derive(Debug)]
 pub(super) struct Lru<T> {
     slots: Vec<Slot<T>>,
     newest: usize,
@@ -15,7 +14,6 @@ pub(super) struct Lru<T> {
     vacant: usize,
 }
 
-#[derive(Debug)]
 struct Slot<T> {
     item: Option<T>,
     newer: usize,

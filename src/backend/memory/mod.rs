@@ -11,6 +11,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::table::Table;
@@ -25,7 +26,6 @@ use crate::expiry::{Clock, Life, local_unix_ms};
 const LONGEST_STEP: usize = 10_000;
 
 /// A store in this process.
-#[derive(Debug)]
 pub(crate) struct MemoryStore {
     /// `memory://` and the name it is shared under, if any.
     location: String,
@@ -168,6 +168,10 @@ impl Backend for MemoryStore {
         Ok(next)
     }
 
+    fn walked(&self, cursor: u64) -> f64 {
+        self.step(|table, _| table.walked(cursor))
+    }
+
     fn unlink(&self, node: &str, keys: &KeyList) -> Result<u64> {
         self.must_be_this(node)?;
         let removed = keys
@@ -177,8 +181,8 @@ impl Backend for MemoryStore {
     }
 
     fn flush(&self) -> Result<()> {
-        // Dropped behind the lock.
-        let _entries = self.step(|table, _| table.take());
+        // Dropping many entries takes its time; nobody has to wait for it.
+        let _dropped_unlocked = self.step(|table, _| table.take());
         Ok(())
     }
 
@@ -197,6 +201,13 @@ impl Backend for MemoryStore {
     fn reset_traffic(&self) {}
 
     fn close(&self) {}
+}
+
+/// Without what is stored.
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MemoryStore").field(&self.location).finish()
+    }
 }
 
 /// The lock, also after a panic elsewhere: steps leave a table whole.
