@@ -2,6 +2,7 @@
 //! keys and offers the few atomic steps the operations are made of. It knows the entry header only as far as those
 //! steps must look at it (a placeholder is not a value); everything else about keys and values is decided above.
 
+mod glob;
 pub(crate) mod memory;
 pub(crate) mod redis;
 
