@@ -1,6 +1,8 @@
 //! The options whose value is a word. Each enum here knows its words, so that the text of an option, its typed
 //! setter and the error about a wrong word cannot drift apart.
 
+use super::units::Kind;
+
 /// Declares enums together with the words that stand for them in [`Config::set`](crate::Config::set) and in URLs.
 macro_rules! choices {
     ($($(#[$about:meta])* enum $Choice:ident {
@@ -16,9 +18,17 @@ macro_rules! choices {
         }
 
         impl $Choice {
+            pub(crate) const KIND: Kind<Self> = Kind {
+                accepted: Self::ACCEPTED,
+                read: Self::read,
+                fits: |_| true,
+                show: |choice| choice.as_str().to_owned(),
+            };
+
             /// The words, as an error says them.
             pub(crate) const ACCEPTED: &str = concat!("`", $first, "`", $(" or `", $word, "`",)*);
 
+            /// The choice that a word stands for.
             pub(crate) fn read(word: &str) -> Option<Self> {
                 match word {
                     $first => Some($Choice::$First),

@@ -1,15 +1,268 @@
 //! The configuration of a cache: where its servers are and what it does. Options and locations are read here from
-//! text, from URLs and from typed setters, and checked against each other before anything connects.
+//! text, from URLs and by typed setters, and checked against each other before anything connects.
 
+mod checks;
 mod choices;
+mod duration;
 mod hooks;
 mod location;
+mod nearest;
 mod options;
+mod setters;
+mod table;
+mod units;
+mod unsupported;
+mod url;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub use choices::{
     Codec, Compressor, KeyCheck, Layout, NearUntracked, OnDecodeError, OnError, OnWaitTimeout,
     Parser, Pipelining, Protocol, ReadFrom, Ring, Topology,
 };
-pub(crate) use hooks::{Connector, ErrorFn, Hooks, KeyFn, ReverseKeyFn};
+pub(crate) use hooks::{Connector, Hooks, KeyFn, ReverseKeyFn};
 pub(crate) use location::{Address, Location};
 pub(crate) use options::{Options, TlsOptions};
+
+use crate::backend::Backend;
+use crate::backend::memory::MemoryStore;
+use crate::backend::redis::RedisBackend;
+use crate::cache::Cache;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a [`Cache`] is made from: locations, options, and functions of the caller.
+///
+/// Every option has a typed setter under its name; [`set`](Config::set) takes the same names and the value as
+/// text, and so does the query of a location. All are checked together by [`connect`](Config::connect).
+///
+/// ```
+/// use std::time::Duration;
+/// use redis_cache::Config;
+///
+/// let cache = Config::new()
+///     .server("memory://?prefix=app")?
+///     .set("max_value", "64k")?
+///     .ttl(Duration::from_secs(60))
+///     .connect()?;
+/// cache.set_bytes("greeting", b"hello", None)?;
+/// # Ok::<(), redis_cache::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    locations: Vec<Location>,
+    /// What `set` and the setters said; the last word counts.
+    calls: Given,
+    /// What the queries of locations said about the whole cache; they must agree.
+    queries: Given,
+    hooks: Hooks,
+}
+
+/// Options, and which of them somebody has named.
+#[derive(Debug, Clone, Default)]
+struct Given {
+    options: Options,
+    names: BTreeSet<&'static str>,
+}
+
+impl Config {
+    /// A configuration without locations, with every option at its default.
+    pub fn new() -> Self {
+        Config::default()
+    }
+
+    /// Adds a location: `host`, `host:port`, `[v6]:port`, `/path/to.sock`, or a URL:
+    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://` for TLS, `unix://[user:password@]/path` or
+    /// `redis+unix://` for a socket, `memory://` or `memory://name` for a store inside this process. The port
+    /// is 6379 unless given.
+    ///
+    /// Everything is percent-decoded. A query names options (`?prefix=app&ttl=5m`): `db`, `username`,
+    /// `password`, `tls_*`, `name` and `weight` are this location's, all others count for the whole cache.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] names the location, without its credentials, and what is wrong with it.
+    pub fn server(self, url: &str) -> Result<Self> {
+        self.server_with(url, None, 1)
+    }
+
+    /// Adds a location with the name of its node, which is its address when `None`, and with its weight in a
+    /// ring, from 1 on.
+    ///
+    /// # Errors
+    /// As [`server`](Config::server); also when the query of `url` gives another name, or another weight than
+    /// one that is not 1.
+    pub fn server_with(mut self, url: &str, name: Option<&str>, weight: u32) -> Result<Self> {
+        self.add_server(url, name, weight)?;
+        Ok(self)
+    }
+
+    /// Sets an option by its name; the value is written as in the query of a URL, but not percent-encoded.
+    /// Durations need a unit (`250ms`, `5s`, `2m`, `1h30m`) or are `never` where that makes sense, sizes take
+    /// `k`, `m` or `g` (powers of 1024), switches are `true` or `false`. What is set twice has the second value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] names the option, the value, and what would be accepted.
+    pub fn set(mut self, name: &str, value: &str) -> Result<Self> {
+        self.apply(name, value)?;
+        Ok(self)
+    }
+
+    /// A function that hears of every error, also of those that `on_error=miss` turns into misses. It is
+    /// called on the thread that met the error.
+    #[must_use]
+    pub fn error_hook(mut self, hook: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.hooks.error = Some(Arc::new(hook));
+        self
+    }
+
+    /// A function that makes the wire key from prefix, version and the caller's key, instead of
+    /// `prefix:version:key`. For patterns it is called with the prefix escaped and the pattern as the key. The
+    /// text it fails with becomes that of an error of kind [`Callback`](ErrorKind::Callback).
+    #[must_use]
+    pub fn key_fn(
+        mut self,
+        make: impl Fn(&[u8], u64, &[u8]) -> Result<Vec<u8>, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.key = Some(Arc::new(make));
+        self
+    }
+
+    /// The reverse of [`key_fn`](Config::key_fn): finds the caller's key in a wire key. Without it, `keys`
+    /// yields wire keys when there is a key function.
+    #[must_use]
+    pub fn reverse_key_fn(
+        mut self,
+        find: impl Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.reverse_key = Some(Arc::new(find));
+        self
+    }
+
+    /// A function that opens the connections instead of this library, for streams it does not know. Deadlines
+    /// inside such a connection are its own affair; the time budgets of the cache do not reach into it.
+    #[must_use]
+    pub fn connector<C>(
+        mut self,
+        open: impl Fn(&redis::ConnectionInfo) -> redis::RedisResult<C> + Send + Sync + 'static,
+    ) -> Self
+    where
+        C: redis::ConnectionLike + Send + 'static,
+    {
+        self.hooks.connector = Some(Connector::new(open));
+        self
+    }
+
+    /// Makes the cache. It does not touch the network; connections are opened when they are needed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when there is no location, when a value of a setter is not accepted, or when
+    /// options and locations do not fit each other.
+    pub fn connect(&self) -> Result<Cache> {
+        let (options, locations, hooks) = self.resolve()?;
+        let backend: Arc<dyn Backend> = match locations.as_slice() {
+            [
+                Location {
+                    address: Address::Memory(name),
+                    ..
+                },
+            ] => MemoryStore::open(name.as_deref(), options.memory_limit),
+            servers => Arc::new(RedisBackend::new(&options, servers, &hooks)?),
+        };
+        Ok(Cache::assemble(options, hooks, backend))
+    }
+
+    /// Reads a list of locations, joined by commas; a literal comma is written `%2C`.
+    pub(crate) fn parse(urls: &str) -> Result<Self> {
+        let is_list = urls.contains(',');
+        let hint = if is_list {
+            " (commas separate locations; a literal one is %2C)"
+        } else {
+            ""
+        };
+        let mut config = Config::new();
+        for url in urls.split(',') {
+            let in_list = |error| fault(format!("{error}{hint}"));
+            config.add_server(url, None, 1).map_err(in_list)?;
+        }
+        Ok(config)
+    }
+
+    /// [`server_with`](Config::server_with) in place. After an error nothing has changed.
+    pub(crate) fn add_server(&mut self, url: &str, name: Option<&str>, weight: u32) -> Result<()> {
+        // A weight is always passed, so the ordinary one says nothing.
+        let weight = Some(weight).filter(|weight| *weight != 1);
+        let name = name.filter(|name| !name.is_empty());
+        let (location, assignments) = Location::parse(url, name, weight).map_err(fault)?;
+        let mut queries = self.queries.clone();
+        for (row, text) in assignments {
+            let at_location = |text| fault(format!("location `{}`: {text}", location.shown));
+            queries.agree(row, &text).map_err(at_location)?;
+        }
+        self.queries = queries;
+        self.locations.push(location);
+        Ok(())
+    }
+
+    /// [`set`](Config::set) in place. After an error nothing has changed.
+    pub(crate) fn apply(&mut self, name: &str, value: &str) -> Result<()> {
+        if table::OF_ONE_LOCATION.contains(&name) {
+            return Err(fault(format!(
+                "option `{name}` is that of one location: give it in its query, or with its URL"
+            )));
+        }
+        let row = table::find(name).map_err(fault)?;
+        row.read(&mut self.calls.options, value).map_err(fault)?;
+        self.calls.names.insert(row.name);
+        Ok(())
+    }
+
+    /// Checks everything together. The locations are complete then, and the options fit them.
+    pub(crate) fn resolve(&self) -> Result<(Options, Vec<Location>, Hooks)> {
+        let (options, locations) = self.settle().map_err(fault)?;
+        unsupported::refuse(&options, &locations).map_err(fault)?;
+        Ok((options, locations, self.hooks.clone()))
+    }
+
+    fn settle(&self) -> Result<(Options, Vec<Location>), String> {
+        let mut options = self.calls.options.clone();
+        for row in table::TABLE
+            .iter()
+            .filter(|row| self.queries.names.contains(row.name))
+        {
+            if self.calls.names.contains(row.name) && !row.is_same(&options, &self.queries.options)
+            {
+                return Err(format!(
+                    "option `{}`: the query of a location says otherwise than the configuration",
+                    row.name
+                ));
+            }
+            row.copy(&self.queries.options, &mut options);
+        }
+        let mut locations = self.locations.clone();
+        checks::settle(&mut options, &mut locations)?;
+        Ok((options, locations))
+    }
+}
+
+impl Given {
+    /// Takes the value that `text` says, unless another one was said before.
+    fn agree(&mut self, row: &table::Row, text: &str) -> Result<(), String> {
+        let mut options = self.options.clone();
+        row.read(&mut options, text)?;
+        if !self.names.insert(row.name) && !row.is_same(&options, &self.options) {
+            return Err(format!(
+                "option `{}` is given twice with different values, but counts for the whole cache",
+                row.name
+            ));
+        }
+        self.options = options;
+        Ok(())
+    }
+}
+
+fn fault(text: String) -> Error {
+    Error::new(ErrorKind::Config, text)
+}

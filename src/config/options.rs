@@ -1,6 +1,7 @@
 //! What a cache is configured to do: one field an option, under the option's name, with the default of the
 //! documentation. How an option is written as text stands in `table.rs`.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::choices::{
     Codec, Compressor, KeyCheck, Layout, NearUntracked, OnDecodeError, OnError, OnWaitTimeout,
     Parser, Pipelining, Protocol, ReadFrom, Ring, Topology,
 };
+use super::table::TABLE;
 
 /// The options of a cache. Once resolved they fit each other.
 #[derive(Clone)]
@@ -29,6 +31,7 @@ pub(crate) struct Options {
     pub(crate) on_error: OnError,
     /// Always there once resolved.
     pub(crate) topology: Option<Topology>,
+    /// The node name of a location once resolved.
     pub(crate) primary: Option<String>,
     pub(crate) read_from: ReadFrom,
     pub(crate) ring: Ring,
@@ -75,6 +78,15 @@ pub(crate) struct TlsOptions {
     pub(crate) key: Option<PathBuf>,
     pub(crate) server_name: Option<String>,
     pub(crate) insecure: Option<bool>,
+}
+
+/// By the table, which hides what is secret.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(TABLE.iter().map(|row| (row.name, row.show(self))))
+            .finish()
+    }
 }
 
 impl Default for Options {

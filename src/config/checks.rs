@@ -1,0 +1,183 @@
+//! What must be true of options and locations together. Values were checked one by one before; here stands what one
+//! forbids another, and what the locations take over from the options.
+
+use std::collections::BTreeSet;
+
+use super::choices::{Layout, ReadFrom, Ring, Topology};
+use super::location::{Address, Location};
+use super::options::{Options, TlsOptions};
+use super::table::TABLE;
+use super::url::without_secrets;
+
+/// Checks everything, decides what was left open, and completes the locations.
+pub(crate) fn settle(options: &mut Options, locations: &mut [Location]) -> Result<(), String> {
+    TABLE.iter().try_for_each(|row| row.check(options))?;
+    check_times_and_layout(options)?;
+    check_locations(locations)?;
+    options.topology = Some(topology(options, locations)?);
+    check_topology(options, locations)?;
+    if let Some(primary) = &options.primary {
+        options.primary = Some(named(primary, locations)?.node_name());
+    }
+    locations
+        .iter_mut()
+        .try_for_each(|location| complete(location, options))
+}
+
+fn check_times_and_layout(options: &Options) -> Result<(), String> {
+    if options.layout == Layout::Plain && !options.stale.is_zero() {
+        return Err(
+            "option `stale` needs `layout=tagged`: plain values have no room for their times"
+                .to_owned(),
+        );
+    }
+    if options.breaker_backoff_max < options.breaker_backoff {
+        return Err("option `breaker_backoff_max` is below `breaker_backoff`".to_owned());
+    }
+    Ok(())
+}
+
+fn check_locations(locations: &[Location]) -> Result<(), String> {
+    if locations.is_empty() {
+        return Err(
+            "there is no location: name one with `server`, as in `redis://localhost:6379`"
+                .to_owned(),
+        );
+    }
+    let is_memory = |location: &Location| matches!(location.address, Address::Memory(_));
+    if locations.len() > 1 && locations.iter().any(is_memory) {
+        return Err(
+            "a `memory://` location stands alone, without servers and other stores".to_owned(),
+        );
+    }
+    let mut names = BTreeSet::new();
+    for location in locations {
+        let name = location.node_name();
+        if names.contains(&name) {
+            return Err(format!(
+                "two locations are named `{name}`: each needs a `name` of its own"
+            ));
+        }
+        names.insert(name);
+    }
+    Ok(())
+}
+
+/// The topology that is asked for, or else follows from the locations.
+fn topology(options: &Options, locations: &[Location]) -> Result<Topology, String> {
+    let by_itself = match locations {
+        _ if options.primary.is_some() => Topology::Primary,
+        [_] => Topology::Single,
+        _ => Topology::Ring,
+    };
+    let topology = options.topology.unwrap_or(by_itself);
+    let is_memory = locations
+        .iter()
+        .any(|location| matches!(location.address, Address::Memory(_)));
+    if is_memory && topology != Topology::Single {
+        return Err(format!(
+            "option `topology`: a `memory://` store is `single`, not `{}`",
+            topology.as_str()
+        ));
+    }
+    Ok(topology)
+}
+
+fn check_topology(options: &Options, locations: &[Location]) -> Result<(), String> {
+    let topology = options.topology.unwrap_or_default();
+    let must = |holds: bool, text: &str| if holds { Ok(()) } else { Err(text.to_owned()) };
+    must(
+        topology != Topology::Single || locations.len() == 1,
+        "option `topology`: `single` has one location; several are a `ring` or `primary`",
+    )?;
+    must(
+        (topology == Topology::Primary) == options.primary.is_some(),
+        "options `topology` and `primary`: `topology=primary` names the location that takes the writes in \
+         `primary`, the other topologies name none",
+    )?;
+    must(
+        (topology == Topology::Sentinel) == options.sentinel_name.is_some(),
+        "options `topology` and `sentinel_name`: `topology=sentinel` names the master in `sentinel_name`, the \
+         other topologies name none",
+    )?;
+    must(
+        options.read_from == ReadFrom::Primary
+            || !matches!(topology, Topology::Single | Topology::Ring),
+        "option `read_from`: only `topology` primary, cluster and sentinel have replicas to read from",
+    )?;
+    must(
+        topology != Topology::Cluster
+            || locations
+                .iter()
+                .all(|place| place.db.unwrap_or(options.db) == 0),
+        "option `db`: a cluster has database 0 only",
+    )?;
+    must(
+        options.ring == Ring::RedisCache || locations.iter().all(|place| place.weight == 1),
+        "option `weight`: only `ring=redis_cache` knows weights",
+    )
+}
+
+/// The location that `primary` means: by its name, or by its address in any spelling.
+fn named<'a>(primary: &str, locations: &'a [Location]) -> Result<&'a Location, String> {
+    if let Some(location) = locations
+        .iter()
+        .find(|place| place.name.as_deref() == Some(primary))
+    {
+        return Ok(location);
+    }
+    let address = Location::parse(primary, None, None)
+        .ok()
+        .map(|(place, _)| place.address.to_string());
+    let mut same = locations
+        .iter()
+        .filter(|place| Some(place.address.to_string()) == address);
+    match (same.next(), same.next()) {
+        (Some(location), None) => Ok(location),
+        _ => {
+            let known: Vec<_> = locations
+                .iter()
+                .map(|place| format!("`{}`", place.shown))
+                .collect();
+            let primary = without_secrets(primary);
+            Err(format!(
+                "option `primary`: `{primary}` is not one of the locations {}",
+                known.join(", ")
+            ))
+        }
+    }
+}
+
+/// Gives a location what it does not name itself. A sentinel has logins of its own and no database.
+fn complete(location: &mut Location, options: &Options) -> Result<(), String> {
+    let (username, password) = match options.topology {
+        Some(Topology::Sentinel) => (&options.sentinel_username, &options.sentinel_password),
+        _ => (&options.username, &options.password),
+    };
+    if !matches!(location.address, Address::Memory(_)) {
+        location.db.get_or_insert(options.db);
+        location.username = location.username.take().or_else(|| username.clone());
+        location.password = location.password.take().or_else(|| password.clone());
+    }
+    if location.tls {
+        let TlsOptions {
+            ca,
+            cert,
+            key,
+            server_name,
+            insecure,
+        } = std::mem::take(&mut location.tls_options);
+        let all = &options.tls;
+        location.tls_options = TlsOptions {
+            ca: ca.or_else(|| all.ca.clone()),
+            cert: cert.or_else(|| all.cert.clone()),
+            key: key.or_else(|| all.key.clone()),
+            server_name: server_name.or_else(|| all.server_name.clone()),
+            insecure: insecure.or(all.insecure),
+        };
+        if location.tls_options.cert.is_some() != location.tls_options.key.is_some() {
+            return Err("options `tls_cert` and `tls_key`: one needs the other".to_owned());
+        }
+    }
+    Ok(())
+}

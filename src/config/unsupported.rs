@@ -1,0 +1,69 @@
+//! What the options can say and this version cannot do. Nothing is accepted and then ignored: what has no machinery
+//! yet is refused here, and each refusal goes when its machinery comes.
+
+use super::choices::{Codec, Compressor, Topology};
+use super::location::Location;
+use super::options::Options;
+use super::table::find;
+
+/// Options that must have their default value.
+const FIXED: &[&str] = &[
+    "compress_min",
+    "compress_level",
+    "read_from",
+    "ring",
+    "sentinel_username",
+    "sentinel_password",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
+    "tls_server_name",
+    "tls_insecure",
+    "stale",
+    "near",
+    "near_untracked",
+    "near_ttl",
+    "near_max_lag",
+];
+
+/// Refuses what this version does not do.
+pub(crate) fn refuse(options: &Options, locations: &[Location]) -> Result<(), String> {
+    if options.codec != Codec::Postcard {
+        return Err(format!(
+            "codec `{}`: this build has postcard only",
+            options.codec.as_str()
+        ));
+    }
+    if options.compressor != Compressor::None {
+        return Err(format!(
+            "compressor `{}`: this build has none",
+            options.compressor.as_str()
+        ));
+    }
+    if let Some(location) = locations.iter().find(|location| location.tls) {
+        return Err(format!(
+            "location `{}`: this build has no TLS",
+            location.shown
+        ));
+    }
+    if let Some(topology) = options
+        .topology
+        .filter(|topology| *topology != Topology::Single)
+    {
+        let topology = topology.as_str();
+        return Err(format!(
+            "topology `{topology}`: this version has `single` only, with one location"
+        ));
+    }
+    let default = Options::default();
+    for name in FIXED {
+        let row = find(name)?;
+        if !row.is_same(options, &default) {
+            let default = row.show(&default);
+            return Err(format!(
+                "option `{name}`: this version accepts only its default, `{default}`"
+            ));
+        }
+    }
+    Ok(())
+}
