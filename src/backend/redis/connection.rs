@@ -283,4 +283,4 @@ impl fmt::Debug for Connection {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -162,12 +162,17 @@ pub(crate) struct Custom {
 
 impl Custom {
     pub(crate) fn open(connector: &Connector, info: &redis::ConnectionInfo) -> Result<Custom> {
-        let connection = connector(info).map_err(|error| fault(&error))?;
-        Ok(Custom {
+        connector(info)
+            .map(Custom::over)
+            .map_err(|error| fault(&error))
+    }
+
+    pub(crate) fn over(connection: Box<dyn ConnectionLike + Send>) -> Custom {
+        Custom {
             connection,
             queue: Queue::default(),
             bytes_out: 0,
-        })
+        }
     }
 
     /// Sends the packed commands and reads all their replies.

@@ -358,3 +358,6 @@ fn stranger(bytes: &[u8]) -> Error {
         format!("not a Redis server: no reply begins with byte {sigil:#04x}{hint}"),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,8 @@ pub(crate) struct Wire {
     buffer: Vec<u8>,
     start: usize,
     armed_micros: u64,
+    /// Something came since the last send; for the message of a timeout.
+    answered: bool,
     bytes_in: u64,
     bytes_out: u64,
 }
@@ -55,13 +57,14 @@ impl Wire {
         dial::connect(address, budget).map(Wire::over)
     }
 
-    fn over(socket: Socket) -> Wire {
+    pub(super) fn over(socket: Socket) -> Wire {
         let buffer = Vec::with_capacity(BUFFER);
         Wire {
             socket,
             buffer,
             start: 0,
             armed_micros: 0,
+            answered: false,
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -69,6 +72,7 @@ impl Wire {
 
     /// Writes all of `bytes`.
     pub(crate) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {
+        self.answered = false;
         let mut rest = bytes;
         while !rest.is_empty() {
             let fault = match self
@@ -126,11 +130,8 @@ impl Wire {
     /// Reads something, after making room for `len` buffered bytes or a part of them.
     fn fill(&mut self, len: usize, budget: Budget) -> Result<()> {
         self.make_room(len);
-        let begun = self.start < self.buffer.len();
         let mut buffer = std::mem::take(&mut self.buffer);
-        let received = self.receive(begun, budget, |socket| {
-            socket.recv(buffer.spare_capacity_mut())
-        });
+        let received = self.receive(budget, |socket| socket.recv(buffer.spare_capacity_mut()));
         if let Ok(count) = received {
             // SAFETY: recv has written `count` bytes at the start of the spare capacity, and no more than fit there.
             unsafe { buffer.set_len(buffer.len() + count) };
@@ -145,7 +146,7 @@ impl Wire {
         self.make_room(0);
         let len = room.len();
         let mut buffer = std::mem::take(&mut self.buffer);
-        let received = self.receive(true, budget, |socket| {
+        let received = self.receive(budget, |socket| {
             let mut parts = [
                 MaybeUninitSlice::new(room),
                 MaybeUninitSlice::new(buffer.spare_capacity_mut()),
@@ -253,17 +254,16 @@ impl Wire {
         }
     }
 
-    /// One successful read. `begun` tells whether some of the reply is there already, for the message.
+    /// One successful read.
     #[inline]
     fn receive(
         &mut self,
-        begun: bool,
         budget: Budget,
         mut read: impl FnMut(&Socket) -> io::Result<usize>,
     ) -> Result<usize> {
         loop {
             let Some(left) = budget.left() else {
-                return Err(silence(begun, budget));
+                return Err(silence(self.answered, budget));
             };
             self.arm(left)?;
             match read(&self.socket) {
@@ -274,6 +274,7 @@ impl Wire {
                     ));
                 }
                 Ok(count) => {
+                    self.answered = true;
                     self.bytes_in += count as u64;
                     return Ok(count);
                 }
@@ -336,8 +337,8 @@ impl Wire {
 }
 
 #[cold]
-fn silence(begun: bool, budget: Budget) -> Error {
-    let what = if begun {
+fn silence(answered: bool, budget: Budget) -> Error {
+    let what = if answered {
         "the reply was not complete"
     } else {
         "no reply"
@@ -357,4 +358,4 @@ fn no_memory(len: usize) -> Error {
 }
 
 #[cfg(test)]
-mod tests {}
+pub(super) mod tests;
