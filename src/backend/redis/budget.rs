@@ -1,0 +1,106 @@
+//! The time one call may take. A [`Budget`] is made once, when the call begins, and handed to everything that may
+//! wait for it: the pool, the connect, every read and write, every retry. It is two points on the monotonic clock,
+//! so passing it on never stretches it.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Stands in for a duration that the clock cannot count to.
+const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// A span of time that began when the call did.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    started: Instant,
+    ends: Instant,
+}
+
+impl Budget {
+    /// Begins now and lasts `total`.
+    pub(crate) fn new(total: Duration) -> Self {
+        let started = Instant::now();
+        Budget {
+            started,
+            ends: later(started, total),
+        }
+    }
+
+    /// When the call began.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// All the time there was at the beginning, for messages.
+    pub(crate) fn total(&self) -> Duration {
+        self.ends.saturating_duration_since(self.started)
+    }
+
+    /// What is left now; never zero.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.ends
+            .checked_duration_since(Instant::now())
+            .filter(|left| !left.is_zero())
+    }
+
+    /// What is left now; Timeout when nothing is.
+    pub(crate) fn remaining(&self) -> Result<Duration> {
+        self.left().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Timeout,
+                format!("the time budget of {:?} is spent", self.total()),
+            )
+        })
+    }
+
+    /// Begins now and lasts `at_most`, but not beyond this budget: for a step with a limit of its own.
+    pub(crate) fn capped(&self, at_most: Duration) -> Budget {
+        let started = Instant::now();
+        Budget {
+            started,
+            ends: later(started, at_most).min(self.ends),
+        }
+    }
+}
+
+fn later(from: Instant, by: Duration) -> Instant {
+    from.checked_add(by)
+        .or_else(|| from.checked_add(FAR_AWAY))
+        .unwrap_or(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_runs_out_and_says_how_much_there_was() {
+        let budget = Budget::new(Duration::from_millis(5));
+        assert!(budget.remaining().unwrap() <= Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(6));
+        let error = budget.remaining().unwrap_err();
+        assert!(error.is_timeout());
+        assert_eq!(error.to_string(), "the time budget of 5ms is spent");
+        assert!(Budget::new(Duration::ZERO).left().is_none());
+    }
+
+    #[test]
+    fn a_cap_shortens_and_never_stretches() {
+        let budget = Budget::new(Duration::from_secs(1));
+        assert!(
+            budget
+                .capped(Duration::from_millis(10))
+                .remaining()
+                .unwrap()
+                <= Duration::from_millis(10)
+        );
+        assert!(
+            budget.capped(Duration::from_secs(60)).remaining().unwrap() <= Duration::from_secs(1)
+        );
+    }
+
+    #[test]
+    fn a_duration_beyond_the_clock_is_just_long() {
+        assert!(Budget::new(Duration::MAX).remaining().unwrap() > Duration::from_secs(3600));
+    }
+}

@@ -1,0 +1,286 @@
+//! A connection: commands go out as one batch, their replies are pulled in order, token by token. What is behind it
+//! may be our own stream and parser (the default), our stream with the `redis` crate's parser, or a connection the
+//! caller made. It counts the replies it is owed and remembers any fault, so that [`Connection::is_reusable`] can
+//! promise that no reply ever reaches another caller. Its errors name no node.
+
+use std::fmt;
+
+use crate::backend::Sink;
+use crate::config::{Address, Connector, Parser};
+use crate::error::{Error, ErrorKind, Result};
+
+use super::budget::Budget;
+use super::foreign::{Custom, Parsed};
+use super::resp::{Encoder, Token};
+use super::wire::{KEPT, Wire};
+
+pub(crate) use super::wire::SendFault;
+
+mod native;
+
+/// How connections to a node are made.
+pub(crate) struct Dial {
+    pub(crate) address: Address,
+    pub(crate) parser: Parser,
+    /// Makes the connections instead of us; it is given `info`.
+    pub(crate) connector: Option<Connector>,
+    pub(crate) info: redis::ConnectionInfo,
+}
+
+/// What came of reading one value.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// The sink has all of it.
+    Yes,
+    /// There is none.
+    No,
+    /// The server answered with an error.
+    Refused(Error),
+}
+
+/// One connection to a server.
+pub(crate) struct Connection {
+    link: Link,
+    outgoing: Vec<u8>,
+    /// Commands in `outgoing`.
+    queued: usize,
+    /// Replies to commands that were sent.
+    owed: usize,
+    /// Elements still to come of the reply that has begun.
+    open: u64,
+    broken: bool,
+}
+
+enum Link {
+    Native(Wire),
+    Parsed(Box<Parsed>),
+    Custom(Box<Custom>),
+}
+
+impl Connection {
+    /// Connects, and does nothing else: no greeting, no password.
+    pub(crate) fn open(how: &Dial, budget: Budget) -> Result<Connection> {
+        let link = match (&how.connector, &how.parser) {
+            (Some(connector), _) => Link::Custom(Box::new(Custom::open(connector, &how.info)?)),
+            (None, Parser::Native) => Link::Native(Wire::connect(&how.address, budget)?),
+            (None, Parser::Redis) => {
+                Link::Parsed(Box::new(Parsed::over(Wire::connect(&how.address, budget)?)))
+            }
+        };
+        Ok(Connection::over(link))
+    }
+
+    fn over(link: Link) -> Connection {
+        Connection {
+            link,
+            outgoing: Vec::new(),
+            queued: 0,
+            owed: 0,
+            open: 0,
+            broken: false,
+        }
+    }
+
+    /// Adds commands to the batch that [`Connection::send`] sends.
+    #[inline]
+    pub(crate) fn encoder(&mut self) -> Encoder<'_> {
+        Encoder::new(&mut self.outgoing, &mut self.queued)
+    }
+
+    /// Sends the batch. A custom connection also reads all the replies here.
+    pub(crate) fn send(&mut self, budget: Budget) -> Result<(), SendFault> {
+        let sent = match &mut self.link {
+            Link::Native(wire) => wire.send(&self.outgoing, budget),
+            Link::Parsed(parsed) => parsed.wire().send(&self.outgoing, budget),
+            Link::Custom(custom) => custom.exchange(&self.outgoing, self.queued),
+        };
+        self.broken |= sent.is_err();
+        self.owed += std::mem::take(&mut self.queued);
+        if self.outgoing.capacity() > KEPT {
+            self.outgoing = Vec::new();
+        }
+        self.outgoing.clear();
+        sent
+    }
+
+    /// The next token of the replies. An `Err` means that the connection is broken; what the server has to
+    /// complain about is a [`Token::Error`].
+    pub(crate) fn next(&mut self, budget: Budget) -> Result<Token<'_>> {
+        let Connection {
+            link,
+            owed,
+            open,
+            broken,
+            ..
+        } = self;
+        awaited(*owed)?;
+        let inside = *open > 0;
+        let pulled = match link {
+            Link::Native(wire) => native::token(wire, inside, budget),
+            Link::Parsed(parsed) => parsed.next(budget),
+            Link::Custom(custom) => custom.next(),
+        };
+        match pulled {
+            Ok((token, parts)) => {
+                count(owed, open, parts);
+                Ok(token)
+            }
+            Err(error) => {
+                *broken = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads one element that is a value or nil. An `Err` of the sink leaves the connection intact unless the value
+    /// was large.
+    pub(crate) fn value(&mut self, sink: &mut dyn Sink, budget: Budget) -> Result<Found> {
+        awaited(self.owed)?;
+        let inside = self.open > 0;
+        let pulled = match &mut self.link {
+            Link::Native(wire) => native::value(wire, inside, sink, budget),
+            Link::Parsed(parsed) => parsed.next(budget).map(|(token, _)| deliver(token, sink)),
+            Link::Custom(custom) => custom.next().map(|(token, _)| deliver(token, sink)),
+        };
+        let found = match pulled {
+            Ok(native::Value::Delivered(done)) => Ok(done.map(|()| Found::Yes)),
+            Ok(native::Value::Other(Token::Nil)) => Ok(Ok(Found::No)),
+            Ok(native::Value::Other(Token::Error(text))) => {
+                Ok(Ok(Found::Refused(Error::from_server(text))))
+            }
+            Ok(native::Value::Other(_)) => Err(Error::new(
+                ErrorKind::Io,
+                "the reply is not what was asked for: a value or nil was expected",
+            )),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(found) => {
+                count(&mut self.owed, &mut self.open, 0);
+                found
+            }
+            Err(error) => {
+                self.broken = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads and drops one whole reply, or inside of a reply one element of it; `Some` when it is a server error.
+    pub(crate) fn skip(&mut self, budget: Budget) -> Result<Option<Error>> {
+        awaited(self.owed)?;
+        let inside = self.open > 0;
+        let skipped = match &mut self.link {
+            Link::Native(wire) => native::skip(wire, inside, budget),
+            Link::Parsed(parsed) => skip_tokens(|| parsed.next(budget).map(owned)),
+            Link::Custom(custom) => skip_tokens(|| custom.next().map(owned)),
+        };
+        match skipped {
+            Ok(error) => {
+                count(&mut self.owed, &mut self.open, 0);
+                Ok(error)
+            }
+            Err(error) => {
+                self.broken = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// True when there was no fault and every reply of every command has been read to its end, and no more.
+    pub(crate) fn is_reusable(&self) -> bool {
+        let settled = self.queued == 0 && self.owed == 0 && self.open == 0;
+        let drained = match &self.link {
+            Link::Native(wire) => wire.buffered().is_empty(),
+            Link::Parsed(parsed) => parsed.is_drained(),
+            Link::Custom(custom) => custom.is_drained(),
+        };
+        settled && drained && !self.broken
+    }
+
+    /// True when the connection is open and nothing waits to be read. No round trip; a custom connection is
+    /// asked for its own opinion.
+    pub(crate) fn is_quiet(&self) -> bool {
+        match &self.link {
+            Link::Native(wire) => wire.is_quiet(),
+            Link::Parsed(parsed) => parsed.is_quiet(),
+            Link::Custom(custom) => custom.is_open(),
+        }
+    }
+
+    /// Gives back the memory of a large reply before the connection rests.
+    pub(crate) fn trim(&mut self) {
+        match &mut self.link {
+            Link::Native(wire) => wire.trim(),
+            Link::Parsed(parsed) => parsed.trim(),
+            Link::Custom(_) => {}
+        }
+    }
+
+    /// Bytes read and written since the last time. Of a custom connection only those written are known.
+    pub(crate) fn take_traffic(&mut self) -> (u64, u64) {
+        match &mut self.link {
+            Link::Native(wire) => wire.take_traffic(),
+            Link::Parsed(parsed) => parsed.wire().take_traffic(),
+            Link::Custom(custom) => custom.take_traffic(),
+        }
+    }
+}
+
+/// Keeps count after an element that announced `parts` more.
+#[inline]
+fn count(owed: &mut usize, open: &mut u64, parts: u64) {
+    *open = open.saturating_sub(1).saturating_add(parts);
+    if *open == 0 {
+        *owed -= 1;
+    }
+}
+
+/// Without this, reading too much would wait for a reply that nobody asked for.
+#[inline]
+fn awaited(owed: usize) -> Result<()> {
+    if owed == 0 {
+        return Err(Error::new(ErrorKind::Io, "no reply is awaited"));
+    }
+    Ok(())
+}
+
+fn deliver<'a>(token: Token<'a>, sink: &mut dyn Sink) -> native::Value<'a> {
+    match token {
+        Token::Bulk(bytes) => native::Value::Delivered(sink.begin(bytes, bytes.len()).map(drop)),
+        other => native::Value::Other(other),
+    }
+}
+
+fn owned((token, parts): (Token<'_>, u64)) -> (Option<Error>, u64) {
+    match token {
+        Token::Error(text) => (Some(Error::from_server(text)), parts),
+        _ => (None, parts),
+    }
+}
+
+fn skip_tokens(mut next: impl FnMut() -> Result<(Option<Error>, u64)>) -> Result<Option<Error>> {
+    let (error, mut rest) = next()?;
+    while rest > 0 {
+        rest = (rest - 1).saturating_add(next()?.1);
+    }
+    Ok(error)
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let link = match self.link {
+            Link::Native(_) => "native",
+            Link::Parsed(_) => "parser=redis",
+            Link::Custom(_) => "custom",
+        };
+        f.debug_struct("Connection")
+            .field("link", &link)
+            .field("owed", &self.owed)
+            .field("broken", &self.broken)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;
