@@ -9,13 +9,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which the header is to be read.
-const SOURCES: [&str; 9] = ["types", "library", "config", "cache", "many", "ttl", "groups", "compute", "stats"];
+const SOURCES: [&str; 10] = [
+    "types", "library", "config", "cache", "counters", "many", "ttl", "groups", "compute", "stats",
+];
 
 /// Cargo leaves one of these where it has unpacked somebody else's dependency.
 const UNPACKED: [&str; 3] = ["Cargo.toml.orig", ".cargo-ok", ".cargo-checksum.json"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for path in ["build.rs", "cbindgen.toml", "src/ffi", "include/redis_cache.h"] {
+    for path in [
+        "build.rs",
+        "cbindgen.toml",
+        "src/ffi",
+        "include/redis_cache.h",
+    ] {
         println!("cargo:rerun-if-changed={path}");
     }
     if env::var_os("CARGO_FEATURE_CAPI").is_none() {
@@ -30,7 +37,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// that end later may still have state of it.
 fn name_the_library() -> Result<(), Box<dyn Error>> {
     let major = env::var("CARGO_PKG_VERSION_MAJOR")?;
-    if matches!(env::var("CARGO_CFG_TARGET_OS")?.as_str(), "linux" | "android" | "freebsd" | "netbsd" | "openbsd") {
+    if matches!(
+        env::var("CARGO_CFG_TARGET_OS")?.as_str(),
+        "linux" | "android" | "freebsd" | "netbsd" | "openbsd"
+    ) {
         println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libredis_cache.so.{major}");
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
@@ -73,7 +83,8 @@ fn tidy(text: &str) -> String {
 fn preamble() -> Result<String, Box<dyn Error>> {
     let part = |name: &str| env::var(format!("CARGO_PKG_VERSION{name}"));
     let (major, minor, patch) = (part("_MAJOR")?, part("_MINOR")?, part("_PATCH")?);
-    let number = major.parse::<u32>()? * 1_000_000 + minor.parse::<u32>()? * 1000 + patch.parse::<u32>()?;
+    let number =
+        major.parse::<u32>()? * 1_000_000 + minor.parse::<u32>()? * 1000 + patch.parse::<u32>()?;
     Ok(format!(
         "\n#include <stdbool.h>\n\
          #include <stdint.h>\n\
@@ -96,11 +107,18 @@ fn publish(root: &Path, text: &str) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let ours = !UNPACKED.iter().any(|mark| root.join(mark).exists());
-    if ours && fs::create_dir_all(root.join("include")).and_then(|()| fs::write(&committed, text)).is_ok() {
+    if ours
+        && fs::create_dir_all(root.join("include"))
+            .and_then(|()| fs::write(&committed, text))
+            .is_ok()
+    {
         return Ok(());
     }
     let made = PathBuf::from(env::var("OUT_DIR")?).join("redis_cache.h");
     fs::write(&made, text)?;
-    println!("cargo:warning=include/redis_cache.h does not fit src/ffi; {} does", made.display());
+    println!(
+        "cargo:warning=include/redis_cache.h does not fit src/ffi; {} does",
+        made.display()
+    );
     Ok(())
 }

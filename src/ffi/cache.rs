@@ -5,10 +5,10 @@ use std::ptr::null_mut;
 
 use super::config::{redis_cache_config, utf8};
 use super::guard::*;
+use super::pointers::*;
 use super::ttl::expiry;
 use super::types::*;
 use crate::cache::Cache;
-use crate::error::Result;
 
 /// A client. Any number of threads may use one at once, and after fork() the child may go on
 /// using it. Freed with redis_cache_free().
@@ -27,7 +27,10 @@ impl redis_cache {
 /// several: "a,b,c" is a ring of three. OK and `*out`, freed with redis_cache_free(), or
 /// ERR_CONFIG. No network: connections are made when they are needed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn redis_cache_open(url: *const c_char, out: *mut *mut redis_cache) -> redis_cache_status {
+pub unsafe extern "C" fn redis_cache_open(
+    url: *const c_char,
+    out: *mut *mut redis_cache,
+) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, url) = unsafe { (self::out("out", out)?, text("url", url)?) };
@@ -65,7 +68,10 @@ pub unsafe extern "C" fn redis_cache_clone(cache: *const redis_cache) -> *mut re
 /// A view of the same client whose keys carry another version; everything else is shared. Free
 /// with redis_cache_free(). NULL only when `cache` is.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn redis_cache_with_version(cache: *const redis_cache, version: u64) -> *mut redis_cache {
+pub unsafe extern "C" fn redis_cache_with_version(
+    cache: *const redis_cache,
+    version: u64,
+) -> *mut redis_cache {
     guard_or(null_mut(), || {
         // SAFETY: the caller keeps the rules of the header.
         let cache = unsafe { borrow("cache", cache)? };
@@ -104,8 +110,13 @@ pub unsafe extern "C" fn redis_cache_where(
 ) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) =
-            unsafe { (self::out("out", out)?, borrow("cache", cache)?, bytes("key", key, key_len)?) };
+        let (out, cache, key) = unsafe {
+            (
+                self::out("out", out)?,
+                borrow("cache", cache)?,
+                bytes("key", key, key_len)?,
+            )
+        };
         out.set(cache.cache.where_is(key)?.into_bytes().into());
         Ok(REDIS_CACHE_OK)
     })
@@ -122,8 +133,13 @@ pub unsafe extern "C" fn redis_cache_get(
 ) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) =
-            unsafe { (self::out("out", out)?, borrow("cache", cache)?, bytes("key", key, key_len)?) };
+        let (out, cache, key) = unsafe {
+            (
+                self::out("out", out)?,
+                borrow("cache", cache)?,
+                bytes("key", key, key_len)?,
+            )
+        };
         let Some(value) = cache.cache.get_bytes(key)? else {
             return Ok(REDIS_CACHE_NOT_FOUND);
         };
@@ -149,13 +165,22 @@ pub unsafe extern "C" fn redis_cache_get_into(
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, key, buf) = unsafe {
             let out = out("out_len", out_len)?;
-            (out, borrow("cache", cache)?, bytes("key", key, key_len)?, buffer("buf", buf.cast(), cap)?)
+            (
+                out,
+                borrow("cache", cache)?,
+                bytes("key", key, key_len)?,
+                buffer("buf", buf.cast(), cap)?,
+            )
         };
         let Some(len) = cache.cache.get_into(key, buf)? else {
             return Ok(REDIS_CACHE_NOT_FOUND);
         };
         out.set(len);
-        Ok(if len > cap { REDIS_CACHE_BUFFER_TOO_SMALL } else { REDIS_CACHE_OK })
+        Ok(if len > cap {
+            REDIS_CACHE_BUFFER_TOO_SMALL
+        } else {
+            REDIS_CACHE_OK
+        })
     })
 }
 
@@ -173,7 +198,11 @@ pub unsafe extern "C" fn redis_cache_set(
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (cache, key, value) = unsafe {
-            (borrow("cache", cache)?, bytes("key", key, key_len)?, bytes("value", value.cast(), value_len)?)
+            (
+                borrow("cache", cache)?,
+                bytes("key", key, key_len)?,
+                bytes("value", value.cast(), value_len)?,
+            )
         };
         cache.cache.set_bytes(key, value, expiry(ttl_ms))?;
         Ok(REDIS_CACHE_OK)
@@ -194,10 +223,18 @@ pub unsafe extern "C" fn redis_cache_add(
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (cache, key, value) = unsafe {
-            (borrow("cache", cache)?, bytes("key", key, key_len)?, bytes("value", value.cast(), value_len)?)
+            (
+                borrow("cache", cache)?,
+                bytes("key", key, key_len)?,
+                bytes("value", value.cast(), value_len)?,
+            )
         };
         let added = cache.cache.add_bytes(key, value, expiry(ttl_ms))?;
-        Ok(if added { REDIS_CACHE_OK } else { REDIS_CACHE_EXISTS })
+        Ok(if added {
+            REDIS_CACHE_OK
+        } else {
+            REDIS_CACHE_EXISTS
+        })
     })
 }
 
@@ -212,7 +249,11 @@ pub unsafe extern "C" fn redis_cache_delete(
         // SAFETY: the caller keeps the rules of the header.
         let (cache, key) = unsafe { (borrow("cache", cache)?, bytes("key", key, key_len)?) };
         let deleted = cache.cache.delete(key)?;
-        Ok(if deleted { REDIS_CACHE_OK } else { REDIS_CACHE_NOT_FOUND })
+        Ok(if deleted {
+            REDIS_CACHE_OK
+        } else {
+            REDIS_CACHE_NOT_FOUND
+        })
     })
 }
 
@@ -227,108 +268,10 @@ pub unsafe extern "C" fn redis_cache_has_key(
         // SAFETY: the caller keeps the rules of the header.
         let (cache, key) = unsafe { (borrow("cache", cache)?, bytes("key", key, key_len)?) };
         let found = cache.cache.has_key(key)?;
-        Ok(if found { REDIS_CACHE_OK } else { REDIS_CACHE_NOT_FOUND })
-    })
-}
-
-/// Writes an integer, as its decimal digits, so that redis_cache_incr() works on it. OK. One
-/// round trip.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn redis_cache_set_int(
-    cache: *const redis_cache,
-    key: *const c_char,
-    key_len: usize,
-    value: i64,
-    ttl_ms: i64,
-) -> redis_cache_status {
-    guard(|| {
-        // SAFETY: the caller keeps the rules of the header.
-        let (cache, key) = unsafe { (borrow("cache", cache)?, bytes("key", key, key_len)?) };
-        cache.cache.set_int(key, value, expiry(ttl_ms))?;
-        Ok(REDIS_CACHE_OK)
-    })
-}
-
-/// Reads an integer: OK and `*out`, NOT_FOUND, or ERR_WRONG_TYPE for anything else. One round
-/// trip.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn redis_cache_get_int(
-    cache: *const redis_cache,
-    key: *const c_char,
-    key_len: usize,
-    out: *mut i64,
-) -> redis_cache_status {
-    // SAFETY: the caller keeps the rules of the header.
-    unsafe { counter(cache, key, key_len, out, |cache, key| cache.get_int(key)) }
-}
-
-/// Adds `delta` to an integer and keeps its lifetime: OK and the new value in `*out`; NOT_FOUND
-/// when there is none; ERR_WRONG_TYPE when it is no integer, or would overflow. One round trip.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn redis_cache_incr(
-    cache: *const redis_cache,
-    key: *const c_char,
-    key_len: usize,
-    delta: i64,
-    out: *mut i64,
-) -> redis_cache_status {
-    // SAFETY: the caller keeps the rules of the header.
-    unsafe { counter(cache, key, key_len, out, |cache, key| cache.incr(key, delta)) }
-}
-
-/// Subtracts `delta`, otherwise as redis_cache_incr(). INT64_MIN, which cannot be negated, is
-/// ERR_INVALID_ARGUMENT.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn redis_cache_decr(
-    cache: *const redis_cache,
-    key: *const c_char,
-    key_len: usize,
-    delta: i64,
-    out: *mut i64,
-) -> redis_cache_status {
-    // SAFETY: the caller keeps the rules of the header.
-    unsafe { counter(cache, key, key_len, out, |cache, key| cache.decr(key, delta)) }
-}
-
-/// Adds `delta` to an integer, or creates it as `initial`, which then is the answer and lives for
-/// ttl_ms; one that exists keeps its lifetime. OK and `*out`, or ERR_WRONG_TYPE. One round trip.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn redis_cache_incr_or_create(
-    cache: *const redis_cache,
-    key: *const c_char,
-    key_len: usize,
-    delta: i64,
-    initial: i64,
-    ttl_ms: i64,
-    out: *mut i64,
-) -> redis_cache_status {
-    // SAFETY: the caller keeps the rules of the header.
-    unsafe {
-        counter(cache, key, key_len, out, |cache, key| {
-            cache.incr_or_create(key, delta, initial, expiry(ttl_ms)).map(Some)
+        Ok(if found {
+            REDIS_CACHE_OK
+        } else {
+            REDIS_CACHE_NOT_FOUND
         })
-    }
-}
-
-/// What the operations on integers have in common.
-///
-/// # Safety
-/// The pointers are as the header asks for.
-unsafe fn counter(
-    cache: *const redis_cache,
-    key: *const c_char,
-    key_len: usize,
-    out: *mut i64,
-    work: impl FnOnce(&Cache, &[u8]) -> Result<Option<i64>>,
-) -> Status {
-    guard(|| {
-        // SAFETY: as promised by the caller.
-        let (out, cache, key) =
-            unsafe { (self::out("out", out)?, borrow("cache", cache)?, bytes("key", key, key_len)?) };
-        let Some(value) = work(&cache.cache, key)? else {
-            return Ok(REDIS_CACHE_NOT_FOUND);
-        };
-        out.set(value);
-        Ok(REDIS_CACHE_OK)
     })
 }

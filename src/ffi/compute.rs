@@ -6,6 +6,7 @@ use std::mem;
 
 use super::cache::redis_cache;
 use super::guard::*;
+use super::pointers::*;
 use super::ttl::expiry;
 use super::types::*;
 use crate::error::{Error, ErrorKind};
@@ -31,7 +32,10 @@ pub(super) struct Written {
 impl redis_cache_writer {
     /// For a function that makes a key, which has no lifetime.
     pub(super) fn for_key() -> Self {
-        Self { stores_nothing: true, ..Self::default() }
+        Self {
+            stores_nothing: true,
+            ..Self::default()
+        }
     }
 
     /// What was written when the function returned `code`, or why there is nothing.
@@ -65,19 +69,27 @@ pub unsafe extern "C" fn redis_cache_get_or_set(
 ) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) =
-            unsafe { (self::out("out", out)?, borrow("cache", cache)?, bytes("key", key, key_len)?) };
+        let (out, cache, key) = unsafe {
+            (
+                self::out("out", out)?,
+                borrow("cache", cache)?,
+                bytes("key", key, key_len)?,
+            )
+        };
         let compute = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
-        let value = cache.cache.get_or_set_bytes(key, expiry(ttl_ms), |loading: &mut Loading| {
-            let mut writer = redis_cache_writer::default();
-            // SAFETY: the caller's function, with the data meant for it, during the call.
-            let code = unsafe { compute(user_data, &raw mut writer) };
-            let written = writer.finish("compute", code)?;
-            if let Some(expiry) = written.expiry {
-                loading.set_ttl(expiry);
-            }
-            Ok::<_, String>(written.value)
-        })?;
+        let value =
+            cache
+                .cache
+                .get_or_set_bytes(key, expiry(ttl_ms), |loading: &mut Loading| {
+                    let mut writer = redis_cache_writer::default();
+                    // SAFETY: the caller's function, with the data meant for it, during the call.
+                    let code = unsafe { compute(user_data, &raw mut writer) };
+                    let written = writer.finish("compute", code)?;
+                    if let Some(expiry) = written.expiry {
+                        loading.set_ttl(expiry);
+                    }
+                    Ok::<_, String>(written.value)
+                })?;
         out.set(value.into());
         Ok(REDIS_CACHE_OK)
     })
@@ -101,7 +113,10 @@ pub unsafe extern "C" fn redis_cache_writer_append(
 /// Says why the function is about to fail: the text of the ERR_CALLBACK that follows. It is
 /// copied. A NULL text is no reason; a NULL writer does nothing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn redis_cache_writer_fail(out: *mut redis_cache_writer, text: *const c_char) {
+pub unsafe extern "C" fn redis_cache_writer_fail(
+    out: *mut redis_cache_writer,
+    text: *const c_char,
+) {
     guard_or((), || {
         // SAFETY: the caller keeps the rules of the header.
         let (out, text) = unsafe { (borrow_mut("out", out)?, self::text("text", text)?) };
@@ -121,7 +136,10 @@ pub unsafe extern "C" fn redis_cache_writer_set_ttl(
         // SAFETY: the caller keeps the rules of the header.
         let out = unsafe { borrow_mut("out", out)? };
         if out.stores_nothing {
-            return Err(Error::new(ErrorKind::Unsupported, "a key that is being made has no lifetime"));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a key that is being made has no lifetime",
+            ));
         }
         out.written.expiry = Some(expiry(ttl_ms));
         Ok(REDIS_CACHE_OK)

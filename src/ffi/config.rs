@@ -6,6 +6,7 @@ use std::mem;
 
 use super::compute::redis_cache_writer;
 use super::guard::*;
+use super::pointers::*;
 use super::types::*;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +22,11 @@ pub struct redis_cache_config {
 /// redis_cache_config_free().
 #[unsafe(no_mangle)]
 pub extern "C" fn redis_cache_config_new() -> *mut redis_cache_config {
-    guard_or(std::ptr::null_mut(), || Ok(give(redis_cache_config { config: Config::new() })))
+    guard_or(std::ptr::null_mut(), || {
+        Ok(give(redis_cache_config {
+            config: Config::new(),
+        }))
+    })
 }
 
 /// Frees the configuration; NULL is fine. Clients made from it go on working.
@@ -46,11 +51,19 @@ pub unsafe extern "C" fn redis_cache_config_add_server(
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (config, url, name) = unsafe {
-            let name = if name.is_null() { None } else { Some(text("name", name)?) };
+            let name = if name.is_null() {
+                None
+            } else {
+                Some(text("name", name)?)
+            };
             (borrow_mut("config", config)?, text("url", url)?, name)
         };
-        let name = name.map(|name| utf8("the name of a server", name)).transpose()?;
-        config.config.add_server(utf8("the location of a server", url)?, name, weight)?;
+        let name = name
+            .map(|name| utf8("the name of a server", name))
+            .transpose()?;
+        config
+            .config
+            .add_server(utf8("the location of a server", url)?, name, weight)?;
         Ok(REDIS_CACHE_OK)
     })
 }
@@ -66,8 +79,13 @@ pub unsafe extern "C" fn redis_cache_config_set(
 ) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
-        let (config, name, value) =
-            unsafe { (borrow_mut("config", config)?, text("name", name)?, text("value", value)?) };
+        let (config, name, value) = unsafe {
+            (
+                borrow_mut("config", config)?,
+                text("name", name)?,
+                text("value", value)?,
+            )
+        };
         let name = utf8("the name of an option", name)?;
         let value = utf8(&format!("the value of `{name}`"), value)?;
         config.config.apply(name, value)?;
@@ -92,7 +110,13 @@ pub unsafe extern "C" fn redis_cache_config_set_error_fn(
             config.error_hook(move |error| {
                 let text = c_text(error.to_string());
                 // SAFETY: the caller promised a function and data for any thread, as long as clients live.
-                unsafe { function(user_data.get(), Status::from(error.kind()) as i32, text.as_ptr().cast()) }
+                unsafe {
+                    function(
+                        user_data.get(),
+                        Status::from(error.kind()) as i32,
+                        text.as_ptr().cast(),
+                    )
+                }
             })
         });
         Ok(REDIS_CACHE_OK)
@@ -120,7 +144,13 @@ pub unsafe extern "C" fn redis_cache_config_set_key_fn(
                 let mut writer = redis_cache_writer::for_key();
                 // SAFETY: the caller promised a function and data for any thread, as long as clients live.
                 let code = unsafe {
-                    function(user_data.get(), prefix.as_ptr().cast(), version, &raw const key, &raw mut writer)
+                    function(
+                        user_data.get(),
+                        prefix.as_ptr().cast(),
+                        version,
+                        &raw const key,
+                        &raw mut writer,
+                    )
                 };
                 writer.finish("key", code).map(|written| written.value)
             })
@@ -159,5 +189,6 @@ fn c_text(text: impl Into<Vec<u8>>) -> Vec<u8> {
 
 /// A location or an option is text; what is not UTF-8 cannot be right.
 pub(super) fn utf8<'a>(what: &str, text: &'a CStr) -> Result<&'a str> {
-    text.to_str().map_err(|_| Error::new(ErrorKind::Config, format!("{what} is not UTF-8 text")))
+    text.to_str()
+        .map_err(|_| Error::new(ErrorKind::Config, format!("{what} is not UTF-8 text")))
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use super::cache::redis_cache;
 use super::guard::*;
+use super::pointers::*;
 use super::types::*;
 use crate::error::Result;
-use crate::sweep::{Keys, Progress, Sweep};
+use crate::listing::Keys;
+use crate::sweep::{Progress, Sweep};
 
 /// Bounds of a sweep over keys, and who hears of its progress. Set `size` to
 /// sizeof(redis_cache_sweep); zero in any other field means the default.
@@ -57,7 +59,11 @@ impl<'a> Plan<'a> {
     /// `sweep` is as the header asks for.
     unsafe fn read(sweep: *const redis_cache_sweep) -> Result<Plan<'a>> {
         if sweep.is_null() {
-            return Ok(Plan { sweep: None, out_cursor: None, cursor: None });
+            return Ok(Plan {
+                sweep: None,
+                out_cursor: None,
+                cursor: None,
+            });
         }
         // SAFETY: the size is there, whatever else the caller's version of the struct has.
         let size = unsafe { (&raw const (*sweep).size).read() };
@@ -73,9 +79,17 @@ impl<'a> Plan<'a> {
             None
         } else {
             // SAFETY: the caller keeps the rules of the header.
-            Some(unsafe { text("cursor", sweep.cursor)? }.to_string_lossy().into_owned())
+            Some(
+                unsafe { text("cursor", sweep.cursor)? }
+                    .to_string_lossy()
+                    .into_owned(),
+            )
         };
-        Ok(Plan { sweep: Some(sweep), out_cursor, cursor: cursor.filter(|cursor| !cursor.is_empty()) })
+        Ok(Plan {
+            sweep: Some(sweep),
+            out_cursor,
+            cursor: cursor.filter(|cursor| !cursor.is_empty()),
+        })
     }
 
     fn bound(&self, mut job: Sweep<'a>) -> Sweep<'a> {
@@ -101,18 +115,34 @@ impl<'a> Plan<'a> {
         if let Some(progress) = sweep.progress {
             job = job.progress(move |seen: Progress| {
                 // SAFETY: the caller's function, with the data meant for it, during the call.
-                let code =
-                    unsafe { progress(user_data, seen.scanned, seen.matched, seen.changed, seen.fraction) };
-                if code == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                let code = unsafe {
+                    progress(
+                        user_data,
+                        seen.scanned,
+                        seen.matched,
+                        seen.changed,
+                        seen.fraction,
+                    )
+                };
+                if code == 0 {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
             });
         }
         job.dry_run(sweep.dry_run)
     }
 
     fn delete(self, job: Sweep<'a>, out_deleted: Option<Out<u64>>) -> Result<Status> {
+        let dry_run = self.sweep.is_some_and(|sweep| sweep.dry_run);
         let swept = self.bound(job).delete()?;
         if let Some(out) = out_deleted {
-            out.set(swept.changed);
+            out.set(if dry_run {
+                swept.matched
+            } else {
+                swept.changed
+            });
         }
         let Some(cursor) = swept.cursor else {
             return Ok(REDIS_CACHE_OK);
@@ -141,7 +171,12 @@ pub unsafe extern "C" fn redis_cache_delete_pattern(
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache, pattern) = unsafe {
             let out = optional_out(out_deleted);
-            (out, Plan::read(sweep)?, borrow("cache", cache)?, bytes("pattern", pattern, pattern_len)?)
+            (
+                out,
+                Plan::read(sweep)?,
+                borrow("cache", cache)?,
+                bytes("pattern", pattern, pattern_len)?,
+            )
         };
         plan.delete(cache.cache.sweep(pattern), out)
     })
@@ -217,9 +252,16 @@ pub unsafe extern "C" fn redis_cache_keys_begin(
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, pattern) = unsafe {
             let out = self::out("out", out)?;
-            (out, borrow("cache", cache)?, bytes("pattern", pattern, pattern_len)?)
+            (
+                out,
+                borrow("cache", cache)?,
+                bytes("pattern", pattern, pattern_len)?,
+            )
         };
-        out.set(give(redis_cache_keys { keys: cache.cache.keys(pattern)?, current: Vec::new() }));
+        out.set(give(redis_cache_keys {
+            keys: cache.cache.keys(pattern)?,
+            current: Vec::new(),
+        }));
         Ok(REDIS_CACHE_OK)
     })
 }
@@ -289,8 +331,13 @@ pub unsafe extern "C" fn redis_cache_make_key(
 ) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) =
-            unsafe { (self::out("out", out)?, borrow("cache", cache)?, bytes("key", key, key_len)?) };
+        let (out, cache, key) = unsafe {
+            (
+                self::out("out", out)?,
+                borrow("cache", cache)?,
+                bytes("key", key, key_len)?,
+            )
+        };
         out.set(cache.cache.make_key(key)?.into());
         Ok(REDIS_CACHE_OK)
     })

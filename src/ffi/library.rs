@@ -146,7 +146,10 @@ mod tests {
             assert!(name.starts_with("REDIS_CACHE_"), "{status}");
             assert_eq!(name.contains("_ERR_"), status < 0, "{status}");
         }
-        assert_eq!(status_name(REDIS_CACHE_ERR_UNSUPPORTED as i32), c"REDIS_CACHE_ERR_UNSUPPORTED");
+        assert_eq!(
+            status_name(REDIS_CACHE_ERR_UNSUPPORTED as i32),
+            c"REDIS_CACHE_ERR_UNSUPPORTED"
+        );
         assert_eq!(status_name(8), c"unknown status");
         assert_eq!(status_name(i32::MIN), c"unknown status");
     }

@@ -3,6 +3,7 @@
 
 use super::cache::redis_cache;
 use super::guard::*;
+use super::pointers::*;
 use super::ttl::expiry;
 use super::types::*;
 use crate::error::{Error, Result};
@@ -25,7 +26,10 @@ enum Item {
 
 impl redis_cache_results {
     fn of(count: usize) -> Self {
-        Self { values: Vec::new(), items: vec![Item::Absent; count] }
+        Self {
+            values: Vec::new(),
+            items: vec![Item::Absent; count],
+        }
     }
 
     fn put(&mut self, index: usize, item: Item) {
@@ -37,7 +41,13 @@ impl redis_cache_results {
     fn put_value(&mut self, index: usize, value: &[u8]) {
         let start = self.values.len();
         self.values.extend_from_slice(value);
-        self.put(index, Item::Value { start, len: value.len() });
+        self.put(
+            index,
+            Item::Value {
+                start,
+                len: value.len(),
+            },
+        );
     }
 
     /// One cause for all is the error of the call; otherwise each item has its own.
@@ -50,7 +60,11 @@ impl redis_cache_results {
             return Ok(REDIS_CACHE_OK);
         };
         let alike = faults.filter(|error| error.kind() == first.kind()).count() + 1;
-        if alike == self.items.len() { Err(first.clone()) } else { Ok(REDIS_CACHE_PARTIAL) }
+        if alike == self.items.len() {
+            Err(first.clone())
+        } else {
+            Ok(REDIS_CACHE_PARTIAL)
+        }
     }
 }
 
@@ -67,14 +81,21 @@ pub unsafe extern "C" fn redis_cache_get_many(
 ) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, keys) =
-            unsafe { (self::out("out", out)?, borrow("cache", cache)?, slices("keys", keys, count)?) };
+        let (out, cache, keys) = unsafe {
+            (
+                self::out("out", out)?,
+                borrow("cache", cache)?,
+                slices("keys", keys, count)?,
+            )
+        };
         let mut results = redis_cache_results::of(count);
-        cache.cache.get_many_with(keys, &mut |index, answer| match answer {
-            Ok(Some(value)) => results.put_value(index, value),
-            Ok(None) => results.put(index, Item::Absent),
-            Err(error) => results.put(index, Item::Failed(error)),
-        });
+        cache
+            .cache
+            .get_many_with(keys, &mut |index, answer| match answer {
+                Ok(Some(value)) => results.put_value(index, value),
+                Ok(None) => results.put(index, Item::Absent),
+                Err(error) => results.put(index, Item::Failed(error)),
+            });
         let status = results.status()?;
         out.set(give(results));
         Ok(status)
@@ -96,18 +117,31 @@ pub unsafe extern "C" fn redis_cache_set_many(
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, entries) = unsafe {
             let out = optional_out(out);
-            (out, borrow("cache", cache)?, array("entries", entries, count)?)
+            (
+                out,
+                borrow("cache", cache)?,
+                array("entries", entries, count)?,
+            )
         };
         for entry in entries {
             // SAFETY: as above.
-            unsafe { (slice("a key in `entries`", &entry.key)?, slice("a value in `entries`", &entry.value)?) };
+            unsafe {
+                (
+                    slice("a key in `entries`", &entry.key)?,
+                    slice("a value in `entries`", &entry.value)?,
+                )
+            };
         }
         // SAFETY: as above; each of them was looked at.
-        let pairs = entries.iter().map(|entry| unsafe { (known(&entry.key), known(&entry.value)) });
+        let pairs = entries
+            .iter()
+            .map(|entry| unsafe { (known(&entry.key), known(&entry.value)) });
         let mut results = redis_cache_results::of(count);
-        cache.cache.set_many_with(pairs, expiry(ttl_ms), &mut |index, answer| {
-            results.put(index, answer.map_or_else(Item::Failed, |()| Item::Done));
-        });
+        cache
+            .cache
+            .set_many_with(pairs, expiry(ttl_ms), &mut |index, answer| {
+                results.put(index, answer.map_or_else(Item::Failed, |()| Item::Done));
+            });
         let status = results.status()?;
         if let Some(out) = out {
             out.set(give(results));
@@ -168,9 +202,10 @@ pub unsafe extern "C" fn redis_cache_results_get(
             Some(Item::Absent) => return Ok(REDIS_CACHE_NOT_FOUND),
             Some(Item::Failed(error)) => return Err(error.clone()),
             Some(Item::Done) => &[],
-            Some(Item::Value { start, len }) => {
-                results.values.get(*start..*start + *len).unwrap_or_default()
-            }
+            Some(Item::Value { start, len }) => results
+                .values
+                .get(*start..*start + *len)
+                .unwrap_or_default(),
             None => {
                 return Err(invalid(format!(
                     "`index` is {index}, but there are {} results",
@@ -231,7 +266,10 @@ mod tests {
     use crate::error::ErrorKind;
 
     fn results(items: Vec<Item>) -> redis_cache_results {
-        redis_cache_results { values: b"value".to_vec(), items }
+        redis_cache_results {
+            values: b"value".to_vec(),
+            items,
+        }
     }
 
     fn failed(kind: ErrorKind) -> Item {
@@ -246,22 +284,37 @@ mod tests {
     #[test]
     fn some_failures_are_partial_and_one_cause_for_all_is_the_error() {
         let io = || failed(ErrorKind::Io);
-        assert_eq!(results(vec![io(), Item::Absent]).status().unwrap(), REDIS_CACHE_PARTIAL);
-        assert_eq!(results(vec![io(), io()]).status().unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(
+            results(vec![io(), Item::Absent]).status().unwrap(),
+            REDIS_CACHE_PARTIAL
+        );
+        assert_eq!(
+            results(vec![io(), io()]).status().unwrap_err().kind(),
+            ErrorKind::Io
+        );
         let mixed = results(vec![io(), failed(ErrorKind::Timeout)]);
         assert_eq!(mixed.status().unwrap(), REDIS_CACHE_PARTIAL);
     }
 
     #[test]
     fn each_item_has_its_own_status() {
-        let items = vec![Item::Value { start: 1, len: 3 }, Item::Absent, failed(ErrorKind::Timeout), Item::Done];
+        let items = vec![
+            Item::Value { start: 1, len: 3 },
+            Item::Absent,
+            failed(ErrorKind::Timeout),
+            Item::Done,
+        ];
         let results = results(items);
         let mut slice = redis_cache_slice::NONE;
         let mut ask = |index| {
             // SAFETY: both live here.
-            let status = unsafe { redis_cache_results_get(&raw const results, index, &raw mut slice) };
+            let status =
+                unsafe { redis_cache_results_get(&raw const results, index, &raw mut slice) };
             // SAFETY: what a call stored there, NULL with 0 otherwise.
-            (status, unsafe { bytes("slice", slice.data, slice.len) }.unwrap())
+            (
+                status,
+                unsafe { bytes("slice", slice.data, slice.len) }.unwrap(),
+            )
         };
         assert_eq!(ask(0), (REDIS_CACHE_OK, &b"alu"[..]));
         assert_eq!(ask(1), (REDIS_CACHE_NOT_FOUND, &b""[..]));
@@ -269,6 +322,9 @@ mod tests {
         assert_eq!(last_text().to_str().unwrap(), "told");
         assert_eq!(ask(3), (REDIS_CACHE_OK, &b""[..]));
         assert_eq!(ask(4), (REDIS_CACHE_ERR_INVALID_ARGUMENT, &b""[..]));
-        assert_eq!(last_text().to_str().unwrap(), "`index` is 4, but there are 4 results");
+        assert_eq!(
+            last_text().to_str().unwrap(),
+            "`index` is 4, but there are 4 results"
+        );
     }
 }

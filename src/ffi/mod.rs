@@ -6,15 +6,20 @@
 //! on public items speak to the C programmer, because they become the comments of the header.
 
 #![allow(non_camel_case_types, reason = "the C names")]
-#![allow(unreachable_pub, reason = "reached by the linker, and cbindgen reads public items only")]
+#![allow(
+    unreachable_pub,
+    reason = "reached by the linker, and cbindgen reads public items only"
+)]
 
 mod cache;
 mod compute;
 mod config;
+mod counters;
 mod groups;
 mod guard;
 mod library;
 mod many;
+mod pointers;
 mod stats;
 mod ttl;
 mod types;

@@ -4,6 +4,7 @@ use std::mem::size_of;
 
 use super::cache::redis_cache;
 use super::guard::*;
+use super::pointers::*;
 use super::types::*;
 
 /// What a client and its views have done since it was made, or since redis_cache_stats_reset().
@@ -62,7 +63,7 @@ pub unsafe extern "C" fn redis_cache_stats_read(
         if out.is_null() {
             return Err(invalid("`out` is NULL"));
         }
-        if out_size == 0 || out_size % size_of::<u64>() != 0 {
+        if out_size == 0 || !out_size.is_multiple_of(size_of::<u64>()) {
             return Err(invalid(format!(
                 "`out_size` is {out_size}; it must be sizeof(redis_cache_stats), {} here",
                 size_of::<redis_cache_stats>()
@@ -71,7 +72,10 @@ pub unsafe extern "C" fn redis_cache_stats_read(
         let stats = redis_cache_stats::from(cache.cache.stats());
         let known = out_size.min(size_of::<redis_cache_stats>());
         // SAFETY: plain numbers, and no more bytes than both sides have.
-        unsafe { out.cast::<u8>().copy_from_nonoverlapping((&raw const stats).cast(), known) };
+        unsafe {
+            out.cast::<u8>()
+                .copy_from_nonoverlapping((&raw const stats).cast(), known)
+        };
         Ok(REDIS_CACHE_OK)
     })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::cache::redis_cache;
 use super::guard::*;
+use super::pointers::*;
 use super::types::*;
 use crate::expiry::{Expiry, Ttl, millis_rounded_up};
 
@@ -20,12 +21,18 @@ pub(super) fn expiry(ttl_ms: i64) -> Expiry {
 fn ttl_ms(ttl: Ttl) -> i64 {
     match ttl {
         Ttl::Forever => REDIS_CACHE_TTL_FOREVER,
-        Ttl::Remaining(time) => i64::try_from(millis_rounded_up(time)).unwrap_or(REDIS_CACHE_TTL_FOREVER),
+        Ttl::Remaining(time) => {
+            i64::try_from(millis_rounded_up(time)).unwrap_or(REDIS_CACHE_TTL_FOREVER)
+        }
     }
 }
 
 fn found(found: bool) -> Status {
-    if found { REDIS_CACHE_OK } else { REDIS_CACHE_NOT_FOUND }
+    if found {
+        REDIS_CACHE_OK
+    } else {
+        REDIS_CACHE_NOT_FOUND
+    }
 }
 
 /// Gives the entry a new lifetime from now on; one that has already passed removes it. OK or
@@ -97,8 +104,13 @@ pub unsafe extern "C" fn redis_cache_ttl(
 ) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) =
-            unsafe { (out("out_ms", out_ms)?, borrow("cache", cache)?, bytes("key", key, key_len)?) };
+        let (out, cache, key) = unsafe {
+            (
+                out("out_ms", out_ms)?,
+                borrow("cache", cache)?,
+                bytes("key", key, key_len)?,
+            )
+        };
         let Some(left) = cache.cache.ttl(key)? else {
             return Ok(REDIS_CACHE_NOT_FOUND);
         };
@@ -116,7 +128,10 @@ mod tests {
         assert_eq!(expiry(REDIS_CACHE_TTL_DEFAULT), Expiry::Default);
         assert_eq!(expiry(REDIS_CACHE_TTL_FOREVER), Expiry::Never);
         assert_eq!(expiry(1), Expiry::After(Duration::from_millis(1)));
-        assert_eq!(expiry(i64::MAX - 1), Expiry::After(Duration::from_millis(i64::MAX as u64 - 1)));
+        assert_eq!(
+            expiry(i64::MAX - 1),
+            Expiry::After(Duration::from_millis(i64::MAX as u64 - 1))
+        );
         for passed in [0, -1, i64::MIN + 1] {
             assert_eq!(expiry(passed), Expiry::After(Duration::ZERO));
         }
@@ -126,6 +141,9 @@ mod tests {
     fn what_is_left_is_told_in_milliseconds() {
         assert_eq!(ttl_ms(Ttl::Forever), REDIS_CACHE_TTL_FOREVER);
         assert_eq!(ttl_ms(Ttl::Remaining(Duration::from_millis(1500))), 1500);
-        assert_eq!(ttl_ms(Ttl::Remaining(Duration::MAX)), REDIS_CACHE_TTL_FOREVER);
+        assert_eq!(
+            ttl_ms(Ttl::Remaining(Duration::MAX)),
+            REDIS_CACHE_TTL_FOREVER
+        );
     }
 }

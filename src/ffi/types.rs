@@ -80,6 +80,7 @@ impl From<ErrorKind> for Status {
             ErrorKind::WrongType => REDIS_CACHE_ERR_WRONG_TYPE,
             ErrorKind::Decode => REDIS_CACHE_ERR_DECODE,
             ErrorKind::Unavailable => REDIS_CACHE_ERR_UNAVAILABLE,
+            ErrorKind::Busy => REDIS_CACHE_BUSY,
             ErrorKind::Lost => REDIS_CACHE_ERR_LOST,
             ErrorKind::Callback => REDIS_CACHE_ERR_CALLBACK,
             ErrorKind::Panic => REDIS_CACHE_ERR_PANIC,
@@ -100,7 +101,11 @@ pub struct redis_cache_bytes {
 }
 
 impl redis_cache_bytes {
-    pub(super) const NONE: Self = Self { data: null_mut(), len: 0, reserved: 0 };
+    pub(super) const NONE: Self = Self {
+        data: null_mut(),
+        len: 0,
+        reserved: 0,
+    };
 
     /// Takes the memory back from C. The length is not asked for: callers may have changed it.
     ///
@@ -119,7 +124,11 @@ impl From<Vec<u8>> for redis_cache_bytes {
         let len = bytes.len();
         let mut bytes = ManuallyDrop::new(bytes);
         bytes.push(0);
-        Self { data: bytes.as_mut_ptr().cast(), len, reserved: bytes.capacity() }
+        Self {
+            data: bytes.as_mut_ptr().cast(),
+            len,
+            reserved: bytes.capacity(),
+        }
     }
 }
 
@@ -132,13 +141,23 @@ pub struct redis_cache_slice {
 }
 
 impl redis_cache_slice {
-    pub(super) const NONE: Self = Self { data: null(), len: 0 };
+    pub(super) const NONE: Self = Self {
+        data: null(),
+        len: 0,
+    };
 }
 
 impl From<&[u8]> for redis_cache_slice {
     fn from(bytes: &[u8]) -> Self {
-        let data = if bytes.is_empty() { c"".as_ptr() } else { bytes.as_ptr().cast() };
-        Self { data, len: bytes.len() }
+        let data = if bytes.is_empty() {
+            c"".as_ptr()
+        } else {
+            bytes.as_ptr().cast()
+        };
+        Self {
+            data,
+            len: bytes.len(),
+        }
     }
 }
 
@@ -153,8 +172,9 @@ pub struct redis_cache_entry {
 /// Computes a value that is missing: appends it to `out` with redis_cache_writer_append() and
 /// returns 0. Anything else says that it failed; redis_cache_writer_fail() may tell why. Called
 /// on the thread of the call that was given it, which is still under way.
-pub type redis_cache_compute_fn =
-    Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, out: *mut redis_cache_writer) -> i32>;
+pub type redis_cache_compute_fn = Option<
+    unsafe extern "C-unwind" fn(user_data: *mut c_void, out: *mut redis_cache_writer) -> i32,
+>;
 
 /// Hears how far a sweep is: keys looked at, keys that matched, keys changed, and the part of the
 /// way that is done, from 0 to 1. Returns 0 to go on; anything else ends the sweep, which then
@@ -201,7 +221,8 @@ mod tests {
             assert!(!bytes.data.is_null());
             assert_eq!(bytes.len, text.len());
             // SAFETY: len bytes and a NUL are there.
-            let seen = unsafe { std::slice::from_raw_parts(bytes.data.cast::<u8>(), bytes.len + 1) };
+            let seen =
+                unsafe { std::slice::from_raw_parts(bytes.data.cast::<u8>(), bytes.len + 1) };
             assert_eq!(seen, [text, b"\0"].concat());
             // SAFETY: just made from a Vec.
             unsafe { bytes.release() };
@@ -214,7 +235,10 @@ mod tests {
         value.extend_from_slice(b"value");
         let place = value.as_ptr();
         let bytes = redis_cache_bytes::from(value);
-        assert_eq!((bytes.data.cast_const().cast(), bytes.reserved), (place, 64));
+        assert_eq!(
+            (bytes.data.cast_const().cast(), bytes.reserved),
+            (place, 64)
+        );
         // SAFETY: just made from a Vec.
         unsafe { bytes.release() };
     }
