@@ -1,0 +1,124 @@
+//! Makes `include/redis_cache.h` from `src/ffi` and names the shared library for the linker. The header is
+//! committed: a checkout is kept up to date, while a package or a read-only tree is only compared with.
+
+#![allow(clippy::print_stdout, reason = "how a build script talks to Cargo")]
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// In the order in which the header is to be read.
+const SOURCES: [&str; 10] = [
+    "types", "library", "config", "cache", "counters", "many", "ttl", "groups", "compute", "stats",
+];
+
+/// Cargo leaves one of these where it has unpacked somebody else's dependency.
+const UNPACKED: [&str; 3] = ["Cargo.toml.orig", ".cargo-ok", ".cargo-checksum.json"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for path in [
+        "build.rs",
+        "cbindgen.toml",
+        "src/ffi",
+        "include/redis_cache.h",
+    ] {
+        println!("cargo:rerun-if-changed={path}");
+    }
+    if env::var_os("CARGO_FEATURE_CAPI").is_none() {
+        return Ok(());
+    }
+    name_the_library()?;
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    publish(&root, &header(&root)?)
+}
+
+/// The soname changes when programs must be compiled again; the library stays loaded once it is, because threads
+/// that end later may still have state of it.
+fn name_the_library() -> Result<(), Box<dyn Error>> {
+    let major = env::var("CARGO_PKG_VERSION_MAJOR")?;
+    if matches!(
+        env::var("CARGO_CFG_TARGET_OS")?.as_str(),
+        "linux" | "android" | "freebsd" | "netbsd" | "openbsd"
+    ) {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libredis_cache.so.{major}");
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+    Ok(())
+}
+
+fn header(root: &Path) -> Result<String, Box<dyn Error>> {
+    let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml"))?;
+    config.after_includes = Some(preamble()?);
+    let builder = cbindgen::Builder::new().with_config(config);
+    let builder = SOURCES.iter().fold(builder, |builder, name| {
+        builder.with_src(root.join("src/ffi").join(name).with_extension("rs"))
+    });
+    let mut text = Vec::new();
+    builder.generate()?.write(&mut text);
+    Ok(tidy(&String::from_utf8(text)?))
+}
+
+/// cbindgen gives a comment of one line three, and separates some parts by two empty lines.
+fn tidy(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        match lines.as_slice() {
+            [.., open, body] if line.trim() == "*/" && open.trim() == "/**" && body.len() < 96 => {
+                let body = body.trim_start().trim_start_matches('*').trim();
+                let short = format!("{:indent$}/** {body} */", "", indent = indent - 1);
+                lines.truncate(lines.len() - 2);
+                lines.push(short);
+            }
+            [.., last] if line.is_empty() && last.is_empty() => {}
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// What stands before the first declaration. The rest of <stddef.h> is left out because parsers of plain C, such as
+/// Python's cffi, choke on its `max_align_t`.
+fn preamble() -> Result<String, Box<dyn Error>> {
+    let part = |name: &str| env::var(format!("CARGO_PKG_VERSION{name}"));
+    let (major, minor, patch) = (part("_MAJOR")?, part("_MINOR")?, part("_PATCH")?);
+    let number =
+        major.parse::<u32>()? * 1_000_000 + minor.parse::<u32>()? * 1000 + patch.parse::<u32>()?;
+    Ok(format!(
+        "\n#include <stdbool.h>\n\
+         #include <stdint.h>\n\
+         #define __need_size_t\n\
+         #include <stddef.h>\n\
+         \n\
+         /* The version of this header; redis_cache_version() tells that of the library. */\n\
+         #define REDIS_CACHE_VERSION \"{}\"\n\
+         #define REDIS_CACHE_VERSION_MAJOR {major}\n\
+         #define REDIS_CACHE_VERSION_MINOR {minor}\n\
+         #define REDIS_CACHE_VERSION_PATCH {patch}\n\
+         #define REDIS_CACHE_VERSION_NUMBER {number}",
+        part("")?
+    ))
+}
+
+fn publish(root: &Path, text: &str) -> Result<(), Box<dyn Error>> {
+    let committed = root.join("include/redis_cache.h");
+    if fs::read_to_string(&committed).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    let ours = !UNPACKED.iter().any(|mark| root.join(mark).exists());
+    if ours
+        && fs::create_dir_all(root.join("include"))
+            .and_then(|()| fs::write(&committed, text))
+            .is_ok()
+    {
+        return Ok(());
+    }
+    let made = PathBuf::from(env::var("OUT_DIR")?).join("redis_cache.h");
+    fs::write(&made, text)?;
+    println!(
+        "cargo:warning=include/redis_cache.h does not fit src/ffi; {} does",
+        made.display()
+    );
+    Ok(())
+}

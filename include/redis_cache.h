@@ -1,0 +1,742 @@
+/*
+ * redis_cache - a synchronous Redis cache: pools, sharding, herd protection, versioned keys.
+ * Made by build.rs from src/ffi; edit it there.
+ *
+ *     redis_cache *cache;
+ *     redis_cache_bytes user = {0};
+ *     if (redis_cache_open("redis://127.0.0.1:6379/1?prefix=app&ttl=5m", &cache) != REDIS_CACHE_OK)
+ *         return fail(redis_cache_last_error());
+ *     redis_cache_set(cache, "user:7", 6, "Ada", 3, REDIS_CACHE_TTL_DEFAULT);
+ *     if (redis_cache_get(cache, "user:7", 6, &user) == REDIS_CACHE_OK)
+ *         printf("%s\n", user.data);
+ *     redis_cache_bytes_free(&user);
+ *     redis_cache_free(cache);
+ *
+ * The rules, which hold for every function unless its comment says otherwise:
+ *
+ * 1. Names. redis_cache is the client, every other type is redis_cache_<noun>; functions are
+ *    redis_cache_<verb> or redis_cache_<noun>_<verb>; macros and enumerators start with
+ *    REDIS_CACHE_. Parameters come in the order self, inputs, outputs; a length stands right
+ *    behind its pointer; a name tells its unit (ttl_ms).
+ * 2. Arguments. Pointers passed in are borrowed for the call. NULL with length 0 is an empty
+ *    string, a NULL array with count 0 an empty list. NULL with a length, a NULL handle and a NULL
+ *    output are REDIS_CACHE_ERR_INVALID_ARGUMENT; only counts (out_deleted) and sweeps may be
+ *    left out. Keys and values are bytes and may hold any; the empty key is refused. A text
+ *    without a length ends in NUL and is UTF-8.
+ * 3. Outputs are set on OK, STALE, PARTIAL and STOPPED, and *out_len also on BUFFER_TOO_SMALL.
+ *    Otherwise they are zeroed or NULL, so that "goto done; free(x)" is always right.
+ * 4. Ownership. What a function hands out is freed by the function that the comment of its type
+ *    names, once, on any thread; never by free(). Every such function takes NULL. A slice belongs
+ *    to what it came from: one from redis_cache_results_get() lives as long as the results, one
+ *    from redis_cache_keys_next() until the next call on that iterator.
+ * 5. Threads. A const redis_cache * may be used by any number of threads at once. A config,
+ *    results, writer or keys object belongs to one thread at a time. A client may be freed while
+ *    views and iterators from it live.
+ * 6. Manners. The library starts no threads, installs no signal handlers and raises no SIGPIPE.
+ *    Its only global state is the error text of each thread, the named memory:// stores, one TLS
+ *    configuration and a counter of forks (pthread_atfork). Callbacks may call the library again,
+ *    on any handle, but must not leave by longjmp or a C++ exception. After fork() the child may
+ *    go on using the same handle.
+ * 7. Faults. No panic crosses the boundary: it becomes REDIS_CACHE_ERR_PANIC with its text. Every
+ *    call has a deadline, one second unless the option `timeout` says otherwise.
+ * 8. Error text. Each thread has one of up to 511 bytes, set by every call that returns a negative
+ *    status and kept until the next that does. It names the server and the command, never a value
+ *    or a password.
+ * 9. Versions. The soname is libredis_cache.so.0 while this is 0.x. Nothing that is here changes
+ *    its meaning; enumerators, functions and fields at the end of redis_cache_stats may be added.
+ *
+ * "OK" in a comment is REDIS_CACHE_OK, and so on. Round trips are counted without the retries
+ * after a lost connection. With the option on_error=miss, a server that is down looks like an
+ * empty cache: reads say NOT_FOUND, writes OK, redis_cache_add() EXISTS, counts are 0;
+ * redis_cache_ping(), redis_cache_flush_db(), sweeps and the errors AUTH, CONFIG,
+ * INVALID_ARGUMENT and WRONG_TYPE are always reported.
+ */
+
+#ifndef REDIS_CACHE_H
+#define REDIS_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#define __need_size_t
+#include <stddef.h>
+
+/* The version of this header; redis_cache_version() tells that of the library. */
+#define REDIS_CACHE_VERSION "0.1.0"
+#define REDIS_CACHE_VERSION_MAJOR 0
+#define REDIS_CACHE_VERSION_MINOR 1
+#define REDIS_CACHE_VERSION_PATCH 0
+#define REDIS_CACHE_VERSION_NUMBER 1000
+
+/** As ttl_ms: the lifetime that is configured as the option `ttl`, 300 seconds unless set. */
+#define REDIS_CACHE_TTL_DEFAULT INT64_MIN
+
+/** As ttl_ms: no expiry. The same as an answer: the entry has none. */
+#define REDIS_CACHE_TTL_FOREVER INT64_MAX
+
+/**
+ * What a call says. 0 and above are ordinary outcomes, below are errors, whose text
+ * redis_cache_last_error() gives. New ones may be added; a value never changes its meaning.
+ */
+typedef enum {
+    /** Done. */
+    REDIS_CACHE_OK = 0,
+    /** There is no such key, or nothing more to iterate. */
+    REDIS_CACHE_NOT_FOUND = 1,
+    /** There is an entry already; it was left alone. */
+    REDIS_CACHE_EXISTS = 2,
+    /** A value past its expiry, served while it is renewed. */
+    REDIS_CACHE_STALE = 3,
+    /** Somebody else is at it, and the time to wait for them is over. */
+    REDIS_CACHE_BUSY = 4,
+    /** The caller's buffer is too small; nothing but the needed length was written. */
+    REDIS_CACHE_BUFFER_TOO_SMALL = 5,
+    /** Some items of a multi-key call failed; the results tell which and why. */
+    REDIS_CACHE_PARTIAL = 6,
+    /** A sweep was ended by its limit, its time or its progress function before it was through. */
+    REDIS_CACHE_STOPPED = 7,
+    /** An argument that can never be right: NULL, an empty key, a key that `key_check` refuses. */
+    REDIS_CACHE_ERR_INVALID_ARGUMENT = -1,
+    /** An option or a location that is unknown, malformed or does not fit another one. */
+    REDIS_CACHE_ERR_CONFIG = -2,
+    /** The connection was refused, reset or closed, TLS failed, or the other side is no Redis. */
+    REDIS_CACHE_ERR_IO = -3,
+    /** No answer within the time budget of the call. */
+    REDIS_CACHE_ERR_TIMEOUT = -4,
+    /** The server wants a password, refuses the one it got, or denies the command. */
+    REDIS_CACHE_ERR_AUTH = -5,
+    /** Any other error reply of the server. */
+    REDIS_CACHE_ERR_SERVER = -6,
+    /** The stored value is not of the type the operation needs, or a counter would overflow. */
+    REDIS_CACHE_ERR_WRONG_TYPE = -7,
+    /** The stored bytes cannot be turned into a value. */
+    REDIS_CACHE_ERR_DECODE = -8,
+    /**
+     * The server failed several times in a row and is left alone for a while, or no node serves
+     * the key.
+     */
+    REDIS_CACHE_ERR_UNAVAILABLE = -9,
+    /** The lock or the lease is no longer held. */
+    REDIS_CACHE_ERR_LOST = -10,
+    /** The caller's own function said that it failed. */
+    REDIS_CACHE_ERR_CALLBACK = -11,
+    /** A defect of this library, caught before it could cross into C. */
+    REDIS_CACHE_ERR_PANIC = -12,
+    /** This layout, store or build does not have the operation. */
+    REDIS_CACHE_ERR_UNSUPPORTED = -13,
+} redis_cache_status;
+
+/**
+ * A client. Any number of threads may use one at once, and after fork() the child may go on
+ * using it. Freed with redis_cache_free().
+ */
+typedef struct redis_cache redis_cache;
+
+/**
+ * A configuration under way: servers, options, functions. Freed with redis_cache_config_free(),
+ * at any time after redis_cache_connect(), which only reads it. One thread at a time.
+ */
+typedef struct redis_cache_config redis_cache_config;
+
+/**
+ * An iteration over keys. Freed with redis_cache_keys_free(). One thread at a time; the client
+ * it came from may be freed before.
+ */
+typedef struct redis_cache_keys redis_cache_keys;
+
+/**
+ * What a multi-key call says about each key, in the order of the keys. Freed with
+ * redis_cache_results_free(). One thread at a time.
+ */
+typedef struct redis_cache_results redis_cache_results;
+
+/**
+ * Takes what a function of the caller makes. It lives until that function returns, and belongs
+ * to its thread.
+ */
+typedef struct redis_cache_writer redis_cache_writer;
+
+/**
+ * Bytes that belong to the caller. A NUL stands behind the last one, so that text can be used as
+ * it is; `data` is not NULL when the call succeeded, also for an empty value. Free with
+ * redis_cache_bytes_free(); leave `reserved` alone.
+ */
+typedef struct {
+    char *data;
+    size_t len;
+    size_t reserved;
+} redis_cache_bytes;
+
+/**
+ * Hears of every fault, also of those that `on_error=miss` turns into a miss. `text` lives
+ * until it returns. It is called on whichever thread met the fault, on several at once if need
+ * be, for as long as a client of this configuration lives.
+ */
+typedef void (*redis_cache_error_fn)(void *user_data, int32_t status, const char *text);
+
+/** Bytes that belong to somebody else; no NUL follows them. */
+typedef struct {
+    const char *data;
+    size_t len;
+} redis_cache_slice;
+
+/**
+ * Makes the key on the wire from the prefix, the version and the caller's key: appends it to
+ * `out` and returns 0; anything else fails the call with REDIS_CACHE_ERR_CALLBACK. It must give
+ * the same answer every time. Operations on groups of keys pass a pattern as the key, and a
+ * prefix in which what is special in a pattern is escaped. Called from any thread, on several at
+ * once if need be, for as long as a client of this configuration lives.
+ */
+typedef int32_t (*redis_cache_key_fn)(void *user_data,
+                                      const char *prefix,
+                                      uint64_t version,
+                                      const redis_cache_slice *key,
+                                      redis_cache_writer *out);
+
+/** A key and its value, for redis_cache_set_many(). */
+typedef struct {
+    redis_cache_slice key;
+    redis_cache_slice value;
+} redis_cache_entry;
+
+/**
+ * Hears how far a sweep is: keys looked at, keys that matched, keys changed, and the part of the
+ * way that is done, from 0 to 1. Returns 0 to go on; anything else ends the sweep, which then
+ * says REDIS_CACHE_STOPPED. Called on the thread of the sweep.
+ */
+typedef int32_t (*redis_cache_progress_fn)(void *user_data,
+                                           uint64_t scanned,
+                                           uint64_t matched,
+                                           uint64_t changed,
+                                           double fraction);
+
+/**
+ * Bounds of a sweep over keys, and who hears of its progress. Set `size` to
+ * sizeof(redis_cache_sweep); zero in any other field means the default.
+ *
+ * A sweep that its limit, its time or its progress function ends says STOPPED and stores in
+ * `*out_cursor` where to go on: pass its text as `cursor` of the next one, then free it.
+ */
+typedef struct {
+    /** sizeof(redis_cache_sweep). */
+    size_t size;
+    /** How many keys to change at most; 0: all. */
+    uint64_t limit;
+    /** How long to work, in milliseconds; 0: until done. */
+    uint32_t time_ms;
+    /** COUNT of every SCAN; 0: the option `scan_count`. */
+    uint32_t scan_count;
+    /** How many keys go into one batch of changes; 0: the library chooses. */
+    uint32_t batch;
+    /** Only count; change nothing. */
+    bool dry_run;
+    /** Hears how far it is and may end it; NULL: nobody. */
+    redis_cache_progress_fn progress;
+    /** What `progress` gets. */
+    void *user_data;
+    /** Where to go on, as another sweep of the same keys has said; NULL: at the start. */
+    const char *cursor;
+    /**
+     * Where to store where to go on, zeroed unless STOPPED; NULL: nowhere. It is overwritten,
+     * not freed. Free with redis_cache_bytes_free().
+     */
+    redis_cache_bytes *out_cursor;
+} redis_cache_sweep;
+
+/**
+ * Computes a value that is missing: appends it to `out` with redis_cache_writer_append() and
+ * returns 0. Anything else says that it failed; redis_cache_writer_fail() may tell why. Called
+ * on the thread of the call that was given it, which is still under way.
+ */
+typedef int32_t (*redis_cache_compute_fn)(void *user_data, redis_cache_writer *out);
+
+/**
+ * What a client and its views have done since it was made, or since redis_cache_stats_reset().
+ * Later versions add fields at the end.
+ */
+typedef struct {
+    /** Keys that were asked for and found fresh. */
+    uint64_t hits;
+    /** Keys that were asked for and not found. */
+    uint64_t misses;
+    /** Hits that were served by this process, without the server. */
+    uint64_t near_hits;
+    /** Values served past their expiry. */
+    uint64_t stale_served;
+    /** Values written. */
+    uint64_t sets;
+    /** Keys deleted. */
+    uint64_t deletes;
+    /** Calls of a function that computes a value. */
+    uint64_t computes;
+    /** Faults, those included that `on_error=miss` turned into a miss. */
+    uint64_t errors;
+    /** Stored values that could not be decoded. */
+    uint64_t decode_errors;
+    /** Calls refused at once because the server had failed several times in a row. */
+    uint64_t refused;
+    /** Commands sent again after a lost connection. */
+    uint64_t retries;
+    /** Connections that are open now; a reset leaves it alone. */
+    uint64_t connections_open;
+    /** Those of them that nobody uses now; a reset leaves it alone. */
+    uint64_t connections_idle;
+    /** Bytes received. */
+    uint64_t bytes_read;
+    /** Bytes sent. */
+    uint64_t bytes_written;
+} redis_cache_stats;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The version of the library that is running, such as "0.1.0"; lives for ever. The macro
+ * REDIS_CACHE_VERSION is the one that was compiled against.
+ */
+const char *redis_cache_version(void);
+
+/**
+ * The same as a number that grows: major * 1000000 + minor * 1000 + patch, as in the macro
+ * REDIS_CACHE_VERSION_NUMBER.
+ */
+uint32_t redis_cache_version_number(void);
+
+/**
+ * The enumerator's name, such as "REDIS_CACHE_NOT_FOUND", and "unknown status" for any other
+ * number; lives for ever, never NULL.
+ */
+const char *redis_cache_status_name(int32_t status);
+
+/**
+ * What the last failing call on this thread said; "" when none failed yet, never NULL. It lives
+ * until the next failing call on this thread, or until the thread ends.
+ */
+const char *redis_cache_last_error(void);
+
+/**
+ * Copies this thread's error text into `buf`, cut to `cap` bytes with its NUL, and returns the
+ * length of the whole text without the NUL: as strlcpy() does, so a result of `cap` or more says
+ * that it was cut. With cap 0 nothing is written and buf may be NULL. 512 bytes are always enough.
+ */
+size_t redis_cache_last_error_copy(char *buf,
+                                   size_t cap);
+
+/**
+ * Frees what a call stored in `bytes` and zeroes it, so that a second time does no harm. NULL
+ * is fine, and so is a struct that a failed call left zeroed.
+ */
+void redis_cache_bytes_free(redis_cache_bytes *bytes);
+
+/**
+ * A configuration without servers and with the default options. Free with
+ * redis_cache_config_free().
+ */
+redis_cache_config *redis_cache_config_new(void);
+
+/** Frees the configuration; NULL is fine. Clients made from it go on working. */
+void redis_cache_config_free(redis_cache_config *config);
+
+/**
+ * Adds a server, or several in a comma list: host, host:port, [v6]:port, /path/to.sock, or a
+ * redis://, rediss://, unix:// or memory:// URL, whose query may set any option. `name` is the
+ * stable name of the node on a ring, its address when NULL; `weight` is its share there, 1 for
+ * an ordinary one. Servers beyond the first make a ring unless the options name another topology.
+ * OK or ERR_CONFIG. No network.
+ */
+redis_cache_status redis_cache_config_add_server(redis_cache_config *config,
+                                                 const char *url,
+                                                 const char *name,
+                                                 uint32_t weight);
+
+/**
+ * Sets an option by its name, such as "prefix", "ttl" or "timeout"; the value is written as in a
+ * URL's query, but not percent-encoded: "app", "5m", "250ms". OK, or ERR_CONFIG for an unknown
+ * name or a value that does not fit, with a text that names both and says what would.
+ */
+redis_cache_status redis_cache_config_set(redis_cache_config *config,
+                                          const char *name,
+                                          const char *value);
+
+/**
+ * Sets the function that hears of every fault. `user_data` is handed to it and must, like the
+ * function, live as long as any client of this configuration; both are used from any thread.
+ */
+redis_cache_status redis_cache_config_set_error_fn(redis_cache_config *config,
+                                                   redis_cache_error_fn fn,
+                                                   void *user_data);
+
+/**
+ * Sets the function that makes keys on the wire, in place of "prefix:version:key". `user_data`
+ * is handed to it and must, like the function, live as long as any client of this configuration;
+ * both are used from any thread.
+ */
+redis_cache_status redis_cache_config_set_key_fn(redis_cache_config *config,
+                                                 redis_cache_key_fn fn,
+                                                 void *user_data);
+
+/**
+ * A client from one location, such as "redis://127.0.0.1:6379/1?prefix=app&ttl=5m", or from
+ * several: "a,b,c" is a ring of three. OK and `*out`, freed with redis_cache_free(), or
+ * ERR_CONFIG. No network: connections are made when they are needed.
+ */
+redis_cache_status redis_cache_open(const char *url, redis_cache **out);
+
+/**
+ * A client from a configuration, which is checked as a whole here. OK and `*out`, freed with
+ * redis_cache_free(), or ERR_CONFIG. No network: connections are made when they are needed.
+ */
+redis_cache_status redis_cache_connect(const redis_cache_config *config, redis_cache **out);
+
+/**
+ * Another handle of the same client, with the same connections and counters. Free with
+ * redis_cache_free(), each on its own. NULL only when `cache` is.
+ */
+redis_cache *redis_cache_clone(const redis_cache *cache);
+
+/**
+ * A view of the same client whose keys carry another version; everything else is shared. Free
+ * with redis_cache_free(). NULL only when `cache` is.
+ */
+redis_cache *redis_cache_with_version(const redis_cache *cache, uint64_t version);
+
+/**
+ * Frees this handle; NULL is fine. The connections close with the last handle, view or iterator
+ * of the client. No other thread may still be in a call on this handle.
+ */
+void redis_cache_free(redis_cache *cache);
+
+/**
+ * Asks every node whether it is there: OK, or the error of one that is not. One round trip a
+ * node.
+ */
+redis_cache_status redis_cache_ping(const redis_cache *cache);
+
+/**
+ * The node that serves the key: OK, and in `*out` its name, or its location as configured but
+ * without credentials. Free with redis_cache_bytes_free(). No network, except to learn the slots
+ * of a cluster.
+ */
+redis_cache_status redis_cache_where(const redis_cache *cache,
+                                     const char *key,
+                                     size_t key_len,
+                                     redis_cache_bytes *out);
+
+/**
+ * Reads a value: OK and `*out`, freed with redis_cache_bytes_free(), or NOT_FOUND. One round
+ * trip.
+ */
+redis_cache_status redis_cache_get(const redis_cache *cache,
+                                   const char *key,
+                                   size_t key_len,
+                                   redis_cache_bytes *out);
+
+/**
+ * Reads a value into memory of the caller; nothing is allocated and no NUL is added. OK and
+ * `*out_len` bytes in `buf`; NOT_FOUND; BUFFER_TOO_SMALL when the value is longer than `cap`:
+ * then `*out_len` is its length and `buf` is left alone. With cap 0, buf may be NULL, to ask for
+ * the length only. One round trip.
+ */
+redis_cache_status redis_cache_get_into(const redis_cache *cache,
+                                        const char *key,
+                                        size_t key_len,
+                                        void *buf,
+                                        size_t cap,
+                                        size_t *out_len);
+
+/**
+ * Writes a value, in place of what was there. A lifetime that has passed removes the key
+ * instead. OK. One round trip.
+ */
+redis_cache_status redis_cache_set(const redis_cache *cache,
+                                   const char *key,
+                                   size_t key_len,
+                                   const void *value,
+                                   size_t value_len,
+                                   int64_t ttl_ms);
+
+/**
+ * Writes a value unless there is one: OK or EXISTS. With a lifetime that has passed it says the
+ * same and stores nothing. One round trip.
+ */
+redis_cache_status redis_cache_add(const redis_cache *cache,
+                                   const char *key,
+                                   size_t key_len,
+                                   const void *value,
+                                   size_t value_len,
+                                   int64_t ttl_ms);
+
+/** Deletes an entry: OK or NOT_FOUND. One round trip. */
+redis_cache_status redis_cache_delete(const redis_cache *cache,
+                                      const char *key,
+                                      size_t key_len);
+
+/** Whether there is an entry: OK or NOT_FOUND. One round trip. */
+redis_cache_status redis_cache_has_key(const redis_cache *cache,
+                                       const char *key,
+                                       size_t key_len);
+
+/**
+ * Writes an integer, as its decimal digits, so that redis_cache_incr() works on it. OK. One
+ * round trip.
+ */
+redis_cache_status redis_cache_set_int(const redis_cache *cache,
+                                       const char *key,
+                                       size_t key_len,
+                                       int64_t value,
+                                       int64_t ttl_ms);
+
+/**
+ * Reads an integer: OK and `*out`, NOT_FOUND, or ERR_WRONG_TYPE for anything else. One round
+ * trip.
+ */
+redis_cache_status redis_cache_get_int(const redis_cache *cache,
+                                       const char *key,
+                                       size_t key_len,
+                                       int64_t *out);
+
+/**
+ * Adds `delta` to an integer and keeps its lifetime: OK and the new value in `*out`; NOT_FOUND
+ * when there is none; ERR_WRONG_TYPE when it is no integer, or would overflow. One round trip.
+ */
+redis_cache_status redis_cache_incr(const redis_cache *cache,
+                                    const char *key,
+                                    size_t key_len,
+                                    int64_t delta,
+                                    int64_t *out);
+
+/**
+ * Subtracts `delta`, otherwise as redis_cache_incr(). INT64_MIN, which cannot be negated, is
+ * ERR_INVALID_ARGUMENT.
+ */
+redis_cache_status redis_cache_decr(const redis_cache *cache,
+                                    const char *key,
+                                    size_t key_len,
+                                    int64_t delta,
+                                    int64_t *out);
+
+/**
+ * Adds `delta` to an integer, or creates it as `initial`, which then is the answer and lives for
+ * ttl_ms; one that exists keeps its lifetime. OK and `*out`, or ERR_WRONG_TYPE. One round trip.
+ */
+redis_cache_status redis_cache_incr_or_create(const redis_cache *cache,
+                                              const char *key,
+                                              size_t key_len,
+                                              int64_t delta,
+                                              int64_t initial,
+                                              int64_t ttl_ms,
+                                              int64_t *out);
+
+/**
+ * Reads many values: every node is asked only for its own keys, all of them at once. OK when
+ * each key was found or not found, PARTIAL when some could not be asked for; `*out` then tells
+ * about each and is freed with redis_cache_results_free(). When all failed for one reason it is
+ * that error and `*out` is NULL. One round trip.
+ */
+redis_cache_status redis_cache_get_many(const redis_cache *cache,
+                                        const redis_cache_slice *keys,
+                                        size_t count,
+                                        redis_cache_results **out);
+
+/**
+ * Writes many values, each in place of what was there. OK, or PARTIAL when some failed; `*out`,
+ * unless `out` is NULL, then has an item for each entry, OK or its error, and is freed with
+ * redis_cache_results_free(). When all failed for one reason it is that error. One round trip.
+ */
+redis_cache_status redis_cache_set_many(const redis_cache *cache,
+                                        const redis_cache_entry *entries,
+                                        size_t count,
+                                        int64_t ttl_ms,
+                                        redis_cache_results **out);
+
+/**
+ * Deletes many entries. OK, or PARTIAL when some keys could not be asked for; `*out_deleted`,
+ * unless it is NULL, is how many there were. When all failed for one reason it is that error.
+ * One round trip.
+ */
+redis_cache_status redis_cache_delete_many(const redis_cache *cache,
+                                           const redis_cache_slice *keys,
+                                           size_t count,
+                                           uint64_t *out_deleted);
+
+/** How many items there are: as many as keys were given. 0 for NULL. */
+size_t redis_cache_results_len(const redis_cache_results *results);
+
+/**
+ * Item `index`: OK and its value in `*out`, which lives as long as the results; NOT_FOUND; or
+ * the error that befell this key. An entry that was written is OK with an empty value.
+ */
+redis_cache_status redis_cache_results_get(const redis_cache_results *results,
+                                           size_t index,
+                                           redis_cache_slice *out);
+
+/** Frees the results and the values in them; NULL is fine. */
+void redis_cache_results_free(redis_cache_results *results);
+
+/**
+ * Gives the entry a new lifetime from now on; one that has already passed removes it. OK or
+ * NOT_FOUND, which always means that there is no such key. One round trip.
+ */
+redis_cache_status redis_cache_touch(const redis_cache *cache,
+                                     const char *key,
+                                     size_t key_len,
+                                     int64_t ttl_ms);
+
+/** The same as redis_cache_touch(), by the name that Redis has for it. */
+redis_cache_status redis_cache_expire(const redis_cache *cache,
+                                      const char *key,
+                                      size_t key_len,
+                                      int64_t ttl_ms);
+
+/**
+ * Lets the entry expire at a time of the server's clock, in Unix milliseconds; one that has
+ * passed removes it, and no value is special. OK or NOT_FOUND. One round trip.
+ */
+redis_cache_status redis_cache_expire_at(const redis_cache *cache,
+                                         const char *key,
+                                         size_t key_len,
+                                         int64_t unix_ms);
+
+/** Takes the expiry away. OK, also when the entry had none, or NOT_FOUND. One round trip. */
+redis_cache_status redis_cache_persist(const redis_cache *cache,
+                                       const char *key,
+                                       size_t key_len);
+
+/**
+ * How many milliseconds the entry has left: OK and `*out_ms`, REDIS_CACHE_TTL_FOREVER for one
+ * without an expiry; NOT_FOUND. One round trip.
+ */
+redis_cache_status redis_cache_ttl(const redis_cache *cache,
+                                   const char *key,
+                                   size_t key_len,
+                                   int64_t *out_ms);
+
+/**
+ * Deletes the keys of this version that match a glob: `*`, `?`, `[a-z]`, `\` before what is not
+ * special. OK, or STOPPED when `sweep` ended it; `*out_deleted`, unless it is NULL, is how many
+ * were deleted (or would be, in a dry run). With NULL as `sweep` it runs to the end. It walks
+ * over the keys of every node in small steps and never blocks a server; keys written meanwhile
+ * may be missed. Round trips: one for every `scan_count` keys of the database, and one a batch.
+ */
+redis_cache_status redis_cache_delete_pattern(const redis_cache *cache,
+                                              const char *pattern,
+                                              size_t pattern_len,
+                                              const redis_cache_sweep *sweep,
+                                              uint64_t *out_deleted);
+
+/**
+ * Deletes the keys of this cache in all versions, and of nobody else: those with its prefix.
+ * (A prefix that itself looks like "other:1:" lies inside "other".) Under a key function it is
+ * the keys of this version. Otherwise as redis_cache_delete_pattern().
+ */
+redis_cache_status redis_cache_clear(const redis_cache *cache,
+                                     const redis_cache_sweep *sweep,
+                                     uint64_t *out_deleted);
+
+/** Deletes the keys of this cache in one version. Otherwise as redis_cache_delete_pattern(). */
+redis_cache_status redis_cache_clear_version(const redis_cache *cache,
+                                             uint64_t version,
+                                             const redis_cache_sweep *sweep,
+                                             uint64_t *out_deleted);
+
+/**
+ * Empties the whole database of every node, the keys of other programs included. OK. One round
+ * trip a node.
+ */
+redis_cache_status redis_cache_flush_db(const redis_cache *cache);
+
+/**
+ * Begins to iterate over the keys of this version that match a glob (see
+ * redis_cache_delete_pattern). OK and `*out`, freed with redis_cache_keys_free(). No network
+ * before the first key is asked for.
+ */
+redis_cache_status redis_cache_keys_begin(const redis_cache *cache,
+                                          const char *pattern,
+                                          size_t pattern_len,
+                                          redis_cache_keys **out);
+
+/**
+ * The next key: OK and `*out`, which lives until the next call on this iterator; NOT_FOUND at
+ * the end. Keys come without prefix and version, but as on the wire under a key function. One
+ * may come twice while the server rehashes its keys, as with SCAN. One round trip for every
+ * `scan_count` keys of the database.
+ */
+redis_cache_status redis_cache_keys_next(redis_cache_keys *keys, redis_cache_slice *out);
+
+/** Ends the iteration, at any point; NULL is fine. */
+void redis_cache_keys_free(redis_cache_keys *keys);
+
+/**
+ * Moves an entry, with its lifetime, to this view's version plus `delta`, which may be negative;
+ * an entry already there is replaced. OK and the new version in `*out_version`; NOT_FOUND;
+ * ERR_INVALID_ARGUMENT for a version below 0. One round trip when both keys are on one node, up
+ * to four otherwise.
+ */
+redis_cache_status redis_cache_incr_version(const redis_cache *cache,
+                                            const char *key,
+                                            size_t key_len,
+                                            int64_t delta,
+                                            uint64_t *out_version);
+
+/**
+ * The key as it stands on the wire: OK and `*out`, freed with redis_cache_bytes_free(). No
+ * network.
+ */
+redis_cache_status redis_cache_make_key(const redis_cache *cache,
+                                        const char *key,
+                                        size_t key_len,
+                                        redis_cache_bytes *out);
+
+/**
+ * The value of `key`, and when there is none (or it is due to be renewed) what `fn` computes,
+ * which is then stored for ttl_ms. However many threads and processes ask at once, one computes
+ * and the others get its result: they wait for it, at most as long as the option `wait`, or are
+ * served the old value while there is one.
+ *
+ * OK: `*out` is the value. STALE: it is one past its expiry, as the options allow. BUSY: somebody
+ * else computes and the wait is over. ERR_CALLBACK: `fn` failed, with the text of
+ * redis_cache_writer_fail(). A server that cannot be reached does not keep `fn` from running.
+ * Free with redis_cache_bytes_free(). One round trip on a hit, three and `fn` otherwise.
+ */
+redis_cache_status redis_cache_get_or_set(const redis_cache *cache,
+                                          const char *key,
+                                          size_t key_len,
+                                          int64_t ttl_ms,
+                                          redis_cache_compute_fn fn,
+                                          void *user_data,
+                                          redis_cache_bytes *out);
+
+/** Appends `len` bytes to what is being made. OK. */
+redis_cache_status redis_cache_writer_append(redis_cache_writer *out,
+                                             const void *data,
+                                             size_t len);
+
+/**
+ * Says why the function is about to fail: the text of the ERR_CALLBACK that follows. It is
+ * copied. A NULL text is no reason; a NULL writer does nothing.
+ */
+void redis_cache_writer_fail(redis_cache_writer *out, const char *text);
+
+/**
+ * The value is to live for ttl_ms, whatever the call that computes it said. OK, or
+ * ERR_UNSUPPORTED in a function that makes a key.
+ */
+redis_cache_status redis_cache_writer_set_ttl(redis_cache_writer *out, int64_t ttl_ms);
+
+/**
+ * Reads the counters. `out_size` is sizeof(redis_cache_stats): a program that was compiled
+ * against fewer fields gets those, one compiled against more finds 0 in what this library does
+ * not know. OK. No network.
+ */
+redis_cache_status redis_cache_stats_read(const redis_cache *cache,
+                                          redis_cache_stats *out,
+                                          size_t out_size);
+
+/** Sets the counters to zero, for all views of the client. NULL does nothing. No network. */
+void redis_cache_stats_reset(const redis_cache *cache);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* REDIS_CACHE_H */

@@ -1,0 +1,194 @@
+//! The configuration of a client: locations, options by name and two functions of the caller. It only fills a
+//! [`Config`]; what the options mean and whether they fit together is decided there.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::mem;
+
+use super::compute::redis_cache_writer;
+use super::guard::*;
+use super::pointers::*;
+use super::types::*;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A configuration under way: servers, options, functions. Freed with redis_cache_config_free(),
+/// at any time after redis_cache_connect(), which only reads it. One thread at a time.
+#[derive(Debug)]
+pub struct redis_cache_config {
+    pub(super) config: Config,
+}
+
+/// A configuration without servers and with the default options. Free with
+/// redis_cache_config_free().
+#[unsafe(no_mangle)]
+pub extern "C" fn redis_cache_config_new() -> *mut redis_cache_config {
+    guard_or(std::ptr::null_mut(), || {
+        Ok(give(redis_cache_config {
+            config: Config::new(),
+        }))
+    })
+}
+
+/// Frees the configuration; NULL is fine. Clients made from it go on working.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_config_free(config: *mut redis_cache_config) {
+    // SAFETY: the caller keeps the rules of the header: NULL, or made by redis_cache_config_new().
+    unsafe { take_back(config) }
+}
+
+/// Adds a server, or several in a comma list: host, host:port, [v6]:port, /path/to.sock, or a
+/// redis://, rediss://, unix:// or memory:// URL, whose query may set any option. `name` is the
+/// stable name of the node on a ring, its address when NULL; `weight` is its share there, 1 for
+/// an ordinary one. Servers beyond the first make a ring unless the options name another topology.
+/// OK or ERR_CONFIG. No network.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_config_add_server(
+    config: *mut redis_cache_config,
+    url: *const c_char,
+    name: *const c_char,
+    weight: u32,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (config, url, name) = unsafe {
+            let name = if name.is_null() {
+                None
+            } else {
+                Some(text("name", name)?)
+            };
+            (borrow_mut("config", config)?, text("url", url)?, name)
+        };
+        let name = name
+            .map(|name| utf8("the name of a server", name))
+            .transpose()?;
+        config
+            .config
+            .add_server(utf8("the location of a server", url)?, name, weight)?;
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// Sets an option by its name, such as "prefix", "ttl" or "timeout"; the value is written as in a
+/// URL's query, but not percent-encoded: "app", "5m", "250ms". OK, or ERR_CONFIG for an unknown
+/// name or a value that does not fit, with a text that names both and says what would.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_config_set(
+    config: *mut redis_cache_config,
+    name: *const c_char,
+    value: *const c_char,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (config, name, value) = unsafe {
+            (
+                borrow_mut("config", config)?,
+                text("name", name)?,
+                text("value", value)?,
+            )
+        };
+        let name = utf8("the name of an option", name)?;
+        let value = utf8(&format!("the value of `{name}`"), value)?;
+        config.config.apply(name, value)?;
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// Sets the function that hears of every fault. `user_data` is handed to it and must, like the
+/// function, live as long as any client of this configuration; both are used from any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_config_set_error_fn(
+    config: *mut redis_cache_config,
+    r#fn: redis_cache_error_fn,
+    user_data: *mut c_void,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let config = unsafe { borrow_mut("config", config)? };
+        let function = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
+        let user_data = UserData(user_data);
+        config.change(|config| {
+            config.error_hook(move |error| {
+                let text = c_text(error.to_string());
+                // SAFETY: the caller promised a function and data for any thread, as long as clients live.
+                unsafe {
+                    function(
+                        user_data.get(),
+                        Status::from(error.kind()) as i32,
+                        text.as_ptr().cast(),
+                    )
+                }
+            })
+        });
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// Sets the function that makes keys on the wire, in place of "prefix:version:key". `user_data`
+/// is handed to it and must, like the function, live as long as any client of this configuration;
+/// both are used from any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_config_set_key_fn(
+    config: *mut redis_cache_config,
+    r#fn: redis_cache_key_fn,
+    user_data: *mut c_void,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let config = unsafe { borrow_mut("config", config)? };
+        let function = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
+        let user_data = UserData(user_data);
+        config.change(|config| {
+            config.key_fn(move |prefix, version, key| {
+                let prefix = c_text(prefix);
+                let key = redis_cache_slice::from(key);
+                let mut writer = redis_cache_writer::for_key();
+                // SAFETY: the caller promised a function and data for any thread, as long as clients live.
+                let code = unsafe {
+                    function(
+                        user_data.get(),
+                        prefix.as_ptr().cast(),
+                        version,
+                        &raw const key,
+                        &raw mut writer,
+                    )
+                };
+                writer.finish("key", code).map(|written| written.value)
+            })
+        });
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+impl redis_cache_config {
+    fn change(&mut self, change: impl FnOnce(Config) -> Config) {
+        self.config = change(mem::replace(&mut self.config, Config::new()));
+    }
+}
+
+/// What the caller wants to get back in a callback.
+#[derive(Debug, Clone, Copy)]
+struct UserData(*mut c_void);
+
+impl UserData {
+    fn get(self) -> *mut c_void {
+        self.0
+    }
+}
+
+// SAFETY: it is never looked at here; the header makes the caller promise that it may be used on any thread.
+unsafe impl Send for UserData {}
+// SAFETY: as above.
+unsafe impl Sync for UserData {}
+
+/// A copy with a NUL behind it. A NUL inside ends the text early for C.
+fn c_text(text: impl Into<Vec<u8>>) -> Vec<u8> {
+    let mut text = text.into();
+    text.push(0);
+    text
+}
+
+/// A location or an option is text; what is not UTF-8 cannot be right.
+pub(super) fn utf8<'a>(what: &str, text: &'a CStr) -> Result<&'a str> {
+    text.to_str()
+        .map_err(|_| Error::new(ErrorKind::Config, format!("{what} is not UTF-8 text")))
+}

@@ -1,0 +1,128 @@
+//! Integers: values that are stored as their decimal digits and that the server itself can add to.
+
+use std::ffi::c_char;
+
+use super::cache::redis_cache;
+use super::guard::*;
+use super::pointers::*;
+use super::ttl::expiry;
+use super::types::*;
+use crate::cache::Cache;
+use crate::error::Result;
+
+/// Writes an integer, as its decimal digits, so that redis_cache_incr() works on it. OK. One
+/// round trip.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_set_int(
+    cache: *const redis_cache,
+    key: *const c_char,
+    key_len: usize,
+    value: i64,
+    ttl_ms: i64,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (cache, key) = unsafe { (borrow("cache", cache)?, bytes("key", key, key_len)?) };
+        cache.cache.set_int(key, value, expiry(ttl_ms))?;
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// Reads an integer: OK and `*out`, NOT_FOUND, or ERR_WRONG_TYPE for anything else. One round
+/// trip.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_get_int(
+    cache: *const redis_cache,
+    key: *const c_char,
+    key_len: usize,
+    out: *mut i64,
+) -> redis_cache_status {
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe { counter(cache, key, key_len, out, |cache, key| cache.get_int(key)) }
+}
+
+/// Adds `delta` to an integer and keeps its lifetime: OK and the new value in `*out`; NOT_FOUND
+/// when there is none; ERR_WRONG_TYPE when it is no integer, or would overflow. One round trip.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_incr(
+    cache: *const redis_cache,
+    key: *const c_char,
+    key_len: usize,
+    delta: i64,
+    out: *mut i64,
+) -> redis_cache_status {
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        counter(cache, key, key_len, out, |cache, key| {
+            cache.incr(key, delta)
+        })
+    }
+}
+
+/// Subtracts `delta`, otherwise as redis_cache_incr(). INT64_MIN, which cannot be negated, is
+/// ERR_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_decr(
+    cache: *const redis_cache,
+    key: *const c_char,
+    key_len: usize,
+    delta: i64,
+    out: *mut i64,
+) -> redis_cache_status {
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        counter(cache, key, key_len, out, |cache, key| {
+            cache.decr(key, delta)
+        })
+    }
+}
+
+/// Adds `delta` to an integer, or creates it as `initial`, which then is the answer and lives for
+/// ttl_ms; one that exists keeps its lifetime. OK and `*out`, or ERR_WRONG_TYPE. One round trip.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_incr_or_create(
+    cache: *const redis_cache,
+    key: *const c_char,
+    key_len: usize,
+    delta: i64,
+    initial: i64,
+    ttl_ms: i64,
+    out: *mut i64,
+) -> redis_cache_status {
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        counter(cache, key, key_len, out, |cache, key| {
+            cache
+                .incr_or_create(key, delta, initial, expiry(ttl_ms))
+                .map(Some)
+        })
+    }
+}
+
+/// What the operations on integers have in common.
+///
+/// # Safety
+/// The pointers are as the header asks for.
+unsafe fn counter(
+    cache: *const redis_cache,
+    key: *const c_char,
+    key_len: usize,
+    out: *mut i64,
+    work: impl FnOnce(&Cache, &[u8]) -> Result<Option<i64>>,
+) -> Status {
+    guard(|| {
+        // SAFETY: as promised by the caller.
+        let (out, cache, key) = unsafe {
+            (
+                self::out("out", out)?,
+                borrow("cache", cache)?,
+                bytes("key", key, key_len)?,
+            )
+        };
+        let Some(value) = work(&cache.cache, key)? else {
+            return Ok(REDIS_CACHE_NOT_FOUND);
+        };
+        out.set(value);
+        Ok(REDIS_CACHE_OK)
+    })
+}

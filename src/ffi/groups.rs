@@ -1,0 +1,344 @@
+//! Groups of keys: sweeps with their limits and their progress function, the iterator over keys, and what
+//! concerns the key itself rather than its value.
+
+use std::ffi::{c_char, c_void};
+use std::mem::size_of;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::cache::redis_cache;
+use super::guard::*;
+use super::pointers::*;
+use super::types::*;
+use crate::error::Result;
+use crate::listing::Keys;
+use crate::sweep::{Progress, Sweep};
+
+/// Bounds of a sweep over keys, and who hears of its progress. Set `size` to
+/// sizeof(redis_cache_sweep); zero in any other field means the default.
+///
+/// A sweep that its limit, its time or its progress function ends says STOPPED and stores in
+/// `*out_cursor` where to go on: pass its text as `cursor` of the next one, then free it.
+#[repr(C)]
+#[derive(Debug)]
+pub struct redis_cache_sweep {
+    /// sizeof(redis_cache_sweep).
+    pub size: usize,
+    /// How many keys to change at most; 0: all.
+    pub limit: u64,
+    /// How long to work, in milliseconds; 0: until done.
+    pub time_ms: u32,
+    /// COUNT of every SCAN; 0: the option `scan_count`.
+    pub scan_count: u32,
+    /// How many keys go into one batch of changes; 0: the library chooses.
+    pub batch: u32,
+    /// Only count; change nothing.
+    pub dry_run: bool,
+    /// Hears how far it is and may end it; NULL: nobody.
+    pub progress: redis_cache_progress_fn,
+    /// What `progress` gets.
+    pub user_data: *mut c_void,
+    /// Where to go on, as another sweep of the same keys has said; NULL: at the start.
+    pub cursor: *const c_char,
+    /// Where to store where to go on, zeroed unless STOPPED; NULL: nowhere. It is overwritten,
+    /// not freed. Free with redis_cache_bytes_free().
+    pub out_cursor: *mut redis_cache_bytes,
+}
+
+/// The sweep of the caller, with its outputs taken apart.
+struct Plan<'a> {
+    sweep: Option<&'a redis_cache_sweep>,
+    out_cursor: Option<Out<redis_cache_bytes>>,
+    cursor: Option<String>,
+}
+
+impl<'a> Plan<'a> {
+    /// Copies the old cursor before the place of the new one is zeroed: they may be the same.
+    ///
+    /// # Safety
+    /// `sweep` is as the header asks for.
+    unsafe fn read(sweep: *const redis_cache_sweep) -> Result<Plan<'a>> {
+        if sweep.is_null() {
+            return Ok(Plan {
+                sweep: None,
+                out_cursor: None,
+                cursor: None,
+            });
+        }
+        // SAFETY: the size is there, whatever else the caller's version of the struct has.
+        let size = unsafe { (&raw const (*sweep).size).read() };
+        if size != size_of::<redis_cache_sweep>() {
+            return Err(invalid(format!(
+                "`size` of the sweep is {size}; it must be sizeof(redis_cache_sweep), {} here",
+                size_of::<redis_cache_sweep>()
+            )));
+        }
+        // SAFETY: the caller keeps the rules of the header, and it is this struct, as just seen.
+        let (sweep, out_cursor) = unsafe { (&*sweep, optional_out((*sweep).out_cursor)) };
+        let cursor = if sweep.cursor.is_null() {
+            None
+        } else {
+            // SAFETY: the caller keeps the rules of the header.
+            Some(
+                unsafe { text("cursor", sweep.cursor)? }
+                    .to_string_lossy()
+                    .into_owned(),
+            )
+        };
+        Ok(Plan {
+            sweep: Some(sweep),
+            out_cursor,
+            cursor: cursor.filter(|cursor| !cursor.is_empty()),
+        })
+    }
+
+    fn bound(&self, mut job: Sweep<'a>) -> Sweep<'a> {
+        let Some(sweep) = self.sweep else {
+            return job;
+        };
+        if sweep.limit != 0 {
+            job = job.limit(sweep.limit);
+        }
+        if sweep.time_ms != 0 {
+            job = job.time(Duration::from_millis(sweep.time_ms.into()));
+        }
+        if sweep.scan_count != 0 {
+            job = job.scan_count(sweep.scan_count);
+        }
+        if sweep.batch != 0 {
+            job = job.batch(sweep.batch);
+        }
+        if let Some(cursor) = &self.cursor {
+            job = job.resume(cursor);
+        }
+        let user_data = sweep.user_data;
+        if let Some(progress) = sweep.progress {
+            job = job.progress(move |seen: Progress| {
+                // SAFETY: the caller's function, with the data meant for it, during the call.
+                let code = unsafe {
+                    progress(
+                        user_data,
+                        seen.scanned,
+                        seen.matched,
+                        seen.changed,
+                        seen.fraction,
+                    )
+                };
+                if code == 0 {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            });
+        }
+        job.dry_run(sweep.dry_run)
+    }
+
+    fn delete(self, job: Sweep<'a>, out_deleted: Option<Out<u64>>) -> Result<Status> {
+        let dry_run = self.sweep.is_some_and(|sweep| sweep.dry_run);
+        let swept = self.bound(job).delete()?;
+        if let Some(out) = out_deleted {
+            out.set(if dry_run {
+                swept.matched
+            } else {
+                swept.changed
+            });
+        }
+        let Some(cursor) = swept.cursor else {
+            return Ok(REDIS_CACHE_OK);
+        };
+        if let Some(out) = self.out_cursor {
+            out.set(cursor.into_bytes().into());
+        }
+        Ok(REDIS_CACHE_STOPPED)
+    }
+}
+
+/// Deletes the keys of this version that match a glob: `*`, `?`, `[a-z]`, `\` before what is not
+/// special. OK, or STOPPED when `sweep` ended it; `*out_deleted`, unless it is NULL, is how many
+/// were deleted (or would be, in a dry run). With NULL as `sweep` it runs to the end. It walks
+/// over the keys of every node in small steps and never blocks a server; keys written meanwhile
+/// may be missed. Round trips: one for every `scan_count` keys of the database, and one a batch.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_delete_pattern(
+    cache: *const redis_cache,
+    pattern: *const c_char,
+    pattern_len: usize,
+    sweep: *const redis_cache_sweep,
+    out_deleted: *mut u64,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (out, plan, cache, pattern) = unsafe {
+            let out = optional_out(out_deleted);
+            (
+                out,
+                Plan::read(sweep)?,
+                borrow("cache", cache)?,
+                bytes("pattern", pattern, pattern_len)?,
+            )
+        };
+        plan.delete(cache.cache.sweep(pattern), out)
+    })
+}
+
+/// Deletes the keys of this cache in all versions, and of nobody else: those with its prefix.
+/// (A prefix that itself looks like "other:1:" lies inside "other".) Under a key function it is
+/// the keys of this version. Otherwise as redis_cache_delete_pattern().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_clear(
+    cache: *const redis_cache,
+    sweep: *const redis_cache_sweep,
+    out_deleted: *mut u64,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (out, plan, cache) = unsafe {
+            let out = optional_out(out_deleted);
+            (out, Plan::read(sweep)?, borrow("cache", cache)?)
+        };
+        plan.delete(cache.cache.sweep_all(), out)
+    })
+}
+
+/// Deletes the keys of this cache in one version. Otherwise as redis_cache_delete_pattern().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_clear_version(
+    cache: *const redis_cache,
+    version: u64,
+    sweep: *const redis_cache_sweep,
+    out_deleted: *mut u64,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (out, plan, cache) = unsafe {
+            let out = optional_out(out_deleted);
+            (out, Plan::read(sweep)?, borrow("cache", cache)?)
+        };
+        plan.delete(cache.cache.sweep_version(version), out)
+    })
+}
+
+/// Empties the whole database of every node, the keys of other programs included. OK. One round
+/// trip a node.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_flush_db(cache: *const redis_cache) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        unsafe { borrow("cache", cache)? }.cache.flush_db()?;
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// An iteration over keys. Freed with redis_cache_keys_free(). One thread at a time; the client
+/// it came from may be freed before.
+#[derive(Debug)]
+pub struct redis_cache_keys {
+    keys: Keys,
+    current: Vec<u8>,
+}
+
+/// Begins to iterate over the keys of this version that match a glob (see
+/// redis_cache_delete_pattern). OK and `*out`, freed with redis_cache_keys_free(). No network
+/// before the first key is asked for.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_keys_begin(
+    cache: *const redis_cache,
+    pattern: *const c_char,
+    pattern_len: usize,
+    out: *mut *mut redis_cache_keys,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (out, cache, pattern) = unsafe {
+            let out = self::out("out", out)?;
+            (
+                out,
+                borrow("cache", cache)?,
+                bytes("pattern", pattern, pattern_len)?,
+            )
+        };
+        out.set(give(redis_cache_keys {
+            keys: cache.cache.keys(pattern)?,
+            current: Vec::new(),
+        }));
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// The next key: OK and `*out`, which lives until the next call on this iterator; NOT_FOUND at
+/// the end. Keys come without prefix and version, but as on the wire under a key function. One
+/// may come twice while the server rehashes its keys, as with SCAN. One round trip for every
+/// `scan_count` keys of the database.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_keys_next(
+    keys: *mut redis_cache_keys,
+    out: *mut redis_cache_slice,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (out, keys) = unsafe { (self::out("out", out)?, borrow_mut("keys", keys)?) };
+        let Some(key) = keys.keys.next() else {
+            return Ok(REDIS_CACHE_NOT_FOUND);
+        };
+        keys.current = key?;
+        out.set(keys.current.as_slice().into());
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// Ends the iteration, at any point; NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_keys_free(keys: *mut redis_cache_keys) {
+    // SAFETY: the caller keeps the rules of the header: NULL, or handed out and not freed yet.
+    unsafe { take_back(keys) }
+}
+
+/// Moves an entry, with its lifetime, to this view's version plus `delta`, which may be negative;
+/// an entry already there is replaced. OK and the new version in `*out_version`; NOT_FOUND;
+/// ERR_INVALID_ARGUMENT for a version below 0. One round trip when both keys are on one node, up
+/// to four otherwise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_incr_version(
+    cache: *const redis_cache,
+    key: *const c_char,
+    key_len: usize,
+    delta: i64,
+    out_version: *mut u64,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (out, cache, key) = unsafe {
+            let out = self::out("out_version", out_version)?;
+            (out, borrow("cache", cache)?, bytes("key", key, key_len)?)
+        };
+        let Some(version) = cache.cache.incr_version(key, delta)? else {
+            return Ok(REDIS_CACHE_NOT_FOUND);
+        };
+        out.set(version);
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// The key as it stands on the wire: OK and `*out`, freed with redis_cache_bytes_free(). No
+/// network.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_make_key(
+    cache: *const redis_cache,
+    key: *const c_char,
+    key_len: usize,
+    out: *mut redis_cache_bytes,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (out, cache, key) = unsafe {
+            (
+                self::out("out", out)?,
+                borrow("cache", cache)?,
+                bytes("key", key, key_len)?,
+            )
+        };
+        out.set(cache.cache.make_key(key)?.into());
+        Ok(REDIS_CACHE_OK)
+    })
+}
