@@ -1,0 +1,245 @@
+/* The store under test, clocks and threads; see fixture.h. */
+#include "fixture.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "raw.h"
+
+static const char *target;
+static int database;
+
+void fixture_die(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    exit(2);
+}
+
+static const char *need(const char *name)
+{
+    const char *value = getenv(name);
+
+    if (value == NULL || *value == '\0')
+        fixture_die("%s is not set: run the tests by make", name);
+    return value;
+}
+
+void fixture_begin(void)
+{
+    target = need("REDIS_CACHE_TEST_TARGET");
+    if (strcmp(target, "tcp") != 0 && strcmp(target, "unix") != 0 && strcmp(target, "memory") != 0)
+        fixture_die("REDIS_CACHE_TEST_TARGET is tcp, unix or memory, not %s", target);
+    if (on_server()) {
+        /* Database 0 only holds the number of the last database given out. */
+        struct raw raw;
+        raw_open(&raw, target_socket(), 0);
+        raw_call(&raw, "INCR", "last-database", NULL);
+        database = 1 + (int)(raw_int(&raw) % 1023);
+        raw_close(&raw);
+    }
+    alarm(small_run() ? 240 : 90);
+}
+
+bool on_server(void)
+{
+    return strcmp(target, "memory") != 0;
+}
+
+bool on_unix(void)
+{
+    return strcmp(target, "unix") == 0;
+}
+
+bool small_run(void)
+{
+    return getenv("REDIS_CACHE_TEST_SMALL") != NULL;
+}
+
+bool without_tool(void)
+{
+    return getenv("REDIS_CACHE_TEST_TOOL") == NULL;
+}
+
+int target_db(void)
+{
+    return database;
+}
+
+unsigned target_port(void)
+{
+    return (unsigned)strtoul(need("REDIS_CACHE_TEST_PORT"), NULL, 10);
+}
+
+const char *target_socket(void)
+{
+    return need("REDIS_CACHE_TEST_SOCKET");
+}
+
+void target_url(char *url, size_t cap, const char *options)
+{
+    const char *more = options == NULL ? "" : options;
+    const char *and = *more == '\0' ? "" : "&";
+    int len;
+
+    if (!on_server()) {
+        len = snprintf(url, cap, "memory://tests-%ld%s%s", (long)getpid(), *more == '\0' ? "" : "?", more);
+    } else if (on_unix()) {
+        len = snprintf(url, cap, "unix://%s?db=%d%s%s", target_socket(), database, and, more);
+    } else {
+        len = snprintf(url, cap, "redis://127.0.0.1:%u?db=%d%s%s", target_port(), database, and, more);
+    }
+    if (len < 0 || (size_t)len >= cap)
+        fixture_die("the URL is too long for its buffer");
+}
+
+void fixture_empty(void)
+{
+    /* A named memory:// store ends with its last handle, so every test begins with an empty one. */
+    if (on_server()) {
+        struct raw raw;
+        raw_open(&raw, target_socket(), database);
+        raw_call(&raw, "FLUSHDB", NULL);
+        raw_close(&raw);
+    }
+}
+
+redis_cache *open_url(const char *url)
+{
+    redis_cache *cache = NULL;
+
+    if (redis_cache_open(url, &cache) != REDIS_CACHE_OK)
+        fixture_die("cannot open %s: %s", url, redis_cache_last_error());
+    return cache;
+}
+
+redis_cache *open_cache(const char *options)
+{
+    char url[512];
+
+    target_url(url, sizeof url, options);
+    return open_url(url);
+}
+
+redis_cache_config *config_with_target(const char *options)
+{
+    char url[512];
+    redis_cache_config *config = redis_cache_config_new();
+
+    target_url(url, sizeof url, options);
+    if (config == NULL || redis_cache_config_add_server(config, url, NULL, 1) != REDIS_CACHE_OK)
+        fixture_die("cannot configure %s: %s", url, redis_cache_last_error());
+    return config;
+}
+
+static int64_t read_clock(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t now_ms(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t unix_now_ms(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
+void sleep_ms(int64_t ms)
+{
+    struct timespec left;
+
+    left.tv_sec = (time_t)(ms / 1000);
+    left.tv_nsec = (long)(ms % 1000) * 1000000;
+    while (nanosleep(&left, &left) != 0)
+        continue;
+}
+
+int64_t slack_ms(void)
+{
+    const char *given = getenv("REDIS_CACHE_TEST_SLACK_MS");
+
+    return given == NULL ? 100 : strtol(given, NULL, 10);
+}
+
+struct task {
+    void (*function)(int index, void *shared);
+    int index;
+    void *shared;
+};
+
+static void *run_task(void *argument)
+{
+    struct task *task = argument;
+
+    task->function(task->index, task->shared);
+    return NULL;
+}
+
+void on_threads(int count, void (*function)(int index, void *shared), void *shared)
+{
+    pthread_t threads[MAX_THREADS];
+    struct task tasks[MAX_THREADS];
+    int i;
+
+    if (count > MAX_THREADS)
+        fixture_die("at most %d threads", MAX_THREADS);
+    for (i = 0; i < count; i++) {
+        tasks[i].function = function;
+        tasks[i].index = i;
+        tasks[i].shared = shared;
+        if (pthread_create(&threads[i], NULL, run_task, &tasks[i]) != 0)
+            fixture_die("cannot start a thread");
+    }
+    for (i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static unsigned char pattern(size_t index, unsigned seed)
+{
+    return (unsigned char)((index * 131 + index / 251 + seed * 7) & 0xff);
+}
+
+void fill(void *data, size_t len, unsigned seed)
+{
+    unsigned char *bytes = data;
+    size_t i;
+
+    for (i = 0; i < len; i++)
+        bytes[i] = pattern(i, seed);
+}
+
+bool filled(const void *data, size_t len, unsigned seed)
+{
+    const unsigned char *bytes = data;
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        if (bytes[i] != pattern(i, seed))
+            return false;
+    }
+    return true;
+}
+
+void *must_alloc(size_t len)
+{
+    void *data = malloc(len == 0 ? 1 : len);
+
+    if (data == NULL)
+        fixture_die("out of memory: %lu bytes", (unsigned long)len);
+    return data;
+}

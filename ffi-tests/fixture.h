@@ -1,0 +1,53 @@
+/* What a test stands on: the store named by the environment (REDIS_CACHE_TEST_TARGET: tcp, unix or memory), in a
+ * database of this process's own, so that programs may run side by side. Also clocks and threads. */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "redis_cache.h"
+
+void fixture_begin(void); /* reads the environment, takes a database */
+void fixture_empty(void); /* the store holds nothing after this */
+
+bool on_server(void); /* false: memory:// */
+bool on_unix(void);
+bool small_run(void); /* a slow machine or tool: leave out what is merely large */
+bool without_tool(void); /* no valgrind or sanitizer around us */
+
+/* The store's URL with these options ("prefix=app&ttl=5m"; NULL: none). */
+void target_url(char *url, size_t cap, const char *options);
+/* The same location in another database and with credentials; only on a server. */
+int target_db(void);
+unsigned target_port(void);
+const char *target_socket(void);
+
+/* A handle on the store, or the end of the program: without one no test makes sense. */
+redis_cache *open_cache(const char *options);
+redis_cache_config *config_with_target(const char *options);
+redis_cache *open_url(const char *url);
+
+int64_t now_ms(void);      /* monotonic */
+int64_t unix_now_ms(void); /* wall clock */
+void sleep_ms(int64_t ms);
+/* How much later than its time budget a call may return. */
+int64_t slack_ms(void);
+
+/* Runs the function on `count` threads at once (index 0..count-1) and waits for them all. */
+#define MAX_THREADS 16
+void on_threads(int count, void (*function)(int index, void *shared), void *shared);
+
+/* A repeatable byte pattern; `fill` writes it, `filled` compares. */
+void fill(void *data, size_t len, unsigned seed);
+bool filled(const void *data, size_t len, unsigned seed);
+void *must_alloc(size_t len);
+
+/* The end of the program with a text: the tests cannot go on. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 1, 2), noreturn))
+#endif
+void fixture_die(const char *format, ...);
+
+#endif

@@ -1,0 +1,30 @@
+/* The suites by name: suite_NAME() in test_NAME.c. */
+#ifndef SUITES_H
+#define SUITES_H
+
+#define SUITES           \
+    SUITE(library)       \
+    SUITE(config)        \
+    SUITE(arguments)     \
+    SUITE(values)        \
+    SUITE(keys)          \
+    SUITE(expiry)        \
+    SUITE(counters)      \
+    SUITE(many)          \
+    SUITE(versions)      \
+    SUITE(groups)        \
+    SUITE(sweeps)        \
+    SUITE(compute)       \
+    SUITE(foreign)       \
+    SUITE(stats)         \
+    SUITE(threads)       \
+    SUITE(fork)          \
+    SUITE(faults)        \
+    SUITE(on_error)      \
+    SUITE(restart)
+
+#define SUITE(name) void suite_##name(void);
+SUITES
+#undef SUITE
+
+#endif
