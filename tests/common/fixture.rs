@@ -1,0 +1,153 @@
+//! One kind of store for one test: caches over it with keys of the test's own, and a look behind the library at
+//! what a server really holds. The behaviour suite runs each case over every [`Backend`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use redis_cache::{Cache, Config};
+
+use super::server::Server;
+
+/// Where bytes go and how: everything that must behave alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Memory,
+    Tcp,
+    Unix,
+    Resp2,
+    Resp3,
+    RedisParser,
+    Connector,
+}
+
+/// A store, and keys in it that no other test uses.
+#[derive(Debug)]
+pub(crate) struct Fixture {
+    pub(crate) backend: Backend,
+    space: String,
+    server: Option<Arc<Server>>,
+}
+
+impl Fixture {
+    /// On the server that other tests use as well.
+    pub(crate) fn new(backend: Backend) -> Fixture {
+        let server = (backend != Backend::Memory).then(Server::shared);
+        Fixture { backend, space: unique_name(), server }
+    }
+
+    /// The same kind of store, for this test alone.
+    pub(crate) fn alone(&self) -> Fixture {
+        let server = (self.backend != Backend::Memory).then(|| Arc::new(Server::start()));
+        Fixture { backend: self.backend, space: unique_name(), server }
+    }
+
+    /// A configuration with the location and nothing else: the prefix is empty.
+    pub(crate) fn bare_config(&self) -> Config {
+        let config = Config::new();
+        let Some(server) = &self.server else {
+            return config.server(&format!("memory://{}", self.space)).expect("a location");
+        };
+        let at = |url: String| Config::new().server(&url).expect("a location");
+        match self.backend {
+            Backend::Unix => at(server.unix()),
+            Backend::Resp2 => at(server.tcp()).set("protocol", "2").expect("an option"),
+            Backend::Resp3 => at(server.tcp()).set("protocol", "3").expect("an option"),
+            Backend::RedisParser => at(server.tcp()).set("parser", "redis").expect("an option"),
+            Backend::Connector => at(server.tcp()).connector(|info| {
+                let client = redis::Client::open(info.clone())?;
+                let connection = client.get_connection_with_timeout(Duration::from_secs(1))?;
+                connection.set_read_timeout(Some(Duration::from_secs(1)))?;
+                Ok(connection)
+            }),
+            Backend::Memory | Backend::Tcp => at(server.tcp()),
+        }
+    }
+
+    /// A configuration whose keys are this test's own. The budget is wide: these tests are not about time.
+    pub(crate) fn config(&self) -> Config {
+        let config = self.bare_config().set("prefix", &self.space).expect("a prefix");
+        let config = config.set("timeout", "20s").expect("an option");
+        config.set("pool_timeout", "20s").expect("an option").set("connect_timeout", "20s").expect("an option")
+    }
+
+    pub(crate) fn cache(&self) -> Cache {
+        self.cache_with(&[])
+    }
+
+    pub(crate) fn cache_with(&self, options: &[(&str, &str)]) -> Cache {
+        let config = options.iter().fold(self.config(), |config, (name, value)| {
+            config.set(name, value).unwrap_or_else(|error| panic!("{name}={value}: {error}"))
+        });
+        config.connect().expect("a cache")
+    }
+
+    /// The prefix of this test's keys; letters, digits and dashes only.
+    pub(crate) fn space(&self) -> &str {
+        &self.space
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().expect("this case is for servers")
+    }
+
+    /// The key as the server knows it.
+    pub(crate) fn wire_key(&self, key: &str) -> String {
+        format!("{}:1:{key}", self.space)
+    }
+
+    /// Puts bytes under a key behind the library's back.
+    pub(crate) fn plant(&self, key: &str, bytes: &[u8]) {
+        let mut raw = self.server().raw();
+        redis::cmd("SET").arg(self.wire_key(key)).arg(bytes).exec(&mut raw).expect("SET");
+    }
+
+    /// Makes the key a list, which no operation of a cache can use.
+    pub(crate) fn plant_list(&self, key: &str) {
+        let mut raw = self.server().raw();
+        redis::cmd("RPUSH").arg(self.wire_key(key)).arg("item").exec(&mut raw).expect("RPUSH");
+    }
+
+    /// The bytes that stand under a key.
+    pub(crate) fn stored(&self, key: &str) -> Option<Vec<u8>> {
+        redis::cmd("GET").arg(self.wire_key(key)).query(&mut self.server().raw()).expect("GET")
+    }
+
+    /// Milliseconds left, as Redis says it: -1 for ever, -2 no such key.
+    pub(crate) fn pttl(&self, key: &str) -> i64 {
+        redis::cmd("PTTL").arg(self.wire_key(key)).query(&mut self.server().raw()).expect("PTTL")
+    }
+}
+
+/// A name that no other test, and no other process, uses.
+pub(crate) fn unique_name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Every case listed becomes one test for each kind of store, named `<kind>::<case>`; `servers` are for what only a
+/// server has, or can show.
+macro_rules! behaviour {
+    (stores: [$($all:ident),* $(,)?], servers: [$($server:ident),* $(,)?] $(,)?) => {
+        $crate::common::fixture::behaviour!(@ memory Memory $($all)*);
+        $crate::common::fixture::behaviour!(@ tcp Tcp $($all)* $($server)*);
+        $crate::common::fixture::behaviour!(@ unix Unix $($all)* $($server)*);
+        $crate::common::fixture::behaviour!(@ resp2 Resp2 $($all)* $($server)*);
+        $crate::common::fixture::behaviour!(@ resp3 Resp3 $($all)* $($server)*);
+        $crate::common::fixture::behaviour!(@ redis_parser RedisParser $($all)* $($server)*);
+        $crate::common::fixture::behaviour!(@ connector Connector $($all)* $($server)*);
+    };
+    (@ $module:ident $backend:ident $($case:ident)*) => {
+        mod $module {
+            $(
+                #[test]
+                fn $case() {
+                    use $crate::common::fixture::{Backend, Fixture};
+                    super::$case(&Fixture::new(Backend::$backend));
+                }
+            )*
+        }
+    };
+}
+
+pub(crate) use behaviour;
