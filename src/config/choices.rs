@@ -19,23 +19,15 @@ macro_rules! choices {
 
         impl $Choice {
             pub(crate) const KIND: Kind<Self> = Kind {
-                accepted: Self::ACCEPTED,
-                read: Self::read,
-                fits: |_| true,
-                show: |choice| choice.as_str().to_owned(),
-            };
-
-            /// The words, as an error says them.
-            pub(crate) const ACCEPTED: &str = concat!("`", $first, "`", $(" or `", $word, "`",)*);
-
-            /// The choice that a word stands for.
-            pub(crate) fn read(word: &str) -> Option<Self> {
-                match word {
+                accepted: concat!("`", $first, "`", $(" or `", $word, "`",)*),
+                read: |word| match word {
                     $first => Some($Choice::$First),
                     $($word => Some($Choice::$Variant),)*
                     _ => None,
-                }
-            }
+                },
+                fits: |_| true,
+                show: |choice| choice.as_str().to_owned(),
+            };
 
             /// The word that stands for it in `Config::set` and in URLs.
             pub fn as_str(self) -> &'static str {

@@ -26,7 +26,9 @@ pub use choices::{
 };
 pub(crate) use hooks::{Connector, Hooks, KeyFn, ReverseKeyFn};
 pub(crate) use location::{Address, Location};
-pub(crate) use options::{Options, TlsOptions};
+pub(crate) use options::Options;
+#[cfg(test)]
+pub(crate) use options::TlsOptions;
 
 use crate::backend::Backend;
 use crate::backend::memory::MemoryStore;
@@ -41,14 +43,14 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// ```
 /// use std::time::Duration;
-/// use redis_cache::Config;
+/// use redis_cache::{Config, Expiry};
 ///
 /// let cache = Config::new()
 ///     .server("memory://?prefix=app")?
 ///     .set("max_value", "64k")?
 ///     .ttl(Duration::from_secs(60))
 ///     .connect()?;
-/// cache.set_bytes("greeting", b"hello", None)?;
+/// cache.set_bytes("greeting", b"hello", Expiry::Default)?;
 /// # Ok::<(), redis_cache::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -222,7 +224,7 @@ impl Config {
     /// Checks everything together. The locations are complete then, and the options fit them.
     pub(crate) fn resolve(&self) -> Result<(Options, Vec<Location>, Hooks)> {
         let (options, locations) = self.settle().map_err(fault)?;
-        unsupported::refuse(&options, &locations).map_err(fault)?;
+        unsupported::refuse(&options, &locations, &self.hooks).map_err(fault)?;
         Ok((options, locations, self.hooks.clone()))
     }
 

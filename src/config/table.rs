@@ -77,8 +77,8 @@ pub(crate) fn find(name: &str) -> Result<&'static Row, String> {
 pub(crate) const OF_ONE_LOCATION: [&str; 2] = ["name", "weight"];
 
 const TOPOLOGY: Kind<Option<Topology>> = Kind {
-    accepted: Topology::ACCEPTED,
-    read: |word| Topology::read(word).map(Some),
+    accepted: Topology::KIND.accepted,
+    read: |word| (Topology::KIND.read)(word).map(Some),
     fits: |_| true,
     show: |topology| {
         topology

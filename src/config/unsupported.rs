@@ -2,8 +2,9 @@
 //! yet is refused here, and each refusal goes when its machinery comes.
 
 use super::choices::{Codec, Compressor, Topology};
+use super::hooks::Hooks;
 use super::location::Location;
-use super::options::Options;
+use super::options::{Options, TlsOptions};
 use super::table::find;
 
 /// Options that must have their default value.
@@ -27,7 +28,11 @@ const FIXED: &[&str] = &[
 ];
 
 /// Refuses what this version does not do.
-pub(crate) fn refuse(options: &Options, locations: &[Location]) -> Result<(), String> {
+pub(crate) fn refuse(
+    options: &Options,
+    locations: &[Location],
+    hooks: &Hooks,
+) -> Result<(), String> {
     if options.codec != Codec::Postcard {
         return Err(format!(
             "codec `{}`: this build has postcard only",
@@ -40,11 +45,9 @@ pub(crate) fn refuse(options: &Options, locations: &[Location]) -> Result<(), St
             options.compressor.as_str()
         ));
     }
-    if let Some(location) = locations.iter().find(|location| location.tls) {
-        return Err(format!(
-            "location `{}`: this build has no TLS",
-            location.shown
-        ));
+    for location in locations.iter().filter(|location| location.tls) {
+        check_tls(location, hooks)
+            .map_err(|text| format!("location `{}`: {text}", location.shown))?;
     }
     if let Some(topology) = options
         .topology
@@ -64,6 +67,21 @@ pub(crate) fn refuse(options: &Options, locations: &[Location]) -> Result<(), St
                 "option `{name}`: this version accepts only its default, `{default}`"
             ));
         }
+    }
+    Ok(())
+}
+
+/// A connector may bring its own TLS; of the options it is only told `tls_insecure`.
+fn check_tls(location: &Location, hooks: &Hooks) -> Result<(), String> {
+    let told = TlsOptions {
+        insecure: location.tls_options.insecure,
+        ..TlsOptions::default()
+    };
+    if hooks.connector.is_none() {
+        return Err("this build has no TLS; a `connector` may bring its own".to_owned());
+    }
+    if location.tls_options != told {
+        return Err("of the TLS options a `connector` is only told `tls_insecure`".to_owned());
     }
     Ok(())
 }

@@ -240,6 +240,22 @@ fn what_this_version_cannot_do_is_refused() {
 }
 
 #[test]
+fn a_connector_may_bring_its_own_tls() {
+    let own = |_: &redis::ConnectionInfo| redis::Client::open("redis://elsewhere");
+    assert!(
+        list("rediss://h?tls_insecure=true")
+            .connector(own)
+            .resolve()
+            .is_ok()
+    );
+    let error = refusal(Ok(list("rediss://h?tls_ca=/ca.pem").connector(own)));
+    assert!(
+        error.starts_with("location `rediss://h`: of the TLS options"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_this_version_can_do_is_accepted() {
     let url = "redis://u:p@h/1?prefix=app&version=2&ttl=5m&key_check=hash&layout=plain&max_value=1m\
                &on_decode_error=error&on_error=miss&topology=single&max_connections=4&timeout=2s&protocol=2\
