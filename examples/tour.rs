@@ -5,6 +5,8 @@
 //! cargo run --example tour redis://127.0.0.1:6379/1?prefix=tour
 //! ```
 
+#![allow(clippy::print_stdout)]
+
 use std::time::Duration;
 
 use redis_cache::{Cache, Expiry, Result};

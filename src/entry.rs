@@ -457,7 +457,7 @@ mod tests {
             number.finish(Clock::default())
         };
         assert_eq!(read(b"-7").unwrap(), Some(-7));
-        for value in [&b"\xC1\x11\0\0" as &[u8], b"\xC1\x11\0\x0012", b"12_3\n", b"9223372036854775808", b""] {
+        for value in [b"\xC1\x11\0\0" as &[u8], b"\xC1\x11\0\x0012", b"12_3\n", b"9223372036854775808", b""] {
             assert_eq!(read(value).unwrap_err().kind(), ErrorKind::WrongType, "{value:?}");
         }
     }
