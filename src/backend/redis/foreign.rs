@@ -162,7 +162,8 @@ pub(crate) struct Custom {
 
 impl Custom {
     pub(crate) fn open(connector: &Connector, info: &redis::ConnectionInfo) -> Result<Custom> {
-        connector(info)
+        connector
+            .open(info)
             .map(Custom::over)
             .map_err(|error| fault(&error))
     }

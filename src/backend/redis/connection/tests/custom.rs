@@ -1,7 +1,6 @@
 //! Connections that a connector made, with one that says what the test wants.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use redis::{ConnectionLike, RedisResult, Value};
 
@@ -169,10 +168,12 @@ fn without_pipelining_commands_go_one_by_one() {
 
 #[test]
 fn a_connector_that_fails_tells_why() {
-    let refused: Connector =
-        Arc::new(|_| Err(server_error("WRONGPASS invalid username-password pair")));
+    let refused = Connector::new(|_| -> RedisResult<Scripted> {
+        Err(server_error("WRONGPASS invalid username-password pair"))
+    });
     assert_eq!(open(refused).unwrap_err().kind(), ErrorKind::Auth);
-    let failing: Connector =
-        Arc::new(|_| Err((redis::ErrorKind::InvalidClientConfig, "no such thing").into()));
+    let failing = Connector::new(|_| -> RedisResult<Scripted> {
+        Err((redis::ErrorKind::InvalidClientConfig, "no such thing").into())
+    });
     assert_eq!(open(failing).unwrap_err().kind(), ErrorKind::Config);
 }

@@ -1,7 +1,6 @@
 //! One real redis-server behind a private Unix socket, asked through every kind of link.
 
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 
 use super::*;
 
@@ -45,9 +44,8 @@ impl Server {
     fn dial(&self, parser: Parser, custom: bool) -> Dial {
         let path = self.scratch.0.join("r.sock");
         let info = format!("unix://{}", path.display()).parse::<redis::ConnectionInfo>();
-        let connector: Connector = Arc::new(|info: &redis::ConnectionInfo| {
-            let connection = redis::Client::open(info.clone())?.get_connection()?;
-            Ok(Box::new(connection) as Box<dyn redis::ConnectionLike + Send>)
+        let connector = Connector::new(|info: &redis::ConnectionInfo| {
+            redis::Client::open(info.clone())?.get_connection()
         });
         let info = info.unwrap_or_else(|_| panic!());
         Dial {
