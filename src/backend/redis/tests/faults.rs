@@ -285,7 +285,7 @@ fn a_full_server_is_reported_at_once() {
 
 #[test]
 fn passwords_are_used_and_their_refusal_is_told_without_them() {
-    let server = Server::with(&["--requirepass", "sesame", "--user", "eve on >secret ~* +@all"]);
+    let server = Server::with(&["--requirepass", "sesame", "--user", "eve", "on", ">secret", "~*", "+@all"]);
     for protocol in [Protocol::Auto, Protocol::Resp2, Protocol::Resp3] {
         let options = Options { protocol, ..Options::default() };
         let open = |username: Option<&str>, password: Option<&str>| {
