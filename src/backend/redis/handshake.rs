@@ -1,0 +1,193 @@
+//! The first words on a new connection, all in one pipeline: protocol and login, database, what the server may show
+//! of this client, and the server's time. What an old or locked-down server does not know or permit of the last two
+//! kinds is done without.
+
+use crate::backend::HEAD_LEN;
+use crate::config::Protocol;
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::local_unix_ms;
+
+use super::budget::Budget;
+use super::connection::Connection;
+use super::reply::{self, Reply};
+use super::resp::{Encoder, Token};
+
+/// Who the client is and what it wants to talk to.
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) protocol: Protocol,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<String>,
+    pub(crate) db: u32,
+    pub(crate) client_name: Option<String>,
+}
+
+/// Shows no credentials.
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login")
+            .field("protocol", &self.protocol)
+            .field("has_password", &self.password.is_some())
+            .field("db", &self.db)
+            .field("client_name", &self.client_name)
+            .finish()
+    }
+}
+
+/// How far the server's clock is ahead of ours, in milliseconds; `None` when it does not tell.
+pub(crate) type Offset = Option<i64>;
+
+/// Makes a new connection ready for commands.
+pub(crate) fn greet(connection: &mut Connection, login: &Login, budget: Budget) -> Reply<Offset> {
+    let mut answers = if login.protocol == Protocol::Resp2 {
+        introduce(connection, login, Opening::Auth, budget)?
+    } else {
+        introduce(connection, login, Opening::Hello, budget)?
+    };
+    if login.protocol == Protocol::Auto && answers.to_opening.as_ref().is_some_and(knows_no_resp3) {
+        // The pipeline ran without a login; all of it is said again.
+        answers = introduce(connection, login, Opening::Auth, budget)?;
+    }
+    let refusal = answers.to_opening.map(|error| login_refused(error, login));
+    let refusal = refusal.or_else(|| answers.to_select.map(|error| db_refused(error, login)));
+    Ok(refusal.map_or(Ok(answers.offset), Err))
+}
+
+/// Only the time, for connections whose login is somebody else's affair.
+pub(crate) fn ask_time(connection: &mut Connection, budget: Budget) -> Reply<Offset> {
+    connection.encoder().command(1).arg(b"TIME");
+    let sent_at = local_unix_ms();
+    connection.send(budget).map_err(|fault| fault.error)?;
+    Ok(Ok(time(connection, sent_at, budget)?))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// HELLO 3, with the credentials in it.
+    Hello,
+    /// RESP2, with AUTH if there are credentials.
+    Auth,
+}
+
+/// What the server said to the pipeline: refusals of what is not optional, and the time.
+struct Answers {
+    to_opening: Option<Error>,
+    to_select: Option<Error>,
+    offset: Offset,
+}
+
+fn introduce(connection: &mut Connection, login: &Login, opening: Opening, budget: Budget) -> Result<Answers> {
+    let has_opening = open(&mut connection.encoder(), login, opening);
+    let has_db = login.db != 0;
+    if has_db {
+        connection.encoder().command(2).arg(b"SELECT").int(i64::from(login.db));
+    }
+    let optional = present(&mut connection.encoder(), login);
+    connection.encoder().command(1).arg(b"TIME");
+
+    let sent_at = local_unix_ms();
+    connection.send(budget).map_err(|fault| fault.error)?;
+
+    let mut said = None;
+    let mut answer = |connection: &mut Connection| match connection.skip(budget) {
+        Ok(Some(error)) => {
+            said = Some(error.clone());
+            Ok(Some(error))
+        }
+        Ok(None) => Ok(None),
+        Err(broken) => Err(said.take().map_or(broken, turned_away)),
+    };
+    let to_opening = if has_opening { answer(connection)? } else { None };
+    let to_select = if has_db { answer(connection)? } else { None };
+    for _ in 0..optional {
+        answer(connection)?;
+    }
+    let offset = time(connection, sent_at, budget)?;
+    Ok(Answers { to_opening, to_select, offset })
+}
+
+/// The command that must come first; false when none must.
+fn open(to: &mut Encoder<'_>, login: &Login, opening: Opening) -> bool {
+    let username = login.username.as_deref().map(str::as_bytes);
+    let password = login.password.as_deref().map(str::as_bytes);
+    match (opening, username, password) {
+        (Opening::Hello, _, None) => {
+            to.command(2).arg(b"HELLO").arg(b"3");
+        }
+        (Opening::Hello, username, Some(password)) => {
+            let username = username.unwrap_or(b"default");
+            to.command(5).arg(b"HELLO").arg(b"3").arg(b"AUTH").arg(username).arg(password);
+        }
+        (Opening::Auth, _, None) => return false,
+        (Opening::Auth, None, Some(password)) => {
+            to.command(2).arg(b"AUTH").arg(password);
+        }
+        (Opening::Auth, Some(username), Some(password)) => {
+            to.command(3).arg(b"AUTH").arg(username).arg(password);
+        }
+    }
+    true
+}
+
+/// What CLIENT LIST shows of this client (<https://redis.io/docs/latest/commands/client-setinfo/>); the number of
+/// commands.
+fn present(to: &mut Encoder<'_>, login: &Login) -> usize {
+    to.command(4).arg(b"CLIENT").arg(b"SETINFO").arg(b"LIB-NAME").arg(b"redis_cache");
+    let version = env!("CARGO_PKG_VERSION").as_bytes();
+    to.command(4).arg(b"CLIENT").arg(b"SETINFO").arg(b"LIB-VER").arg(version);
+    let Some(name) = &login.client_name else { return 2 };
+    to.command(3).arg(b"CLIENT").arg(b"SETNAME").arg(name.as_bytes());
+    3
+}
+
+/// A server that says why and hangs up: too many clients, protected mode.
+fn turned_away(error: Error) -> Error {
+    let text = error.to_string();
+    if text.contains("max number of clients") {
+        return Error::new(ErrorKind::Unavailable, format!("the server takes no more clients ({text})"));
+    }
+    error
+}
+
+/// Servers before 6.0 and many proxies do not know HELLO; a user may lack the right to it.
+fn knows_no_resp3(error: &Error) -> bool {
+    matches!(error.code(), Some("ERR" | "NOPROTO" | "NOPERM"))
+}
+
+/// Says it in fewer words than the server; an unknown command is told with its arguments, and they are secret.
+fn login_refused(error: Error, login: &Login) -> Error {
+    match error.code() {
+        Some("NOAUTH") if login.password.is_none() => {
+            Error::from_server(b"NOAUTH the server asks for a password, and none is configured")
+        }
+        Some("ERR" | "NOPROTO") if login.protocol == Protocol::Resp3 => {
+            Error::from_server(b"NOPROTO the server does not speak RESP3: `protocol` must be `2` or `auto`")
+        }
+        _ => error.during("AUTH"),
+    }
+}
+
+fn db_refused(error: Error, login: &Login) -> Error {
+    match error.code() {
+        Some("ERR") => {
+            let text = format!("the server has no database {} to select ({error})", login.db);
+            Error::new(ErrorKind::Config, text)
+        }
+        Some("NOAUTH") => login_refused(error, login),
+        _ => error.during("SELECT"),
+    }
+}
+
+/// The reply to TIME: seconds and microseconds, taken as of the middle of the round trip.
+fn time(connection: &mut Connection, sent_at: u64, budget: Budget) -> Result<Offset> {
+    match connection.next(budget)? {
+        Token::Array(2) => {}
+        Token::Error(_) => return Ok(None),
+        _ => return Err(reply::unexpected("a time")),
+    }
+    let seconds: u64 = reply::digits(connection, budget)?;
+    let micros: u64 = reply::digits(connection, budget)?;
+    let local = sent_at.midpoint(local_unix_ms().max(sent_at));
+    let server = seconds.saturating_mul(1000).saturating_add(micros / 1000);
+    Ok(i64::try_from(i128::from(server) - i128::from(local)).ok())
+}

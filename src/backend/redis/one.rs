@@ -1,0 +1,249 @@
+//! The primitives that concern one key, each as the command, the pipeline or the script that does it in one round
+//! trip. What a script decides is decided by the server's clock.
+
+use crate::backend::{Access, Head, Pttl, Sink, Touch, Value};
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::{Clock, Life};
+use crate::header::Header;
+
+use super::RedisBackend;
+use super::budget::Budget;
+use super::connection::{Connection, Found};
+use super::node::Verb;
+use super::reply::{self, Reply};
+use super::resp::Encoder;
+use super::script::Script;
+
+const GET: Verb = Verb::safe("GET");
+const SET: Verb = Verb::once("SET");
+const UNLINK: Verb = Verb::safe("UNLINK");
+const ADD: Verb = Verb::once("SET NX");
+const HEAD: Verb = Verb::safe("EXISTS");
+const TTL: Verb = Verb::safe("PTTL");
+const SCRIPT: Verb = Verb::once("EVALSHA");
+
+/// Beyond this the scripts' numbers, which are doubles, would lose milliseconds.
+const LATEST_MS: u64 = 1 << 52;
+
+pub(super) fn get(
+    backend: &RedisBackend,
+    key: &[u8],
+    access: Access,
+    sink: &mut dyn Sink,
+) -> Result<Option<Clock>> {
+    let pack = |to: &mut Encoder<'_>| {
+        to.command(2).arg(b"GET").arg(key);
+    };
+    let read = |from: &mut Connection, budget: Budget| match from.value(sink, budget) {
+        Ok(Found::Yes) => Ok(Ok(true)),
+        Ok(Found::No) => Ok(Ok(false)),
+        Ok(Found::Refused(error)) => Ok(Err(error)),
+        Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::Timeout) => Err(error),
+        // The sink's own: it did not want the value.
+        Err(error) => Ok(Err(error)),
+    };
+    let (found, clock) = backend.ask(GET, (key, access), backend.budget(), pack, read)?;
+    Ok(found.then_some(clock))
+}
+
+pub(super) fn set(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Life) -> Result<()> {
+    let budget = backend.budget();
+    if life == Life::Expired {
+        return delete(backend, key, budget).map(drop);
+    }
+    let pack = |to: &mut Encoder<'_>| pack_set(to, key, value, life);
+    let (done, _) = backend.ask(SET, (key, Access::Write), budget, pack, reply::done)?;
+    Ok(done)
+}
+
+/// SET with its expiry. [`Life::Expired`] is for the caller to deal with.
+pub(super) fn pack_set(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life: Life) {
+    let pieces = [value.head, value.body];
+    match life {
+        Life::Millis(ms) => to.command(5).arg(b"SET").arg(key).joined(&pieces).arg(b"PX").int(signed(ms)),
+        Life::Forever | Life::Expired => to.command(3).arg(b"SET").arg(key).joined(&pieces),
+    };
+}
+
+pub(super) fn delete(backend: &RedisBackend, key: &[u8], budget: Budget) -> Result<bool> {
+    let pack = |to: &mut Encoder<'_>| {
+        to.command(2).arg(b"UNLINK").arg(key);
+    };
+    let (existed, _) = backend.ask(UNLINK, (key, Access::Write), budget, pack, reply::flag)?;
+    Ok(existed)
+}
+
+/// SET NX together with a look at what is in its way: a script follows only when that is not a live value.
+pub(super) fn add(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Life) -> Result<bool> {
+    let budget = backend.budget();
+    if life == Life::Expired {
+        let there = head(backend, key, Access::Write, budget)?;
+        return Ok(there.is_none_or(|(head, clock)| !is_live(&head, clock)));
+    }
+    let pack = |to: &mut Encoder<'_>| {
+        let pieces = [value.head, value.body];
+        match life {
+            Life::Millis(ms) => {
+                to.command(6).arg(b"SET").arg(key).joined(&pieces).arg(b"PX").int(signed(ms)).arg(b"NX")
+            }
+            _ => to.command(4).arg(b"SET").arg(key).joined(&pieces).arg(b"NX"),
+        };
+        pack_head(to, key);
+    };
+    let read = |from: &mut Connection, budget: Budget| {
+        let stored = reply::stored(from, budget)?;
+        let head = reply::head(from, budget)?;
+        Ok(stored.and_then(|stored| Ok((stored, head?))))
+    };
+    let ((stored, head), clock) = backend.ask(ADD, (key, Access::Write), budget, pack, read)?;
+    if stored || is_live(&head, clock) {
+        return Ok(stored);
+    }
+    let pieces = [value.head, value.body];
+    run(backend, &backend.scripts.add, &[key], budget, 2, |to| pack_life(to.joined(&pieces), life), reply::flag)
+}
+
+/// Whether a plain read would see a value behind this head. No head at all is a foreign value, perhaps an empty one.
+fn is_live(head: &Head, clock: Clock) -> bool {
+    Header::parse(head).is_none_or(|header| header.is_live(|| clock.now_ms()))
+}
+
+fn pack_head(to: &mut Encoder<'_>, key: &[u8]) {
+    to.command(4).arg(b"GETRANGE").arg(key).arg(b"0").arg(b"31");
+}
+
+pub(super) fn head(
+    backend: &RedisBackend,
+    key: &[u8],
+    access: Access,
+    budget: Budget,
+) -> Result<Option<(Head, Clock)>> {
+    let pack = |to: &mut Encoder<'_>| {
+        to.command(2).arg(b"EXISTS").arg(key);
+        pack_head(to, key);
+    };
+    let read = |from: &mut Connection, budget: Budget| {
+        let exists = reply::flag(from, budget)?;
+        let head = reply::head(from, budget)?;
+        Ok(exists.and_then(|exists| Ok(exists.then_some(head?))))
+    };
+    let (head, clock) = backend.ask(HEAD, (key, access), budget, pack, read)?;
+    Ok(head.map(|head| (head, clock)))
+}
+
+pub(super) fn ttl(backend: &RedisBackend, key: &[u8]) -> Result<Option<(Pttl, Head, Clock)>> {
+    let pack = |to: &mut Encoder<'_>| {
+        to.command(2).arg(b"PTTL").arg(key);
+        pack_head(to, key);
+    };
+    let read = |from: &mut Connection, budget: Budget| {
+        let ttl = reply::int(from, budget)?;
+        let head = reply::head(from, budget)?;
+        Ok(ttl.and_then(|ttl| Ok((ttl, head?))))
+    };
+    let ((ttl, head), clock) = backend.ask(TTL, (key, Access::Write), backend.budget(), pack, read)?;
+    // -2 is no key, -1 no expiry (<https://redis.io/docs/latest/commands/pttl/>).
+    Ok(match ttl {
+        -2 => None,
+        ms => Some((u64::try_from(ms).map_or(Pttl::Forever, Pttl::Millis), head, clock)),
+    })
+}
+
+pub(super) fn touch(backend: &RedisBackend, key: &[u8], touch: Touch) -> Result<bool> {
+    let (how, ms): (&[u8], u64) = match touch {
+        Touch::In(ms) => (b"r", ms),
+        Touch::At(ms) => (b"a", ms),
+        Touch::Persist => (b"p", 0),
+    };
+    let pack = |to: &mut Encoder<'_>| {
+        to.arg(how).int(signed(ms.min(LATEST_MS)));
+    };
+    run(backend, &backend.scripts.touch, &[key], backend.budget(), 2, pack, reply::flag)
+}
+
+pub(super) fn incr(backend: &RedisBackend, key: &[u8], delta: i64) -> Result<Option<i64>> {
+    incr_within(backend, key, delta, backend.budget())
+}
+
+fn incr_within(backend: &RedisBackend, key: &[u8], delta: i64, budget: Budget) -> Result<Option<i64>> {
+    let pack = |to: &mut Encoder<'_>| {
+        to.int(delta);
+    };
+    run(backend, &backend.scripts.incr, &[key], budget, 1, pack, incremented)
+}
+
+pub(super) fn incr_or_create(
+    backend: &RedisBackend,
+    key: &[u8],
+    delta: i64,
+    initial: i64,
+    life: Life,
+) -> Result<i64> {
+    let budget = backend.budget();
+    if life == Life::Expired {
+        return Ok(incr_within(backend, key, delta, budget)?.unwrap_or(initial));
+    }
+    let pack = |to: &mut Encoder<'_>| pack_life(to.int(delta).int(initial), life);
+    let value = run(backend, &backend.scripts.incr_or_create, &[key], budget, 3, pack, incremented)?;
+    value.ok_or_else(|| reply::unexpected("a counter"))
+}
+
+pub(super) fn rename(backend: &RedisBackend, from: &[u8], to: &[u8]) -> Result<bool> {
+    run(backend, &backend.scripts.rename, &[from, to], backend.budget(), 0, |_| {}, reply::flag)
+}
+
+/// The scripts' way to say an expiry: milliseconds, or 0 for never.
+fn pack_life(to: &mut Encoder<'_>, life: Life) {
+    match life {
+        Life::Millis(ms) => to.int(signed(ms)),
+        Life::Forever | Life::Expired => to.int(0),
+    };
+}
+
+/// The answer of the incrementing scripts: {0}, {1, value}, {2} or {3}.
+fn incremented(from: &mut Connection, budget: Budget) -> Reply<Option<i64>> {
+    if let Err(refusal) = reply::array(from, budget)? {
+        return Ok(Err(refusal));
+    }
+    let wrong = |text| Ok(Err(Error::new(ErrorKind::WrongType, text)));
+    match reply::int(from, budget)? {
+        Ok(0) => Ok(Ok(None)),
+        Ok(1) => Ok(Ok(Some(reply::digits(from, budget)?))),
+        Ok(2) => wrong("the value is not an integer"),
+        Ok(3) => wrong("the counter would overflow"),
+        _ => Err(reply::unexpected("an answer of the script")),
+    }
+}
+
+/// Runs a script by its digest; a server that does not know it is sent the text, and knows it from then on.
+fn run<R>(
+    backend: &RedisBackend,
+    script: &Script,
+    keys: &[&[u8]],
+    budget: Budget,
+    args: usize,
+    pack_args: impl Fn(&mut Encoder<'_>),
+    mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+) -> Result<R> {
+    let mut ask = |name: &[u8], body: &str| {
+        let pack = |to: &mut Encoder<'_>| {
+            let to = to.command(3 + keys.len() + args).arg(name).arg(body.as_bytes()).int(keys.len() as i64);
+            keys.iter().for_each(|key| {
+                to.arg(key);
+            });
+            pack_args(to);
+        };
+        let key = keys.first().copied().unwrap_or_default();
+        backend.ask(SCRIPT, (key, Access::Write), budget, pack, &mut read)
+    };
+    let answer = match ask(b"EVALSHA", &script.sha) {
+        Err(error) if error.code() == Some("NOSCRIPT") => ask(b"EVAL", script.text),
+        answer => answer,
+    };
+    Ok(answer?.0)
+}
+
+/// Milliseconds as the protocol writes them.
+fn signed(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}

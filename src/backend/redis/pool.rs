@@ -1,0 +1,293 @@
+//! The connections of one node: at most so many, the idle ones on a stack, so that the last one used is the next one
+//! used. Whoever finds all of them lent waits for one, for as long as its budget allows; there are no threads here.
+//! A connection that broke, or that belongs to another process, never comes back to the stack.
+
+use std::fmt;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fork::{self, PerProcess};
+
+use super::budget::Budget;
+
+/// What a pool must know of a connection.
+pub(crate) trait Pooled {
+    /// Nothing broke, and nothing is left to be read.
+    fn is_reusable(&self) -> bool;
+
+    /// It is open and nothing has come in unasked; found out without waiting.
+    fn is_quiet(&self) -> bool;
+
+    /// Gives back memory that it does not need while it is idle.
+    fn trim(&mut self);
+
+    /// Bytes read and written since the last time.
+    fn take_traffic(&mut self) -> (u64, u64);
+}
+
+/// The options of a pool, under their own names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) max_connections: usize,
+    pub(crate) pool_timeout: Duration,
+    pub(crate) idle_check: Duration,
+    pub(crate) max_lifetime: Option<Duration>,
+}
+
+/// A connection that may have died goes unnoticed for this long when the command must not be sent twice.
+const CAREFUL_AFTER: Duration = Duration::from_millis(10);
+
+/// Lends connections. It opens none itself: a [`Loan`] without one is the right to open one.
+pub(crate) struct Pool<C> {
+    limits: Limits,
+    state: PerProcess<Shared<C>>,
+}
+
+struct Shared<C> {
+    generation: u32,
+    slots: Mutex<Slots<C>>,
+    freed: Condvar,
+}
+
+struct Slots<C> {
+    idle: Vec<Open<C>>,
+    lent: usize,
+    waiting: usize,
+    /// Goes up when the pool is closed: what was lent before is not taken back.
+    epoch: u64,
+    bytes_read: u64,
+    bytes_written: u64,
+}
+
+struct Open<C> {
+    connection: Box<C>,
+    born: Instant,
+    idle_since: Instant,
+}
+
+/// What a pool looks like now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PoolState {
+    pub(crate) open: usize,
+    pub(crate) idle: usize,
+    pub(crate) bytes_read: u64,
+    pub(crate) bytes_written: u64,
+}
+
+impl<C: Pooled> Pool<C> {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Pool { limits, state: PerProcess::new(Shared::new()) }
+    }
+
+    /// A connection, or the right to open one. `careful` asks for one that is known to be alive, as far as that
+    /// can be known.
+    pub(crate) fn lend(&self, budget: Budget, careful: bool) -> Result<Loan<'_, C>> {
+        let shared = self.shared();
+        let mut slots = shared.lock();
+        if slots.lent >= self.limits.max_connections {
+            slots = self.wait(shared, slots, budget)?;
+        }
+        slots.lent += 1;
+        let open = slots.idle.pop();
+        let epoch = slots.epoch;
+        drop(slots);
+        let mut loan = Loan { shared, open, epoch, started: budget.started() };
+        while loan.open.as_ref().is_some_and(|open| !self.is_trusted(open, budget.started(), careful)) {
+            loan.take_next_idle();
+        }
+        Ok(loan)
+    }
+
+    #[cold]
+    fn wait<'a>(
+        &self,
+        shared: &'a Shared<C>,
+        mut slots: MutexGuard<'a, Slots<C>>,
+        budget: Budget,
+    ) -> Result<MutexGuard<'a, Slots<C>>> {
+        let patience = budget.capped(self.limits.pool_timeout);
+        slots.waiting += 1;
+        while slots.lent >= self.limits.max_connections {
+            let Ok(left) = patience.remaining() else {
+                slots.waiting -= 1;
+                let text = format!(
+                    "no connection became free within {:?}: all {} are in use",
+                    patience.total(),
+                    self.limits.max_connections
+                );
+                return Err(Error::new(ErrorKind::Timeout, text));
+            };
+            let woken = shared.freed.wait_timeout(slots, left);
+            slots = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        slots.waiting -= 1;
+        Ok(slots)
+    }
+
+    fn is_trusted(&self, open: &Open<C>, now: Instant, careful: bool) -> bool {
+        let age = now.saturating_duration_since(open.born);
+        if self.limits.max_lifetime.is_some_and(|longest| age >= longest) {
+            return false;
+        }
+        let idle = now.saturating_duration_since(open.idle_since);
+        let must_look = idle >= self.limits.idle_check || careful && idle >= CAREFUL_AFTER;
+        !must_look || open.connection.is_quiet()
+    }
+
+    /// Closes what is idle now, and what is lent as soon as it comes back.
+    pub(crate) fn close(&self) {
+        let shared = self.shared();
+        let mut slots = shared.lock();
+        slots.epoch += 1;
+        let idle = std::mem::take(&mut slots.idle);
+        drop(slots);
+        drop(idle);
+    }
+
+    pub(crate) fn state(&self) -> PoolState {
+        let slots = self.shared().lock();
+        PoolState {
+            open: slots.idle.len() + slots.lent,
+            idle: slots.idle.len(),
+            bytes_read: slots.bytes_read,
+            bytes_written: slots.bytes_written,
+        }
+    }
+
+    pub(crate) fn reset_traffic(&self) {
+        let mut slots = self.shared().lock();
+        slots.bytes_read = 0;
+        slots.bytes_written = 0;
+    }
+
+    fn shared(&self) -> &Shared<C> {
+        self.state.get(|inherited| {
+            inherited.abandon();
+            Shared::new()
+        })
+    }
+}
+
+impl<C: Pooled> Shared<C> {
+    fn new() -> Self {
+        let slots = Slots { idle: Vec::new(), lent: 0, waiting: 0, epoch: 0, bytes_read: 0, bytes_written: 0 };
+        Shared { generation: fork::generation(), slots: Mutex::new(slots), freed: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots<C>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the parent's idle connections in a child: the descriptors only, nothing is sent. When the lock is
+    /// held, by a thread that only the parent has, they stay open and unused.
+    fn abandon(&self) {
+        if let Ok(mut slots) = self.slots.try_lock() {
+            slots.idle.clear();
+        }
+    }
+}
+
+impl<C> fmt::Debug for Pool<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// A slot of the pool and the connection in it, if one is open. Dropping it gives both back, also in a panic;
+/// a connection in the middle of something is closed.
+pub(crate) struct Loan<'a, C: Pooled> {
+    shared: &'a Shared<C>,
+    open: Option<Open<C>>,
+    epoch: u64,
+    started: Instant,
+}
+
+impl<C: Pooled> Loan<'_, C> {
+    pub(crate) fn connection(&mut self) -> Option<&mut C> {
+        self.open.as_mut().map(|open| &mut *open.connection)
+    }
+
+    /// The connection at hand, or else one that `connect` opens.
+    pub(crate) fn connection_or(&mut self, connect: impl FnOnce() -> Result<C>) -> Result<&mut C> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let connection = Box::new(connect()?);
+                let born = Instant::now();
+                Open { connection, born, idle_since: born }
+            }
+        };
+        Ok(&mut self.open.insert(open).connection)
+    }
+
+    /// The connection broke: closes it, and every idle one with it, for they likely broke too.
+    pub(crate) fn discard(&mut self) {
+        let broken = self.open.take();
+        if self.is_inherited() {
+            return;
+        }
+        let mut slots = self.shared.lock();
+        let broken = broken.map(|open| slots.count(open));
+        let idle = std::mem::take(&mut slots.idle);
+        drop(slots);
+        drop((broken, idle));
+    }
+
+    fn take_next_idle(&mut self) {
+        let dead = self.open.take();
+        let mut slots = self.shared.lock();
+        self.open = slots.idle.pop();
+        drop(slots);
+        drop(dead);
+    }
+
+    /// Whether it was lent in the parent of this process, whose pool it then is not to touch.
+    fn is_inherited(&self) -> bool {
+        self.shared.generation != fork::generation()
+    }
+}
+
+impl<C: Pooled> Drop for Loan<'_, C> {
+    fn drop(&mut self) {
+        let mut open = self.open.take();
+        if self.is_inherited() {
+            return;
+        }
+        if let Some(open) = &mut open {
+            open.connection.trim();
+        }
+        let mut slots = self.shared.lock();
+        slots.lent -= 1;
+        let mut closed = None;
+        if let Some(open) = open {
+            let mut open = slots.count(open);
+            if open.connection.is_reusable() && slots.epoch == self.epoch {
+                // When the call began, not now: reading the clock again would cost more than it tells.
+                open.idle_since = open.idle_since.max(self.started);
+                slots.idle.push(open);
+            } else {
+                closed = Some(open);
+            }
+        }
+        let is_awaited = slots.waiting > 0;
+        drop(slots);
+        if is_awaited {
+            self.shared.freed.notify_one();
+        }
+        drop(closed);
+    }
+}
+
+impl<C: Pooled> Slots<C> {
+    /// Adds the traffic of a connection that comes back.
+    fn count(&mut self, mut open: Open<C>) -> Open<C> {
+        let (read, written) = open.connection.take_traffic();
+        self.bytes_read += read;
+        self.bytes_written += written;
+        open
+    }
+}
+
+#[cfg(test)]
+mod tests;

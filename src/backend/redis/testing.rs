@@ -1,0 +1,227 @@
+//! What the tests of this folder share: real servers of their own, fake servers that misbehave to order, and backends
+//! over either.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::backend::{Access, Backend, Room, Sink, Value};
+use crate::config::{Address, Hooks, Location, Options, TlsOptions};
+use crate::error::Result;
+use crate::expiry::Life;
+
+use super::RedisBackend;
+
+/// A redis-server of this test alone, on a Unix socket and a TCP port. Killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    folder: PathBuf,
+    port: u16,
+    arguments: Vec<String>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Server::with(&[])
+    }
+
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("redis_cache-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let port = free_port();
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let child = launch(&folder, port, &arguments);
+        let mut server = Server { child, folder, port, arguments };
+        server.wait_until_up();
+        server
+    }
+
+    fn wait_until_up(&mut self) {
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() || !self.socket().exists() {
+            assert!(begin.elapsed() < Duration::from_secs(10), "redis-server does not come up");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        let _ = std::fs::remove_file(self.socket());
+        self.child = launch(&self.folder, self.port, &self.arguments);
+        self.wait_until_up();
+    }
+
+    pub(crate) fn signal(&self, signal: i32) {
+        // SAFETY: a signal to our own child, which is not waited for yet.
+        unsafe { libc::kill(self.child.id() as i32, signal) };
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join("socket")
+    }
+
+    pub(crate) fn unix(&self) -> Address {
+        Address::Unix(self.socket())
+    }
+
+    pub(crate) fn tcp(&self) -> Address {
+        Address::Tcp { host: "127.0.0.1".into(), port: self.port }
+    }
+
+    /// A backend over the Unix socket.
+    pub(crate) fn backend(&self) -> RedisBackend {
+        backend(self.unix(), &Options::default())
+    }
+
+    /// Runs a command on a connection of its own.
+    pub(crate) fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
+        let mut connection = client.get_connection().unwrap();
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| {
+            command.arg(*word);
+        });
+        command.query(&mut connection).unwrap()
+    }
+
+    /// How often a command ran since the statistics were last reset.
+    pub(crate) fn calls(&self, command: &str) -> u64 {
+        let stats: String = self.command(&["INFO", "commandstats"]);
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn launch(folder: &PathBuf, port: u16, arguments: &[String]) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--unixsocket", "socket", "--save", "", "--appendonly", "no"])
+        .args(["--enable-debug-command", "yes"])
+        .args(arguments)
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+pub(crate) fn location(address: Address) -> Location {
+    Location {
+        shown: address.to_string(),
+        address,
+        tls: false,
+        db: Some(0),
+        username: None,
+        password: None,
+        tls_options: TlsOptions::default(),
+        name: None,
+        weight: 1,
+    }
+}
+
+pub(crate) fn backend(address: Address, options: &Options) -> RedisBackend {
+    RedisBackend::new(options, &[location(address)], &Hooks::default()).unwrap()
+}
+
+/// A sink that keeps the value.
+#[derive(Default)]
+pub(crate) struct Kept(pub(crate) Vec<u8>);
+
+impl Sink for Kept {
+    fn begin(&mut self, head: &[u8], _len: usize) -> Result<Room<'_>> {
+        self.0.clear();
+        self.0.extend_from_slice(head);
+        Ok(Room::Append(&mut self.0))
+    }
+}
+
+pub(crate) fn get(backend: &RedisBackend, key: &str) -> Result<Option<Vec<u8>>> {
+    let mut kept = Kept::default();
+    let found = backend.get(key.as_bytes(), Access::Read, &mut kept)?;
+    Ok(found.map(|_| kept.0))
+}
+
+pub(crate) fn set(backend: &RedisBackend, key: &str, value: &[u8]) -> Result<()> {
+    backend.set(key.as_bytes(), body(value), Life::Millis(60_000))
+}
+
+pub(crate) fn body(value: &[u8]) -> Value<'_> {
+    Value { head: &[], body: value }
+}
+
+/// A server that answers as `answer` says: it is given the connection's number and one command, and returns what to
+/// send, or `None` to hang up. It lives in a thread until the test process ends.
+pub(crate) fn fake(answer: impl Fn(usize, &[Vec<u8>]) -> Option<Vec<u8>> + Send + Sync + 'static) -> Address {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let answer = &answer;
+        std::thread::scope(|scope| {
+            for (number, stream) in listener.incoming().enumerate() {
+                scope.spawn(move || serve(stream.unwrap(), |command| answer(number, command)));
+            }
+        });
+    });
+    Address::Tcp { host: "127.0.0.1".into(), port }
+}
+
+fn serve(stream: TcpStream, answer: impl Fn(&[Vec<u8>]) -> Option<Vec<u8>>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut writer = stream;
+    while let Some(command) = read_command(&mut reader) {
+        match answer(&command) {
+            Some(reply) => {
+                if writer.write_all(&reply).is_err() {
+                    return;
+                }
+            }
+            None => return,
+        }
+    }
+}
+
+fn read_command(reader: &mut impl BufRead) -> Option<Vec<Vec<u8>>> {
+    let count = read_number(reader)?;
+    (0..count).map(|_| {
+        let mut argument = vec![0; read_number(reader)? + 2];
+        reader.read_exact(&mut argument).ok()?;
+        argument.truncate(argument.len() - 2);
+        Some(argument)
+    }).collect()
+}
+
+fn read_number(reader: &mut impl BufRead) -> Option<usize> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    line.get(1..)?.trim().parse().ok()
+}
+
+/// What a fake server of RESP3 says to the handshake; `None` for other commands.
+pub(crate) fn greeting(command: &[Vec<u8>]) -> Option<Vec<u8>> {
+    match command.first()?.as_slice() {
+        b"HELLO" => Some(b"%1\r\n$5\r\nproto\r\n:3\r\n".to_vec()),
+        b"CLIENT" | b"SELECT" | b"AUTH" => Some(b"+OK\r\n".to_vec()),
+        b"TIME" => Some(b"*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n".to_vec()),
+        _ => None,
+    }
+}

@@ -1,0 +1,117 @@
+//! What concerns whole nodes: steps of a walk over their keys, the removal of what a walk has found, and commands to
+//! every node at once.
+
+use std::sync::Arc;
+
+use crate::backend::{KeyList, ScanStep};
+use crate::error::Result;
+
+use super::RedisBackend;
+use super::budget::Budget;
+use super::connection::Connection;
+use super::node::Verb;
+use super::reply::{self, Reply};
+use super::resp::{Encoder, Token};
+
+const SCAN: Verb = Verb::safe("SCAN");
+const UNLINK: Verb = Verb::safe("UNLINK");
+const PING: Verb = Verb::safe("PING");
+const FLUSHDB: Verb = Verb::once("FLUSHDB");
+
+/// Keys of one UNLINK: a server does nothing else meanwhile.
+const GROUP: usize = 256;
+
+pub(super) fn scan(backend: &RedisBackend, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64> {
+    let pack = |to: &mut Encoder<'_>| {
+        let cursor = step.cursor.to_string();
+        to.command(6).arg(b"SCAN").arg(cursor.as_bytes());
+        to.arg(b"MATCH").arg(step.pattern).arg(b"COUNT").int(i64::from(step.count.max(1)));
+    };
+    let read = |from: &mut Connection, budget: Budget| {
+        match reply::array(from, budget)? {
+            Ok(2) => {}
+            Ok(_) => return Err(reply::unexpected("a cursor and keys")),
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+        let cursor: u64 = reply::digits(from, budget)?;
+        let count = match reply::array(from, budget)? {
+            Ok(count) => count,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        for _ in 0..count {
+            match from.next(budget)? {
+                Token::Bulk(key) => each(key),
+                _ => return Err(reply::unexpected("a key")),
+            }
+        }
+        Ok(Ok(cursor))
+    };
+    let pick = || backend.topology.named(step.node);
+    let (cursor, _) = backend.insist(backend.budget(), pick, SCAN, pack, read)?;
+    Ok(cursor)
+}
+
+/// A cursor counts in its reversed bits (dictScan in Redis' `dict.c`), so read backwards it is the part of the table
+/// that has been seen, whatever the table's size.
+pub(super) fn walked(cursor: u64) -> f64 {
+    cursor.reverse_bits() as f64 / u64::MAX as f64
+}
+
+pub(super) fn unlink(backend: &RedisBackend, node: &str, keys: &KeyList) -> Result<u64> {
+    let keys: Vec<&[u8]> = keys.iter().map(|(_, key)| key).collect();
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let pack = |to: &mut Encoder<'_>| {
+        for group in keys.chunks(GROUP) {
+            to.command(1 + group.len()).arg(b"UNLINK");
+            group.iter().for_each(|key| {
+                to.arg(key);
+            });
+        }
+    };
+    let read = |from: &mut Connection, budget: Budget| {
+        let mut sum = Ok(0);
+        for _ in keys.chunks(GROUP) {
+            let removed = reply::int(from, budget)?;
+            sum = sum.and_then(|sum: u64| Ok(sum.saturating_add_signed(removed?)));
+        }
+        Ok(sum)
+    };
+    let pick = || backend.topology.named(node);
+    let (removed, _) = backend.insist(backend.budget(), pick, UNLINK, pack, read)?;
+    Ok(removed)
+}
+
+pub(super) fn flush(backend: &RedisBackend) -> Result<()> {
+    let pack = |to: &mut Encoder<'_>| {
+        to.command(2).arg(b"FLUSHDB").arg(b"ASYNC");
+    };
+    everywhere(backend, FLUSHDB, pack, reply::done)
+}
+
+pub(super) fn ping(backend: &RedisBackend) -> Result<()> {
+    let pack = |to: &mut Encoder<'_>| {
+        to.command(1).arg(b"PING");
+    };
+    everywhere(backend, PING, pack, reply::done)
+}
+
+/// Asks every node at the same time. All of them are asked, whatever some of them say; the first error is returned.
+fn everywhere(
+    backend: &RedisBackend,
+    verb: Verb,
+    pack: impl Fn(&mut Encoder<'_>),
+    read: impl Fn(&mut Connection, Budget) -> Reply<()>,
+) -> Result<()> {
+    let budget = backend.budget();
+    let nodes = backend.topology.nodes()?;
+    let calls: Vec<_> = nodes.iter().map(|node| node.start(verb, budget, &pack)).collect();
+    let outcomes = nodes.iter().zip(calls).map(|(node, call)| match call?.finish(&pack, &read) {
+        Err(error) if backend.may_pass(&error) => {
+            backend.insist(budget, || Ok(Arc::clone(node)), verb, &pack, &read).map(drop)
+        }
+        outcome => outcome,
+    });
+    outcomes.fold(Ok(()), |first, outcome| first.and(outcome))
+}
