@@ -6,7 +6,12 @@
 //! ```
 //!
 //! Wall times on a shared machine vary; quote the ratio. Instructions are counted by `make -C ffi-tests count`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing
+)]
 
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -29,7 +34,15 @@ impl Server {
         std::fs::create_dir_all(&folder).unwrap();
         let program = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
         let process = Command::new(program)
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .args([
+                "--port",
+                "0",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--unixsocket",
+            ])
             .arg(folder.join("redis.sock"))
             .current_dir(&folder)
             .stdout(Stdio::null())
@@ -38,7 +51,10 @@ impl Server {
         let server = Server { process, folder };
         let give_up = Instant::now() + Duration::from_secs(5);
         while std::os::unix::net::UnixStream::connect(server.socket()).is_err() {
-            assert!(Instant::now() < give_up, "redis-server did not open its socket within 5 s");
+            assert!(
+                Instant::now() < give_up,
+                "redis-server did not open its socket within 5 s"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         server
@@ -71,11 +87,15 @@ fn slice(work: &mut dyn FnMut()) -> f64 {
 }
 
 fn compare(name: &str, ours: &mut dyn FnMut(), theirs: &mut dyn FnMut()) {
-    let (mut a, mut b): (Vec<f64>, Vec<f64>) = (0..SLICES).map(|_| (slice(ours), slice(theirs))).unzip();
+    let (mut a, mut b): (Vec<f64>, Vec<f64>) =
+        (0..SLICES).map(|_| (slice(ours), slice(theirs))).unzip();
     a.sort_by(f64::total_cmp);
     b.sort_by(f64::total_cmp);
     let (ours, theirs) = (a[SLICES / 2], b[SLICES / 2]);
-    println!("{name:<16} {ours:>12.0} {theirs:>12.0} {:>8.2}", theirs / ours);
+    println!(
+        "{name:<16} {ours:>12.0} {theirs:>12.0} {:>8.2}",
+        theirs / ours
+    );
 }
 
 fn main() {
@@ -90,10 +110,15 @@ fn main() {
     let names: Vec<String> = (0..100).map(|n| format!("many:{n}")).collect();
     cache.set_bytes("small", &small, Expiry::Never).unwrap();
     cache.set_bytes("large", &large, Expiry::Never).unwrap();
-    cache.set_many_bytes(names.iter().map(|name| (name, &small)), Expiry::Never).unwrap();
+    cache
+        .set_many_bytes(names.iter().map(|name| (name, &small)), Expiry::Never)
+        .unwrap();
     let wire: Vec<String> = names.iter().map(|name| format!(":1:{name}")).collect();
 
-    println!("{:<16} {:>12} {:>12} {:>8}", "operation", "redis_cache", "redis crate", "ratio");
+    println!(
+        "{:<16} {:>12} {:>12} {:>8}",
+        "operation", "redis_cache", "redis crate", "ratio"
+    );
     println!("{:<16} {:>12} {:>12}", "", "ns (median)", "ns (median)");
     compare(
         "GET 100 B",
@@ -101,14 +126,28 @@ fn main() {
             black_box(cache.get_bytes("small").unwrap());
         },
         &mut || {
-            black_box(redis::cmd("GET").arg(":1:small").query::<Option<Vec<u8>>>(&mut peer).unwrap());
+            black_box(
+                redis::cmd("GET")
+                    .arg(":1:small")
+                    .query::<Option<Vec<u8>>>(&mut peer)
+                    .unwrap(),
+            );
         },
     );
     compare(
         "SET 100 B",
-        &mut || cache.set_bytes("set", &small, Duration::from_secs(300)).unwrap(),
         &mut || {
-            let command = redis::cmd("SET").arg(":1:set").arg(&small).arg("PX").arg(300_000).to_owned();
+            cache
+                .set_bytes("set", &small, Duration::from_secs(300))
+                .unwrap()
+        },
+        &mut || {
+            let command = redis::cmd("SET")
+                .arg(":1:set")
+                .arg(&small)
+                .arg("PX")
+                .arg(300_000)
+                .to_owned();
             command.query::<()>(&mut peer).unwrap();
         },
     );
@@ -118,7 +157,12 @@ fn main() {
             black_box(cache.get_many_bytes(&names).unwrap());
         },
         &mut || {
-            black_box(redis::cmd("MGET").arg(&wire).query::<Vec<Option<Vec<u8>>>>(&mut peer).unwrap());
+            black_box(
+                redis::cmd("MGET")
+                    .arg(&wire)
+                    .query::<Vec<Option<Vec<u8>>>>(&mut peer)
+                    .unwrap(),
+            );
         },
     );
     compare(
@@ -127,7 +171,12 @@ fn main() {
             black_box(cache.get_bytes("large").unwrap());
         },
         &mut || {
-            black_box(redis::cmd("GET").arg(":1:large").query::<Option<Vec<u8>>>(&mut peer).unwrap());
+            black_box(
+                redis::cmd("GET")
+                    .arg(":1:large")
+                    .query::<Option<Vec<u8>>>(&mut peer)
+                    .unwrap(),
+            );
         },
     );
 }

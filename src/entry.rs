@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::{Head, Room, Sink, Value};
+use crate::backend::{Head, Room, Sink};
 use crate::codec::{self, integer::Integer, undecodable};
 use crate::config::{Layout, Options};
 use crate::error::{Error, ErrorKind, Result};
@@ -350,11 +350,6 @@ pub(crate) fn with_scratch<R>(write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     result
 }
 
-/// A stored value that needs no memory of its own.
-pub(crate) fn value<'a>(head: &'a Head, body: &'a [u8]) -> Value<'a> {
-    Value { head, body }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -385,10 +380,21 @@ mod tests {
         assert_eq!(typed(&options, &-42i32), b"-42");
         assert_eq!(typed(&options, "hi"), b"\xC1\x11\x10\0\x02hi");
         assert_eq!(typed(&options, &true), b"\xC1\x11\x10\0\x01");
-        assert_eq!(head_of_bytes(&options, b"12").unwrap().as_slice(), b"\xC1\x11\0\0");
-        let plain = Options { layout: Layout::Plain, ..options };
+        assert_eq!(
+            head_of_bytes(&options, b"12").unwrap().as_slice(),
+            b"\xC1\x11\0\0"
+        );
+        let plain = Options {
+            layout: Layout::Plain,
+            ..options
+        };
         assert_eq!(typed(&plain, "hi"), b"\x02hi");
-        assert_eq!(decode::<String>(&plain, b"\x02hi", Clock::default()).unwrap().unwrap(), "hi");
+        assert_eq!(
+            decode::<String>(&plain, b"\x02hi", Clock::default())
+                .unwrap()
+                .unwrap(),
+            "hi"
+        );
     }
 
     #[test]
@@ -399,14 +405,20 @@ mod tests {
         for first in 32..=value.len() {
             let mut gather = Gather::new(&options);
             feed(&mut gather, &value, first);
-            assert_eq!(gather.into_bytes(Clock::default()).unwrap().unwrap(), value[4..]);
+            assert_eq!(
+                gather.into_bytes(Clock::default()).unwrap().unwrap(),
+                value[4..]
+            );
             let mut sink = Decode::<String>::new(&options);
             feed(&mut sink, &value, first);
             assert_eq!(sink.finish(Clock::default()).unwrap().unwrap(), text);
             let mut memory = [0; 128];
             let mut fill = Fill::new(&options, &mut memory);
             feed(&mut fill, &value, first);
-            assert_eq!(fill.finish(Clock::default()).unwrap(), Some(value.len() - 4));
+            assert_eq!(
+                fill.finish(Clock::default()).unwrap(),
+                Some(value.len() - 4)
+            );
             assert_eq!(memory[..value.len() - 4], value[4..]);
         }
     }
@@ -424,9 +436,18 @@ mod tests {
     #[test]
     fn a_soft_expired_value_and_a_placeholder_are_missing() {
         let options = Options::default();
-        let lease = LeaseBlock { soft_expire_ms: 1, ..LeaseBlock::default() };
-        let expired = Header { lease: Some(lease), ..Header::short(1, 0) };
-        let placeholder = Header { has_value: false, ..expired };
+        let lease = LeaseBlock {
+            soft_expire_ms: 1,
+            ..LeaseBlock::default()
+        };
+        let expired = Header {
+            lease: Some(lease),
+            ..Header::short(1, 0)
+        };
+        let placeholder = Header {
+            has_value: false,
+            ..expired
+        };
         for header in [expired, placeholder] {
             let value = stored(&header.encode(), b"\x02hi");
             let mut sink = Decode::<String>::new(&options);
@@ -442,11 +463,20 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_a_decode_error() {
         let options = Options::default();
-        for value in [&b"\xC1\x21\x10\0\x02hi"[..], b"\xC1\x11\x10\0\x05hi", b"\xC1\x11\x10\0\x02hi!", b"\xC1\x11\x1f\0\x02hi", b"foreign"] {
+        for value in [
+            &b"\xC1\x21\x10\0\x02hi"[..],
+            b"\xC1\x11\x10\0\x05hi",
+            b"\xC1\x11\x10\0\x02hi!",
+            b"\xC1\x11\x1f\0\x02hi",
+            b"foreign",
+        ] {
             let error = decode::<String>(&options, value, Clock::default()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Decode, "{value:?}");
         }
-        assert_eq!(payload(&options, b"foreign", Clock::default()).unwrap(), Some(&b"foreign"[..]));
+        assert_eq!(
+            payload(&options, b"foreign", Clock::default()).unwrap(),
+            Some(&b"foreign"[..])
+        );
     }
 
     #[test]
@@ -457,16 +487,32 @@ mod tests {
             number.finish(Clock::default())
         };
         assert_eq!(read(b"-7").unwrap(), Some(-7));
-        for value in [b"\xC1\x11\0\0" as &[u8], b"\xC1\x11\0\x0012", b"12_3\n", b"9223372036854775808", b""] {
-            assert_eq!(read(value).unwrap_err().kind(), ErrorKind::WrongType, "{value:?}");
+        for value in [
+            b"\xC1\x11\0\0" as &[u8],
+            b"\xC1\x11\0\x0012",
+            b"12_3\n",
+            b"9223372036854775808",
+            b"",
+        ] {
+            assert_eq!(
+                read(value).unwrap_err().kind(),
+                ErrorKind::WrongType,
+                "{value:?}"
+            );
         }
     }
 
     #[test]
     fn a_value_above_max_value_is_refused() {
-        let options = Options { max_value: 3, ..Options::default() };
+        let options = Options {
+            max_value: 3,
+            ..Options::default()
+        };
         assert!(head_of_bytes(&options, b"abc").is_ok());
         let text = head_of_bytes(&options, b"abcd").unwrap_err().to_string();
-        assert!(text.contains("4 bytes") && text.contains("max_value"), "{text}");
+        assert!(
+            text.contains("4 bytes") && text.contains("max_value"),
+            "{text}"
+        );
     }
 }

@@ -61,7 +61,15 @@
 //! Keys may hold any byte. Stored bytes may come from anyone: what is no value of the asked type is a miss (or an
 //! error, `on_decode_error`), never a panic. Lengths that a server claims are not trusted with memory before the
 //! bytes are there.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::print_stdout
+    )
+)]
 
 mod backend;
 mod cache;

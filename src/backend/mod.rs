@@ -36,10 +36,6 @@ impl Value<'_> {
     pub(crate) fn len(&self) -> usize {
         self.head.len() + self.body.len()
     }
-
-    pub(crate) fn to_vec(self) -> Vec<u8> {
-        [self.head, self.body].concat()
-    }
 }
 
 /// Where the part of a large value goes that has not arrived yet.
@@ -99,7 +95,10 @@ impl KeyList {
     /// A copy of at most `most` keys from place `from` on.
     pub(crate) fn part(&self, from: usize, most: usize) -> KeyList {
         let mut part = KeyList::default();
-        for (_, key) in (from..self.len()).take(most).filter_map(|index| Some((index, self.get(index)?))) {
+        for (_, key) in (from..self.len())
+            .take(most)
+            .filter_map(|index| Some((index, self.get(index)?)))
+        {
             part.push_bytes(key);
         }
         part
@@ -116,7 +115,11 @@ impl KeyList {
 
     /// The key at `index`; `None` for a fault. (No valid key is empty.)
     pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
-        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let start = index
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before))
+            .copied()
+            .unwrap_or(0);
         let end = *self.ends.get(index)?;
         self.bytes.get(start..end).filter(|key| !key.is_empty())
     }

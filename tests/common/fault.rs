@@ -69,14 +69,21 @@ impl FaultServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its number").port();
         let rule: Mutex<Rule> = Mutex::new(Box::new(|_: &[Vec<u8>]| Fate::Pass));
-        let plan = Arc::new(Plan { rule, door: Mutex::new(Door::Open), over: AtomicBool::new(false) });
+        let plan = Arc::new(Plan {
+            rule,
+            door: Mutex::new(Door::Open),
+            over: AtomicBool::new(false),
+        });
         let (shared, socket) = (Arc::clone(&plan), behind.socket());
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 if shared.over.load(Ordering::SeqCst) {
                     return;
                 }
-                let (Ok(client), plan, socket) = (client, Arc::clone(&shared), socket.clone()) else { continue };
+                let (Ok(client), plan, socket) = (client, Arc::clone(&shared), socket.clone())
+                else {
+                    continue;
+                };
                 // An error here is one side hanging up: what these tests are about.
                 let door = *locked(&plan.door);
                 std::thread::spawn(move || match door {
@@ -111,14 +118,24 @@ impl FaultServer {
 
     /// This fate for every command of that name.
     pub(crate) fn always(&self, name: &'static str, fate: Fate) {
-        self.judge(move |command| if command[0] == name.as_bytes() { fate.clone() } else { Fate::Pass });
+        self.judge(move |command| {
+            if command[0] == name.as_bytes() {
+                fate.clone()
+            } else {
+                Fate::Pass
+            }
+        });
     }
 
     /// This fate for the next command of that name.
     pub(crate) fn once(&self, name: &'static str, fate: Fate) {
         let mut left = Some(fate);
         self.judge(move |command| {
-            if command[0] == name.as_bytes() { left.take().unwrap_or(Fate::Pass) } else { Fate::Pass }
+            if command[0] == name.as_bytes() {
+                left.take().unwrap_or(Fate::Pass)
+            } else {
+                Fate::Pass
+            }
         });
     }
 
@@ -187,7 +204,8 @@ fn swallow(client: &TcpStream) -> io::Result<()> {
 
 fn be_http(client: &TcpStream) -> io::Result<()> {
     let _ = (&*client).read(&mut [0; 1024])?;
-    (&*client).write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    (&*client)
+        .write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
 /// One command: its words, the first in capitals, and its bytes.
@@ -224,7 +242,10 @@ fn read_reply(from: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<()> {
 fn read_line(from: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<Vec<u8>> {
     let start = bytes.len();
     from.read_until(b'\n', bytes)?;
-    bytes[start..].strip_suffix(b"\r\n").map(<[u8]>::to_vec).ok_or(io::ErrorKind::UnexpectedEof.into())
+    bytes[start..]
+        .strip_suffix(b"\r\n")
+        .map(<[u8]>::to_vec)
+        .ok_or(io::ErrorKind::UnexpectedEof.into())
 }
 
 fn read_block(from: &mut impl BufRead, length: usize, bytes: &mut Vec<u8>) -> io::Result<Vec<u8>> {
@@ -235,9 +256,14 @@ fn read_block(from: &mut impl BufRead, length: usize, bytes: &mut Vec<u8>) -> io
 }
 
 fn number(line: &[u8]) -> usize {
-    std::str::from_utf8(&line[1..]).ok().and_then(|digits| digits.parse().ok()).expect("a length in RESP")
+    std::str::from_utf8(&line[1..])
+        .ok()
+        .and_then(|digits| digits.parse().ok())
+        .expect("a length in RESP")
 }
 
 fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }

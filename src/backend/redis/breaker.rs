@@ -54,7 +54,10 @@ impl Breaker {
             return Err(self.refusal(retry_at - now));
         }
         let claimed = now.saturating_add(micros(claim())).max(1);
-        match self.retry_at.compare_exchange(retry_at, claimed, Ordering::AcqRel, Ordering::Acquire) {
+        match self
+            .retry_at
+            .compare_exchange(retry_at, claimed, Ordering::AcqRel, Ordering::Acquire)
+        {
             Ok(_) => Ok(Admission { is_probe: true }),
             Err(0) => Ok(Admission { is_probe: false }),
             Err(other) => Err(self.refusal(other.saturating_sub(now))),
@@ -64,7 +67,9 @@ impl Breaker {
     fn refusal(&self, wait: u64) -> Error {
         let failures = self.failures.load(Ordering::Relaxed);
         let wait = wait.div_ceil(1000);
-        let text = format!("not asked: it failed {failures} times in a row and is tried again in {wait} ms");
+        let text = format!(
+            "not asked: it failed {failures} times in a row and is tried again in {wait} ms"
+        );
         Error::new(ErrorKind::Unavailable, text)
     }
 
@@ -83,7 +88,10 @@ impl Breaker {
         if self.limit == 0 || is_open && !admission.is_probe {
             return;
         }
-        let failures = self.failures.fetch_add(1, Ordering::AcqRel).saturating_add(1);
+        let failures = self
+            .failures
+            .fetch_add(1, Ordering::AcqRel)
+            .saturating_add(1);
         if failures >= self.limit {
             let wait = self.wait_after(failures - self.limit);
             let retry_at = self.now().saturating_add(micros(wait)).max(1);
@@ -137,7 +145,10 @@ mod tests {
         fail(&breaker, 1);
         let error = breaker.admit(|| CLAIM).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert!(error.to_string().contains("failed 5 times in a row"), "{error}");
+        assert!(
+            error.to_string().contains("failed 5 times in a row"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -147,7 +158,11 @@ mod tests {
         for _ in 0..1000 {
             assert!(breaker.admit(|| CLAIM).is_err());
         }
-        assert!(begin.elapsed() < Duration::from_millis(20), "{:?} for 1000", begin.elapsed());
+        assert!(
+            begin.elapsed() < Duration::from_millis(20),
+            "{:?} for 1000",
+            begin.elapsed()
+        );
     }
 
     #[test]

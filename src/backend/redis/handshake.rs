@@ -2,7 +2,6 @@
 //! of this client, and the server's time. What an old or locked-down server does not know or permit of the last two
 //! kinds is done without.
 
-use crate::backend::HEAD_LEN;
 use crate::config::Protocol;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::local_unix_ms;
@@ -76,11 +75,20 @@ struct Answers {
     offset: Offset,
 }
 
-fn introduce(connection: &mut Connection, login: &Login, opening: Opening, budget: Budget) -> Result<Answers> {
+fn introduce(
+    connection: &mut Connection,
+    login: &Login,
+    opening: Opening,
+    budget: Budget,
+) -> Result<Answers> {
     let has_opening = open(&mut connection.encoder(), login, opening);
     let has_db = login.db != 0;
     if has_db {
-        connection.encoder().command(2).arg(b"SELECT").int(i64::from(login.db));
+        connection
+            .encoder()
+            .command(2)
+            .arg(b"SELECT")
+            .int(i64::from(login.db));
     }
     let optional = present(&mut connection.encoder(), login);
     connection.encoder().command(1).arg(b"TIME");
@@ -97,13 +105,21 @@ fn introduce(connection: &mut Connection, login: &Login, opening: Opening, budge
         Ok(None) => Ok(None),
         Err(broken) => Err(said.take().map_or(broken, turned_away)),
     };
-    let to_opening = if has_opening { answer(connection)? } else { None };
+    let to_opening = if has_opening {
+        answer(connection)?
+    } else {
+        None
+    };
     let to_select = if has_db { answer(connection)? } else { None };
     for _ in 0..optional {
         answer(connection)?;
     }
     let offset = time(connection, sent_at, budget)?;
-    Ok(Answers { to_opening, to_select, offset })
+    Ok(Answers {
+        to_opening,
+        to_select,
+        offset,
+    })
 }
 
 /// The command that must come first; false when none must.
@@ -116,7 +132,12 @@ fn open(to: &mut Encoder<'_>, login: &Login, opening: Opening) -> bool {
         }
         (Opening::Hello, username, Some(password)) => {
             let username = username.unwrap_or(b"default");
-            to.command(5).arg(b"HELLO").arg(b"3").arg(b"AUTH").arg(username).arg(password);
+            to.command(5)
+                .arg(b"HELLO")
+                .arg(b"3")
+                .arg(b"AUTH")
+                .arg(username)
+                .arg(password);
         }
         (Opening::Auth, _, None) => return false,
         (Opening::Auth, None, Some(password)) => {
@@ -132,11 +153,24 @@ fn open(to: &mut Encoder<'_>, login: &Login, opening: Opening) -> bool {
 /// What CLIENT LIST shows of this client (<https://redis.io/docs/latest/commands/client-setinfo/>); the number of
 /// commands.
 fn present(to: &mut Encoder<'_>, login: &Login) -> usize {
-    to.command(4).arg(b"CLIENT").arg(b"SETINFO").arg(b"LIB-NAME").arg(b"redis_cache");
+    to.command(4)
+        .arg(b"CLIENT")
+        .arg(b"SETINFO")
+        .arg(b"LIB-NAME")
+        .arg(b"redis_cache");
     let version = env!("CARGO_PKG_VERSION").as_bytes();
-    to.command(4).arg(b"CLIENT").arg(b"SETINFO").arg(b"LIB-VER").arg(version);
-    let Some(name) = &login.client_name else { return 2 };
-    to.command(3).arg(b"CLIENT").arg(b"SETNAME").arg(name.as_bytes());
+    to.command(4)
+        .arg(b"CLIENT")
+        .arg(b"SETINFO")
+        .arg(b"LIB-VER")
+        .arg(version);
+    let Some(name) = &login.client_name else {
+        return 2;
+    };
+    to.command(3)
+        .arg(b"CLIENT")
+        .arg(b"SETNAME")
+        .arg(name.as_bytes());
     3
 }
 
@@ -144,7 +178,10 @@ fn present(to: &mut Encoder<'_>, login: &Login) -> usize {
 fn turned_away(error: Error) -> Error {
     let text = error.to_string();
     if text.contains("max number of clients") {
-        return Error::new(ErrorKind::Unavailable, format!("the server takes no more clients ({text})"));
+        return Error::new(
+            ErrorKind::Unavailable,
+            format!("the server takes no more clients ({text})"),
+        );
     }
     error
 }
@@ -160,9 +197,9 @@ fn login_refused(error: Error, login: &Login) -> Error {
         Some("NOAUTH") if login.password.is_none() => {
             Error::from_server(b"NOAUTH the server asks for a password, and none is configured")
         }
-        Some("ERR" | "NOPROTO") if login.protocol == Protocol::Resp3 => {
-            Error::from_server(b"NOPROTO the server does not speak RESP3: `protocol` must be `2` or `auto`")
-        }
+        Some("ERR" | "NOPROTO") if login.protocol == Protocol::Resp3 => Error::from_server(
+            b"NOPROTO the server does not speak RESP3: `protocol` must be `2` or `auto`",
+        ),
         _ => error.during("AUTH"),
     }
 }
@@ -170,7 +207,10 @@ fn login_refused(error: Error, login: &Login) -> Error {
 fn db_refused(error: Error, login: &Login) -> Error {
     match error.code() {
         Some("ERR") => {
-            let text = format!("the server has no database {} to select ({error})", login.db);
+            let text = format!(
+                "the server has no database {} to select ({error})",
+                login.db
+            );
             Error::new(ErrorKind::Config, text)
         }
         Some("NOAUTH") => login_refused(error, login),

@@ -49,10 +49,21 @@ struct Job<'a> {
 
 /// Reads the reply to one command and tells of the items of its group, skipping the first `told`, which it counts up.
 /// A refusal is that of all items that are left.
-type ReadGroup =
-    fn(&mut Connection, Budget, group: &[usize], told: &mut usize, Clock, &mut Each<'_>) -> Reply<()>;
+type ReadGroup = fn(
+    &mut Connection,
+    Budget,
+    group: &[usize],
+    told: &mut usize,
+    Clock,
+    &mut Each<'_>,
+) -> Reply<()>;
 
-pub(super) fn get(backend: &RedisBackend, keys: &KeyList, access: Access, each: &mut EachValue<'_>) {
+pub(super) fn get(
+    backend: &RedisBackend,
+    keys: &KeyList,
+    access: Access,
+    each: &mut EachValue<'_>,
+) {
     let pack = |to: &mut Encoder<'_>, group: &[usize]| {
         to.command(1 + group.len()).arg(b"MGET");
         group.iter().for_each(|item| {
@@ -60,7 +71,14 @@ pub(super) fn get(backend: &RedisBackend, keys: &KeyList, access: Access, each: 
         });
     };
     let window = |items: &[usize]| items.len().min(WINDOW_READS);
-    let job = Job { verb: MGET, access, group: GROUP, window: &window, pack: &pack, read: read_values };
+    let job = Job {
+        verb: MGET,
+        access,
+        group: GROUP,
+        window: &window,
+        pack: &pack,
+        read: read_values,
+    };
     run(backend, keys, &job, &mut |item, outcome, clock| {
         let value = outcome.map(|told| match told {
             Item::Value(value) => value,
@@ -80,7 +98,12 @@ pub(super) fn set(
     if life == Life::Expired {
         return delete(backend, keys, each);
     }
-    let value = |item: &usize| values.get(*item).copied().unwrap_or(Value { head: &[], body: &[] });
+    let value = |item: &usize| {
+        values.get(*item).copied().unwrap_or(Value {
+            head: &[],
+            body: &[],
+        })
+    };
     let pack = |to: &mut Encoder<'_>, group: &[usize]| {
         for item in group {
             one::pack_set(to, keys.get(*item).unwrap_or_default(), value(item), life);
@@ -95,7 +118,14 @@ pub(super) fn set(
         });
         fitting.count()
     };
-    let job = Job { verb: SET, access: Access::Write, group: 1, window: &window, pack: &pack, read: read_done };
+    let job = Job {
+        verb: SET,
+        access: Access::Write,
+        group: 1,
+        window: &window,
+        pack: &pack,
+        read: read_done,
+    };
     run(backend, keys, &job, &mut tell_done(each));
 }
 
@@ -103,11 +133,20 @@ pub(super) fn set(
 pub(super) fn delete(backend: &RedisBackend, keys: &KeyList, each: &mut EachDone<'_>) {
     let pack = |to: &mut Encoder<'_>, group: &[usize]| {
         for item in group {
-            to.command(2).arg(b"UNLINK").arg(keys.get(*item).unwrap_or_default());
+            to.command(2)
+                .arg(b"UNLINK")
+                .arg(keys.get(*item).unwrap_or_default());
         }
     };
     let window = |items: &[usize]| items.len().min(10 * GROUP);
-    let job = Job { verb: UNLINK, access: Access::Write, group: 1, window: &window, pack: &pack, read: read_flag };
+    let job = Job {
+        verb: UNLINK,
+        access: Access::Write,
+        group: 1,
+        window: &window,
+        pack: &pack,
+        read: read_flag,
+    };
     run(backend, keys, &job, &mut tell_done(each));
 }
 
@@ -174,7 +213,9 @@ fn read_flag(
 
 fn tell(group: &[usize], told: &mut usize, done: bool, clock: Clock, each: &mut Each<'_>) {
     *told = group.len();
-    group.iter().for_each(|item| each(*item, Ok(Item::Done(done)), clock));
+    group
+        .iter()
+        .for_each(|item| each(*item, Ok(Item::Done(done)), clock));
 }
 
 /// The items of one node; what has been settled of them is taken away from the front.
@@ -210,7 +251,9 @@ fn run(backend: &RedisBackend, keys: &KeyList, job: &Job<'_>, each: &mut Each<'_
         }
         if !patience.pause() {
             let clock = Clock::default();
-            return refused.into_iter().for_each(|(item, error)| each(item, Err(error), clock));
+            return refused
+                .into_iter()
+                .for_each(|(item, error)| each(item, Err(error), clock));
         }
         items = refused.into_iter().map(|(item, _)| item).collect();
     }
@@ -227,9 +270,16 @@ fn share_out(
     for item in items {
         let Some(key) = keys.get(item) else { continue };
         match backend.topology.pick(key, access) {
-            Ok(node) => match shares.iter_mut().find(|share| Arc::ptr_eq(&share.node, &node)) {
+            Ok(node) => match shares
+                .iter_mut()
+                .find(|share| Arc::ptr_eq(&share.node, &node))
+            {
                 Some(share) => share.items.push(item),
-                None => shares.push(Share { node, items: vec![item], settled: 0 }),
+                None => shares.push(Share {
+                    node,
+                    items: vec![item],
+                    settled: 0,
+                }),
             },
             Err(error) => each(item, Err(error), Clock::default()),
         }
@@ -249,14 +299,25 @@ fn round(
     let under_way: Vec<_> = shares
         .iter()
         .map(|share| {
-            let window = share.rest().get(..(job.window)(share.rest())).unwrap_or_default();
-            let pack = |to: &mut Encoder<'_>| window.chunks(job.group).for_each(|group| (job.pack)(to, group));
+            let window = share
+                .rest()
+                .get(..(job.window)(share.rest()))
+                .unwrap_or_default();
+            let pack = |to: &mut Encoder<'_>| {
+                window
+                    .chunks(job.group)
+                    .for_each(|group| (job.pack)(to, group))
+            };
             (window, share.node.start(job.verb, budget, pack))
         })
         .collect();
     let mut settled = Vec::with_capacity(shares.len());
     for (share, (window, call)) in shares.iter().zip(under_way) {
-        let pack = |to: &mut Encoder<'_>| window.chunks(job.group).for_each(|group| (job.pack)(to, group));
+        let pack = |to: &mut Encoder<'_>| {
+            window
+                .chunks(job.group)
+                .for_each(|group| (job.pack)(to, group))
+        };
         let clock = share.node.clock();
         // Items at the front of the window that are settled; it outlives a connection that has to be replaced.
         let mut progress: usize = 0;
@@ -286,15 +347,25 @@ fn round(
             Ok(()) => window.len(),
             Err(error) => {
                 let left = share.rest().get(progress..).unwrap_or_default();
-                left.iter().for_each(|item| each(*item, Err(error.clone()), clock));
+                left.iter()
+                    .for_each(|item| each(*item, Err(error.clone()), clock));
                 share.rest().len()
             }
         });
     }
-    shares.iter_mut().zip(settled).for_each(|(share, settled)| share.settled += settled);
+    shares
+        .iter_mut()
+        .zip(settled)
+        .for_each(|(share, settled)| share.settled += settled);
 }
 
-fn refuse(backend: &RedisBackend, items: &[usize], error: &Error, refused: &mut Refused, each: &mut Each<'_>) {
+fn refuse(
+    backend: &RedisBackend,
+    items: &[usize],
+    error: &Error,
+    refused: &mut Refused,
+    each: &mut Each<'_>,
+) {
     for item in items {
         if backend.may_pass(error) {
             refused.push((*item, error.clone()));

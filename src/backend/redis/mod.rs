@@ -25,7 +25,8 @@ mod wire;
 use std::time::Duration;
 
 use crate::backend::{
-    Access, Backend, EachDone, EachValue, Head, KeyList, Pttl, ScanStep, Sink, Touch, Traffic, Value,
+    Access, Backend, EachDone, EachValue, Head, KeyList, Pttl, ScanStep, Sink, Touch, Traffic,
+    Value,
 };
 use crate::config::{Hooks, Location, Options};
 use crate::error::{Error, Result};
@@ -111,7 +112,10 @@ impl Patience {
     const LONGEST: Duration = Duration::from_millis(50);
 
     fn new(budget: Budget) -> Self {
-        Patience { budget, next: Duration::from_millis(5) }
+        Patience {
+            budget,
+            next: Duration::from_millis(5),
+        }
     }
 
     /// Sleeps; false when the budget would not outlast it.
@@ -179,7 +183,12 @@ impl Backend for RedisBackend {
     }
 
     fn nodes(&self) -> Result<Vec<String>> {
-        Ok(self.topology.nodes()?.iter().map(|node| node.name().to_owned()).collect())
+        Ok(self
+            .topology
+            .nodes()?
+            .iter()
+            .map(|node| node.name().to_owned())
+            .collect())
     }
 
     fn scan(&self, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64> {
@@ -221,10 +230,18 @@ impl Backend for RedisBackend {
     }
 
     fn reset_traffic(&self) {
-        self.topology.nodes().unwrap_or_default().iter().for_each(|node| node.reset_traffic());
+        self.topology
+            .nodes()
+            .unwrap_or_default()
+            .iter()
+            .for_each(|node| node.reset_traffic());
     }
 
     fn close(&self) {
-        self.topology.nodes().unwrap_or_default().iter().for_each(|node| node.close());
+        self.topology
+            .nodes()
+            .unwrap_or_default()
+            .iter()
+            .for_each(|node| node.close());
     }
 }

@@ -38,11 +38,17 @@ pub(crate) enum Resend {
 
 impl Verb {
     pub(crate) const fn safe(name: &'static str) -> Self {
-        Verb { name, resend: Resend::Safe }
+        Verb {
+            name,
+            resend: Resend::Safe,
+        }
     }
 
     pub(crate) const fn once(name: &'static str) -> Self {
-        Verb { name, resend: Resend::Never }
+        Verb {
+            name,
+            resend: Resend::Never,
+        }
     }
 }
 
@@ -64,7 +70,10 @@ impl Node {
     /// Opens nothing.
     pub(crate) fn new(location: &Location, options: &Options, hooks: &Hooks) -> Result<Self> {
         if location.tls && hooks.connector.is_none() {
-            let text = format!("{}: this build has no TLS; a `connector` may bring its own", location.shown);
+            let text = format!(
+                "{}: this build has no TLS; a `connector` may bring its own",
+                location.shown
+            );
             return Err(Error::new(ErrorKind::Unsupported, text));
         }
         let name = location.name.clone();
@@ -94,7 +103,11 @@ impl Node {
             login,
             connect_timeout: options.connect_timeout,
             pool: Pool::new(limits),
-            breaker: Breaker::new(options.breaker_failures, backoff, options.breaker_backoff_max),
+            breaker: Breaker::new(
+                options.breaker_failures,
+                backoff,
+                options.breaker_backoff_max,
+            ),
             clock_offset_ms: AtomicI64::new(0),
             refused: AtomicU64::new(0),
             retries: AtomicU64::new(0),
@@ -113,7 +126,9 @@ impl Node {
 
     /// The server's clock, as the last connect saw it.
     pub(crate) fn clock(&self) -> Clock {
-        Clock { offset_ms: self.clock_offset_ms.load(Ordering::Relaxed) }
+        Clock {
+            offset_ms: self.clock_offset_ms.load(Ordering::Relaxed),
+        }
     }
 
     /// Sends what `pack` writes and has `read` read all the replies to it. Both may be called a second time, on a
@@ -129,15 +144,30 @@ impl Node {
     }
 
     /// The first half of [`Node::run`]: when this returns, the commands are on their way.
-    pub(crate) fn start(&self, verb: Verb, budget: Budget, pack: impl Fn(&mut Encoder<'_>)) -> Result<Call<'_>> {
+    pub(crate) fn start(
+        &self,
+        verb: Verb,
+        budget: Budget,
+        pack: impl Fn(&mut Encoder<'_>),
+    ) -> Result<Call<'_>> {
         let named = |error| self.named(error, verb);
         let claim = || budget.remaining().unwrap_or_default() + Duration::from_millis(1);
         let admission = self.breaker.admit(claim).map_err(|refusal| {
             self.refused.fetch_add(1, Ordering::Relaxed);
             named(refusal)
         })?;
-        let loan = self.pool.lend(budget, verb.resend == Resend::Never).map_err(named)?;
-        let mut call = Call { node: self, loan, verb, budget, admission, is_retried: false };
+        let loan = self
+            .pool
+            .lend(budget, verb.resend == Resend::Never)
+            .map_err(named)?;
+        let mut call = Call {
+            node: self,
+            loan,
+            verb,
+            budget,
+            admission,
+            is_retried: false,
+        };
         call.dispatch(&pack)?;
         Ok(call)
     }
@@ -240,7 +270,10 @@ fn connection_info(location: &Location, login: &Login) -> Result<redis::Connecti
 
 /// Whether the node did not answer, rather than answered something unwelcome.
 fn is_fault(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Io | ErrorKind::Timeout | ErrorKind::Unavailable)
+    matches!(
+        error.kind(),
+        ErrorKind::Io | ErrorKind::Timeout | ErrorKind::Unavailable
+    )
 }
 
 /// Commands on their way to a node. Dropped unfinished, it closes the connection, for replies are still to come.
@@ -269,7 +302,10 @@ impl Call<'_> {
                     self.node.breaker.succeeded();
                     return answer.map_err(|error| self.named(error));
                 }
-                Err(error) => self.recover(SendFault { error, unsent: false })?,
+                Err(error) => self.recover(SendFault {
+                    error,
+                    unsent: false,
+                })?,
             }
             self.dispatch(&pack)?;
         }
@@ -300,7 +336,8 @@ impl Call<'_> {
         self.loan.discard();
         let SendFault { error, unsent } = fault;
         let may_resend = unsent || self.verb.resend == Resend::Safe;
-        if self.is_retried || !may_resend || error.is_timeout() || self.budget.remaining().is_err() {
+        if self.is_retried || !may_resend || error.is_timeout() || self.budget.remaining().is_err()
+        {
             return Err(self.failed(error));
         }
         self.is_retried = true;
@@ -339,6 +376,9 @@ impl Pooled for Connection {
 /// Shows neither credentials nor connections.
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("name", &self.name).field("shown", &self.shown).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("name", &self.name)
+            .field("shown", &self.shown)
+            .finish_non_exhaustive()
     }
 }

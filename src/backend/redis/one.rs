@@ -60,7 +60,13 @@ pub(super) fn set(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Li
 pub(super) fn pack_set(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life: Life) {
     let pieces = [value.head, value.body];
     match life {
-        Life::Millis(ms) => to.command(5).arg(b"SET").arg(key).joined(&pieces).arg(b"PX").int(signed(ms)),
+        Life::Millis(ms) => to
+            .command(5)
+            .arg(b"SET")
+            .arg(key)
+            .joined(&pieces)
+            .arg(b"PX")
+            .int(signed(ms)),
         Life::Forever | Life::Expired => to.command(3).arg(b"SET").arg(key).joined(&pieces),
     };
 }
@@ -74,7 +80,12 @@ pub(super) fn delete(backend: &RedisBackend, key: &[u8], budget: Budget) -> Resu
 }
 
 /// SET NX together with a look at what is in its way: a script follows only when that is not a live value.
-pub(super) fn add(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Life) -> Result<bool> {
+pub(super) fn add(
+    backend: &RedisBackend,
+    key: &[u8],
+    value: Value<'_>,
+    life: Life,
+) -> Result<bool> {
     let budget = backend.budget();
     if life == Life::Expired {
         let there = head(backend, key, Access::Write, budget)?;
@@ -83,10 +94,20 @@ pub(super) fn add(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Li
     let pack = |to: &mut Encoder<'_>| {
         let pieces = [value.head, value.body];
         match life {
-            Life::Millis(ms) => {
-                to.command(6).arg(b"SET").arg(key).joined(&pieces).arg(b"PX").int(signed(ms)).arg(b"NX")
-            }
-            _ => to.command(4).arg(b"SET").arg(key).joined(&pieces).arg(b"NX"),
+            Life::Millis(ms) => to
+                .command(6)
+                .arg(b"SET")
+                .arg(key)
+                .joined(&pieces)
+                .arg(b"PX")
+                .int(signed(ms))
+                .arg(b"NX"),
+            _ => to
+                .command(4)
+                .arg(b"SET")
+                .arg(key)
+                .joined(&pieces)
+                .arg(b"NX"),
         };
         pack_head(to, key);
     };
@@ -100,7 +121,15 @@ pub(super) fn add(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Li
         return Ok(stored);
     }
     let pieces = [value.head, value.body];
-    run(backend, &backend.scripts.add, &[key], budget, 2, |to| pack_life(to.joined(&pieces), life), reply::flag)
+    run(
+        backend,
+        &backend.scripts.add,
+        &[key],
+        budget,
+        2,
+        |to| pack_life(to.joined(&pieces), life),
+        reply::flag,
+    )
 }
 
 /// Whether a plain read would see a value behind this head. No head at all is a foreign value, perhaps an empty one.
@@ -141,11 +170,16 @@ pub(super) fn ttl(backend: &RedisBackend, key: &[u8]) -> Result<Option<(Pttl, He
         let head = reply::head(from, budget)?;
         Ok(ttl.and_then(|ttl| Ok((ttl, head?))))
     };
-    let ((ttl, head), clock) = backend.ask(TTL, (key, Access::Write), backend.budget(), pack, read)?;
+    let ((ttl, head), clock) =
+        backend.ask(TTL, (key, Access::Write), backend.budget(), pack, read)?;
     // -2 is no key, -1 no expiry (<https://redis.io/docs/latest/commands/pttl/>).
     Ok(match ttl {
         -2 => None,
-        ms => Some((u64::try_from(ms).map_or(Pttl::Forever, Pttl::Millis), head, clock)),
+        ms => Some((
+            u64::try_from(ms).map_or(Pttl::Forever, Pttl::Millis),
+            head,
+            clock,
+        )),
     })
 }
 
@@ -158,18 +192,39 @@ pub(super) fn touch(backend: &RedisBackend, key: &[u8], touch: Touch) -> Result<
     let pack = |to: &mut Encoder<'_>| {
         to.arg(how).int(signed(ms.min(LATEST_MS)));
     };
-    run(backend, &backend.scripts.touch, &[key], backend.budget(), 2, pack, reply::flag)
+    run(
+        backend,
+        &backend.scripts.touch,
+        &[key],
+        backend.budget(),
+        2,
+        pack,
+        reply::flag,
+    )
 }
 
 pub(super) fn incr(backend: &RedisBackend, key: &[u8], delta: i64) -> Result<Option<i64>> {
     incr_within(backend, key, delta, backend.budget())
 }
 
-fn incr_within(backend: &RedisBackend, key: &[u8], delta: i64, budget: Budget) -> Result<Option<i64>> {
+fn incr_within(
+    backend: &RedisBackend,
+    key: &[u8],
+    delta: i64,
+    budget: Budget,
+) -> Result<Option<i64>> {
     let pack = |to: &mut Encoder<'_>| {
         to.int(delta);
     };
-    run(backend, &backend.scripts.incr, &[key], budget, 1, pack, incremented)
+    run(
+        backend,
+        &backend.scripts.incr,
+        &[key],
+        budget,
+        1,
+        pack,
+        incremented,
+    )
 }
 
 pub(super) fn incr_or_create(
@@ -184,12 +239,28 @@ pub(super) fn incr_or_create(
         return Ok(incr_within(backend, key, delta, budget)?.unwrap_or(initial));
     }
     let pack = |to: &mut Encoder<'_>| pack_life(to.int(delta).int(initial), life);
-    let value = run(backend, &backend.scripts.incr_or_create, &[key], budget, 3, pack, incremented)?;
+    let value = run(
+        backend,
+        &backend.scripts.incr_or_create,
+        &[key],
+        budget,
+        3,
+        pack,
+        incremented,
+    )?;
     value.ok_or_else(|| reply::unexpected("a counter"))
 }
 
 pub(super) fn rename(backend: &RedisBackend, from: &[u8], to: &[u8]) -> Result<bool> {
-    run(backend, &backend.scripts.rename, &[from, to], backend.budget(), 0, |_| {}, reply::flag)
+    run(
+        backend,
+        &backend.scripts.rename,
+        &[from, to],
+        backend.budget(),
+        0,
+        |_| {},
+        reply::flag,
+    )
 }
 
 /// The scripts' way to say an expiry: milliseconds, or 0 for never.
@@ -227,7 +298,11 @@ fn run<R>(
 ) -> Result<R> {
     let mut ask = |name: &[u8], body: &str| {
         let pack = |to: &mut Encoder<'_>| {
-            let to = to.command(3 + keys.len() + args).arg(name).arg(body.as_bytes()).int(keys.len() as i64);
+            let to = to
+                .command(3 + keys.len() + args)
+                .arg(name)
+                .arg(body.as_bytes())
+                .int(keys.len() as i64);
             keys.iter().for_each(|key| {
                 to.arg(key);
             });

@@ -77,7 +77,10 @@ pub(crate) struct PoolState {
 
 impl<C: Pooled> Pool<C> {
     pub(crate) fn new(limits: Limits) -> Self {
-        Pool { limits, state: PerProcess::new(Shared::new()) }
+        Pool {
+            limits,
+            state: PerProcess::new(Shared::new()),
+        }
     }
 
     /// A connection, or the right to open one. `careful` asks for one that is known to be alive, as far as that
@@ -92,8 +95,17 @@ impl<C: Pooled> Pool<C> {
         let open = slots.idle.pop();
         let epoch = slots.epoch;
         drop(slots);
-        let mut loan = Loan { shared, open, epoch, started: budget.started() };
-        while loan.open.as_ref().is_some_and(|open| !self.is_trusted(open, budget.started(), careful)) {
+        let mut loan = Loan {
+            shared,
+            open,
+            epoch,
+            started: budget.started(),
+        };
+        while loan
+            .open
+            .as_ref()
+            .is_some_and(|open| !self.is_trusted(open, budget.started(), careful))
+        {
             loan.take_next_idle();
         }
         Ok(loan)
@@ -127,7 +139,11 @@ impl<C: Pooled> Pool<C> {
 
     fn is_trusted(&self, open: &Open<C>, now: Instant, careful: bool) -> bool {
         let age = now.saturating_duration_since(open.born);
-        if self.limits.max_lifetime.is_some_and(|longest| age >= longest) {
+        if self
+            .limits
+            .max_lifetime
+            .is_some_and(|longest| age >= longest)
+        {
             return false;
         }
         let idle = now.saturating_duration_since(open.idle_since);
@@ -171,8 +187,19 @@ impl<C: Pooled> Pool<C> {
 
 impl<C: Pooled> Shared<C> {
     fn new() -> Self {
-        let slots = Slots { idle: Vec::new(), lent: 0, waiting: 0, epoch: 0, bytes_read: 0, bytes_written: 0 };
-        Shared { generation: fork::generation(), slots: Mutex::new(slots), freed: Condvar::new() }
+        let slots = Slots {
+            idle: Vec::new(),
+            lent: 0,
+            waiting: 0,
+            epoch: 0,
+            bytes_read: 0,
+            bytes_written: 0,
+        };
+        Shared {
+            generation: fork::generation(),
+            slots: Mutex::new(slots),
+            freed: Condvar::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots<C>> {
@@ -190,7 +217,9 @@ impl<C: Pooled> Shared<C> {
 
 impl<C> fmt::Debug for Pool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -215,7 +244,11 @@ impl<C: Pooled> Loan<'_, C> {
             None => {
                 let connection = Box::new(connect()?);
                 let born = Instant::now();
-                Open { connection, born, idle_since: born }
+                Open {
+                    connection,
+                    born,
+                    idle_since: born,
+                }
             }
         };
         Ok(&mut self.open.insert(open).connection)

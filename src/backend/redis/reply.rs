@@ -73,7 +73,9 @@ pub(crate) fn array(from: &mut Connection, budget: Budget) -> Reply<usize> {
 /// A number written as text, within an array.
 pub(crate) fn digits<N: std::str::FromStr>(from: &mut Connection, budget: Budget) -> Result<N> {
     let number = match from.next(budget)? {
-        Token::Bulk(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
+        Token::Bulk(text) => std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse().ok()),
         _ => None,
     };
     number.ok_or_else(|| unexpected("a number in decimal"))

@@ -91,7 +91,10 @@ pub(crate) struct Script {
 
 impl Script {
     fn new(text: &'static str) -> Self {
-        Script { text, sha: redis::Script::new(text).get_hash().to_owned() }
+        Script {
+            text,
+            sha: redis::Script::new(text).get_hash().to_owned(),
+        }
     }
 }
 

@@ -31,12 +31,21 @@ impl Server {
     pub(crate) fn with(arguments: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("redis_cache-{}-{number}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("redis_cache-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let port = free_port();
-        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let arguments: Vec<String> = arguments
+            .iter()
+            .map(|argument| (*argument).to_owned())
+            .collect();
         let child = launch(&folder, port, &arguments);
-        let mut server = Server { child, folder, port, arguments };
+        let mut server = Server {
+            child,
+            folder,
+            port,
+            arguments,
+        };
         server.wait_until_up();
         server
     }
@@ -44,7 +53,10 @@ impl Server {
     fn wait_until_up(&mut self) {
         let begin = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() || !self.socket().exists() {
-            assert!(begin.elapsed() < Duration::from_secs(10), "redis-server does not come up");
+            assert!(
+                begin.elapsed() < Duration::from_secs(10),
+                "redis-server does not come up"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -75,7 +87,10 @@ impl Server {
     }
 
     pub(crate) fn tcp(&self) -> Address {
-        Address::Tcp { host: "127.0.0.1".into(), port: self.port }
+        Address::Tcp {
+            host: "127.0.0.1".into(),
+            port: self.port,
+        }
     }
 
     /// A backend over the Unix socket.
@@ -97,7 +112,9 @@ impl Server {
     /// How often a command ran since the statistics were last reset.
     pub(crate) fn calls(&self, command: &str) -> u64 {
         let stats: String = self.command(&["INFO", "commandstats"]);
-        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
         line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
     }
 }
@@ -111,7 +128,16 @@ impl Drop for Server {
 
 fn launch(folder: &PathBuf, port: u16, arguments: &[String]) -> Child {
     Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--unixsocket", "socket", "--save", "", "--appendonly", "no"])
+        .args([
+            "--port",
+            &port.to_string(),
+            "--unixsocket",
+            "socket",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ])
         .args(["--enable-debug-command", "yes"])
         .args(arguments)
         .current_dir(folder)
@@ -122,7 +148,11 @@ fn launch(folder: &PathBuf, port: u16, arguments: &[String]) -> Child {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 pub(crate) fn location(address: Address) -> Location {
@@ -166,12 +196,17 @@ pub(crate) fn set(backend: &RedisBackend, key: &str, value: &[u8]) -> Result<()>
 }
 
 pub(crate) fn body(value: &[u8]) -> Value<'_> {
-    Value { head: &[], body: value }
+    Value {
+        head: &[],
+        body: value,
+    }
 }
 
 /// A server that answers as `answer` says: it is given the connection's number and one command, and returns what to
 /// send, or `None` to hang up. It lives in a thread until the test process ends.
-pub(crate) fn fake(answer: impl Fn(usize, &[Vec<u8>]) -> Option<Vec<u8>> + Send + Sync + 'static) -> Address {
+pub(crate) fn fake(
+    answer: impl Fn(usize, &[Vec<u8>]) -> Option<Vec<u8>> + Send + Sync + 'static,
+) -> Address {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -182,7 +217,10 @@ pub(crate) fn fake(answer: impl Fn(usize, &[Vec<u8>]) -> Option<Vec<u8>> + Send 
             }
         });
     });
-    Address::Tcp { host: "127.0.0.1".into(), port }
+    Address::Tcp {
+        host: "127.0.0.1".into(),
+        port,
+    }
 }
 
 fn serve(stream: TcpStream, answer: impl Fn(&[Vec<u8>]) -> Option<Vec<u8>>) {
@@ -202,12 +240,14 @@ fn serve(stream: TcpStream, answer: impl Fn(&[Vec<u8>]) -> Option<Vec<u8>>) {
 
 fn read_command(reader: &mut impl BufRead) -> Option<Vec<Vec<u8>>> {
     let count = read_number(reader)?;
-    (0..count).map(|_| {
-        let mut argument = vec![0; read_number(reader)? + 2];
-        reader.read_exact(&mut argument).ok()?;
-        argument.truncate(argument.len() - 2);
-        Some(argument)
-    }).collect()
+    (0..count)
+        .map(|_| {
+            let mut argument = vec![0; read_number(reader)? + 2];
+            reader.read_exact(&mut argument).ok()?;
+            argument.truncate(argument.len() - 2);
+            Some(argument)
+        })
+        .collect()
 }
 
 fn read_number(reader: &mut impl BufRead) -> Option<usize> {

@@ -28,10 +28,18 @@ pub(crate) enum Verdict {
 impl Topology {
     pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
         match locations {
-            [location] => Ok(Topology::Single(Arc::new(Node::new(location, options, hooks)?))),
-            [] => Err(Error::new(ErrorKind::Config, "a cache needs a location: `redis://host:port`, or a path")),
+            [location] => Ok(Topology::Single(Arc::new(Node::new(
+                location, options, hooks,
+            )?))),
+            [] => Err(Error::new(
+                ErrorKind::Config,
+                "a cache needs a location: `redis://host:port`, or a path",
+            )),
             several => {
-                let text = format!("this version serves one server; {} locations are given", several.len());
+                let text = format!(
+                    "this version serves one server; {} locations are given",
+                    several.len()
+                );
                 Err(Error::new(ErrorKind::Config, text))
             }
         }
@@ -54,15 +62,23 @@ impl Topology {
     /// The node of that name.
     pub(crate) fn named(&self, name: &str) -> Result<Arc<Node>> {
         let nodes = self.nodes()?;
-        nodes.into_iter().find(|node| node.name() == name).ok_or_else(|| {
-            Error::new(ErrorKind::Unavailable, format!("no node of this cache is named {name:?}"))
-        })
+        nodes
+            .into_iter()
+            .find(|node| node.name() == name)
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Unavailable,
+                    format!("no node of this cache is named {name:?}"),
+                )
+            })
     }
 
     /// What to make of an error reply; the one place that knows which of them pass.
     pub(crate) fn judge(&self, error: &Error) -> Verdict {
         match error.code() {
-            Some("LOADING" | "READONLY" | "CLUSTERDOWN" | "TRYAGAIN" | "MASTERDOWN") => Verdict::Later,
+            Some("LOADING" | "READONLY" | "CLUSTERDOWN" | "TRYAGAIN" | "MASTERDOWN") => {
+                Verdict::Later
+            }
             _ => Verdict::Final,
         }
     }

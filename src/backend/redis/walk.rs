@@ -21,11 +21,18 @@ const FLUSHDB: Verb = Verb::once("FLUSHDB");
 /// Keys of one UNLINK: a server does nothing else meanwhile.
 const GROUP: usize = 256;
 
-pub(super) fn scan(backend: &RedisBackend, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64> {
+pub(super) fn scan(
+    backend: &RedisBackend,
+    step: ScanStep<'_>,
+    each: &mut dyn FnMut(&[u8]),
+) -> Result<u64> {
     let pack = |to: &mut Encoder<'_>| {
         let cursor = step.cursor.to_string();
         to.command(6).arg(b"SCAN").arg(cursor.as_bytes());
-        to.arg(b"MATCH").arg(step.pattern).arg(b"COUNT").int(i64::from(step.count.max(1)));
+        to.arg(b"MATCH")
+            .arg(step.pattern)
+            .arg(b"COUNT")
+            .int(i64::from(step.count.max(1)));
     };
     let read = |from: &mut Connection, budget: Budget| {
         match reply::array(from, budget)? {
@@ -106,12 +113,18 @@ fn everywhere(
 ) -> Result<()> {
     let budget = backend.budget();
     let nodes = backend.topology.nodes()?;
-    let calls: Vec<_> = nodes.iter().map(|node| node.start(verb, budget, &pack)).collect();
-    let outcomes = nodes.iter().zip(calls).map(|(node, call)| match call?.finish(&pack, &read) {
-        Err(error) if backend.may_pass(&error) => {
-            backend.insist(budget, || Ok(Arc::clone(node)), verb, &pack, &read).map(drop)
-        }
-        outcome => outcome,
-    });
+    let calls: Vec<_> = nodes
+        .iter()
+        .map(|node| node.start(verb, budget, &pack))
+        .collect();
+    let outcomes = nodes
+        .iter()
+        .zip(calls)
+        .map(|(node, call)| match call?.finish(&pack, &read) {
+            Err(error) if backend.may_pass(&error) => backend
+                .insist(budget, || Ok(Arc::clone(node)), verb, &pack, &read)
+                .map(drop),
+            outcome => outcome,
+        });
     outcomes.fold(Ok(()), |first, outcome| first.and(outcome))
 }

@@ -51,7 +51,11 @@ struct House {
 
 impl House {
     fn new(limits: Limits) -> Self {
-        House { pool: Pool::new(limits), opened: AtomicUsize::new(0), dropped: Arc::default() }
+        House {
+            pool: Pool::new(limits),
+            opened: AtomicUsize::new(0),
+            dropped: Arc::default(),
+        }
     }
 
     fn lend(&self) -> Loan<'_, Fake> {
@@ -59,10 +63,17 @@ impl House {
     }
 
     fn try_lend(&self, careful: bool) -> Result<Loan<'_, Fake>> {
-        let mut loan = self.pool.lend(Budget::new(Duration::from_secs(5)), careful)?;
+        let mut loan = self
+            .pool
+            .lend(Budget::new(Duration::from_secs(5)), careful)?;
         loan.connection_or(|| {
             let number = self.opened.fetch_add(1, Ordering::Relaxed);
-            Ok(Fake { number, quiet: Cell::new(true), reusable: true, dropped: Arc::clone(&self.dropped) })
+            Ok(Fake {
+                number,
+                quiet: Cell::new(true),
+                reusable: true,
+                dropped: Arc::clone(&self.dropped),
+            })
         })?;
         Ok(loan)
     }
@@ -84,7 +95,15 @@ fn the_last_connection_used_is_the_next_one_used() {
     drop(first);
     assert_eq!(number(&mut house.lend()), 0);
     assert_eq!(number(&mut house.lend()), 0);
-    assert_eq!(house.pool.state(), PoolState { open: 2, idle: 2, bytes_read: 40, bytes_written: 4 });
+    assert_eq!(
+        house.pool.state(),
+        PoolState {
+            open: 2,
+            idle: 2,
+            bytes_read: 40,
+            bytes_written: 4
+        }
+    );
 }
 
 #[test]
@@ -95,35 +114,60 @@ fn who_finds_all_connections_lent_waits_and_then_fails() {
     let error = house.try_lend(false).map(drop).unwrap_err();
     let waited = begin.elapsed();
     assert!(error.is_timeout());
-    assert!(error.to_string().contains("within 50ms: all 2 are in use"), "{error}");
-    assert!((Duration::from_millis(50)..Duration::from_millis(500)).contains(&waited), "{waited:?}");
+    assert!(
+        error.to_string().contains("within 50ms: all 2 are in use"),
+        "{error}"
+    );
+    assert!(
+        (Duration::from_millis(50)..Duration::from_millis(500)).contains(&waited),
+        "{waited:?}"
+    );
 }
 
 #[test]
 fn the_budget_of_the_call_ends_the_wait_when_it_is_shorter() {
-    let house = House::new(Limits { pool_timeout: Duration::from_secs(60), ..LIMITS });
+    let house = House::new(Limits {
+        pool_timeout: Duration::from_secs(60),
+        ..LIMITS
+    });
     let _both = (house.lend(), house.lend());
     let begin = Instant::now();
-    assert!(house.pool.lend(Budget::new(Duration::from_millis(20)), false).is_err());
+    assert!(
+        house
+            .pool
+            .lend(Budget::new(Duration::from_millis(20)), false)
+            .is_err()
+    );
     assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
 fn a_connection_that_comes_back_goes_to_who_waits() {
-    let house = House::new(Limits { pool_timeout: Duration::from_secs(20), ..LIMITS });
+    let house = House::new(Limits {
+        pool_timeout: Duration::from_secs(20),
+        ..LIMITS
+    });
     let loans = (house.lend(), house.lend());
     std::thread::scope(|scope| {
-        let waiters: Vec<_> = (0..4).map(|_| scope.spawn(|| number(&mut house.lend()))).collect();
+        let waiters: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| number(&mut house.lend())))
+            .collect();
         std::thread::sleep(Duration::from_millis(20));
         drop(loans);
-        waiters.into_iter().for_each(|waiter| assert!(waiter.join().unwrap() < 2));
+        waiters
+            .into_iter()
+            .for_each(|waiter| assert!(waiter.join().unwrap() < 2));
     });
     assert_eq!(house.opened.load(Ordering::Relaxed), 2);
 }
 
 #[test]
 fn never_more_than_the_maximum_is_open() {
-    let house = House::new(Limits { max_connections: 3, pool_timeout: Duration::from_secs(20), ..LIMITS });
+    let house = House::new(Limits {
+        max_connections: 3,
+        pool_timeout: Duration::from_secs(20),
+        ..LIMITS
+    });
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -137,7 +181,10 @@ fn never_more_than_the_maximum_is_open() {
     });
     let state = house.pool.state();
     assert_eq!(state.open, state.idle);
-    assert_eq!(house.opened.load(Ordering::Relaxed) - house.dropped(), state.idle);
+    assert_eq!(
+        house.opened.load(Ordering::Relaxed) - house.dropped(),
+        state.idle
+    );
 }
 
 #[test]
@@ -164,18 +211,32 @@ fn a_panic_gives_the_slot_back() {
 
 #[test]
 fn a_fault_discards_every_idle_connection() {
-    let house = House::new(Limits { max_connections: 4, ..LIMITS });
+    let house = House::new(Limits {
+        max_connections: 4,
+        ..LIMITS
+    });
     let mut broken = house.lend();
     drop((house.lend(), house.lend(), house.lend()));
     broken.discard();
     assert!(broken.connection().is_none());
     assert_eq!(house.dropped(), 4);
-    assert_eq!(house.pool.state(), PoolState { open: 1, idle: 0, bytes_read: 40, bytes_written: 4 });
+    assert_eq!(
+        house.pool.state(),
+        PoolState {
+            open: 1,
+            idle: 0,
+            bytes_read: 40,
+            bytes_written: 4
+        }
+    );
 }
 
 #[test]
 fn a_dead_connection_is_replaced_when_it_rested_too_long() {
-    let house = House::new(Limits { idle_check: Duration::ZERO, ..LIMITS });
+    let house = House::new(Limits {
+        idle_check: Duration::ZERO,
+        ..LIMITS
+    });
     drop((house.lend(), house.lend()));
     house.lend().connection().unwrap().quiet.set(false);
     assert_eq!(number(&mut house.lend()), 0);
@@ -196,7 +257,10 @@ fn a_careful_caller_looks_after_ten_milliseconds() {
 
 #[test]
 fn an_old_connection_is_replaced() {
-    let house = House::new(Limits { max_lifetime: Some(Duration::from_millis(5)), ..LIMITS });
+    let house = House::new(Limits {
+        max_lifetime: Some(Duration::from_millis(5)),
+        ..LIMITS
+    });
     drop(house.lend());
     std::thread::sleep(Duration::from_millis(6));
     assert_eq!(number(&mut house.lend()), 1);

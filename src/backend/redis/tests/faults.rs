@@ -13,7 +13,11 @@ use crate::expiry::Life;
 use crate::fork::testing::in_child;
 
 fn quick() -> Options {
-    Options { timeout: Duration::from_millis(300), connect_timeout: Duration::from_millis(200), ..Options::default() }
+    Options {
+        timeout: Duration::from_millis(300),
+        connect_timeout: Duration::from_millis(200),
+        ..Options::default()
+    }
 }
 
 fn with(options: Options, change: impl FnOnce(&mut Location), address: Address) -> RedisBackend {
@@ -30,12 +34,18 @@ fn fill_pool(backend: &RedisBackend, count: usize) {
             scope.spawn(|| {
                 struct Slow<'a>(&'a std::sync::Barrier);
                 impl crate::backend::Sink for Slow<'_> {
-                    fn begin(&mut self, _: &[u8], _: usize) -> crate::error::Result<crate::backend::Room<'_>> {
+                    fn begin(
+                        &mut self,
+                        _: &[u8],
+                        _: usize,
+                    ) -> crate::error::Result<crate::backend::Room<'_>> {
                         self.0.wait();
                         Ok(crate::backend::Room::Discard)
                     }
                 }
-                backend.get(b"k", Access::Read, &mut Slow(&barrier)).unwrap();
+                backend
+                    .get(b"k", Access::Read, &mut Slow(&barrier))
+                    .unwrap();
             });
         }
     });
@@ -51,7 +61,13 @@ fn a_restarted_server_costs_one_retry_for_all_connections() {
         fill_pool(&backend, 5);
         server.restart();
         assert_eq!(get(&backend, "k").unwrap(), None);
-        assert_eq!((backend.traffic().retries, backend.traffic().connections_open), (1, 1));
+        assert_eq!(
+            (
+                backend.traffic().retries,
+                backend.traffic().connections_open
+            ),
+            (1, 1)
+        );
         set(&backend, "k", b"w").unwrap();
         assert_eq!(get(&backend, "k").unwrap().unwrap(), b"w");
         assert_eq!(backend.traffic().retries, 1);
@@ -79,7 +95,9 @@ fn a_killed_idle_connection_is_replaced_silently() {
     let mut keys = KeyList::default();
     keys.push_bytes(b"k");
     let mut stored = false;
-    backend.set_many(&keys, &[body(b"9")], Life::Forever, &mut |_, outcome| stored = outcome.unwrap());
+    backend.set_many(&keys, &[body(b"9")], Life::Forever, &mut |_, outcome| {
+        stored = outcome.unwrap()
+    });
     assert!(stored);
 }
 
@@ -104,7 +122,10 @@ fn a_write_is_not_repeated_after_an_unknown_outcome_and_a_read_is() {
     set(&first, "k", b"v").unwrap();
     assert_eq!(counted.load(Ordering::Relaxed), 1);
 
-    for call in [|b: &RedisBackend| get(b, "k").map(drop), |b: &RedisBackend| b.delete(b"k").map(drop)] {
+    for call in [
+        |b: &RedisBackend| get(b, "k").map(drop),
+        |b: &RedisBackend| b.delete(b"k").map(drop),
+    ] {
         let address = fake(|connection, command| match command[0].as_slice() {
             _ if greeting(command).is_some() => greeting(command),
             _ if connection == 0 => None,
@@ -126,10 +147,21 @@ fn a_repeated_batch_tells_each_item_once() {
     });
     let backend = backend(address, &quick());
     let mut keys = KeyList::default();
-    ["a", "b", "c"].iter().for_each(|key| keys.push_bytes(key.as_bytes()));
+    ["a", "b", "c"]
+        .iter()
+        .for_each(|key| keys.push_bytes(key.as_bytes()));
     let mut told = Vec::new();
-    backend.get_many(&keys, Access::Read, &mut |place, value, _| told.push((place, value.unwrap().map(<[u8]>::to_vec))));
-    assert_eq!(told, [(0, Some(b"a".to_vec())), (1, Some(b"b".to_vec())), (2, None)]);
+    backend.get_many(&keys, Access::Read, &mut |place, value, _| {
+        told.push((place, value.unwrap().map(<[u8]>::to_vec)))
+    });
+    assert_eq!(
+        told,
+        [
+            (0, Some(b"a".to_vec())),
+            (1, Some(b"b".to_vec())),
+            (2, None)
+        ]
+    );
     assert_eq!(backend.traffic().retries, 1);
 }
 
@@ -145,11 +177,24 @@ fn a_write_batch_that_breaks_off_fails_only_what_was_not_answered() {
     });
     let backend = backend(address, &quick());
     let mut keys = KeyList::default();
-    ["a", "b", "c", "d"].iter().for_each(|key| keys.push_bytes(key.as_bytes()));
+    ["a", "b", "c", "d"]
+        .iter()
+        .for_each(|key| keys.push_bytes(key.as_bytes()));
     let mut told = vec![None; 4];
-    backend.set_many(&keys, &[body(b"v"); 4], Life::Forever, &mut |place, outcome| {
-        assert!(told[place].replace(outcome.map_err(|error| (error.kind(), error.code().map(str::to_owned)))).is_none());
-    });
+    backend.set_many(
+        &keys,
+        &[body(b"v"); 4],
+        Life::Forever,
+        &mut |place, outcome| {
+            assert!(
+                told[place]
+                    .replace(
+                        outcome.map_err(|error| (error.kind(), error.code().map(str::to_owned)))
+                    )
+                    .is_none()
+            );
+        },
+    );
     let told: Vec<_> = told.into_iter().map(Option::unwrap).collect();
     assert_eq!(told[0], Ok(true));
     assert_eq!(told[1], Err((ErrorKind::Server, Some("OOM".to_owned()))));
@@ -168,8 +213,14 @@ fn a_hung_server_ends_the_call_with_its_budget() {
     let took = begin.elapsed();
     server.signal(libc::SIGCONT);
     assert!(error.is_timeout());
-    assert!(error.to_string().contains("GET: no reply within 300ms"), "{error}");
-    assert!((Duration::from_millis(290)..Duration::from_millis(450)).contains(&took), "{took:?}");
+    assert!(
+        error.to_string().contains("GET: no reply within 300ms"),
+        "{error}"
+    );
+    assert!(
+        (Duration::from_millis(290)..Duration::from_millis(450)).contains(&took),
+        "{took:?}"
+    );
     assert_eq!(backend.traffic().retries, 0);
     assert_eq!(backend.traffic().connections_open, 0);
     assert_eq!(get(&backend, "k").unwrap().unwrap(), b"v");
@@ -178,7 +229,10 @@ fn a_hung_server_ends_the_call_with_its_budget() {
 #[test]
 fn a_hung_server_is_not_waited_for_longer_than_the_connect_timeout() {
     let server = Server::start();
-    let options = Options { connect_timeout: Duration::from_millis(100), ..quick() };
+    let options = Options {
+        connect_timeout: Duration::from_millis(100),
+        ..quick()
+    };
     let backend = backend(server.tcp(), &options);
     server.signal(libc::SIGSTOP);
     let begin = Instant::now();
@@ -221,14 +275,21 @@ fn server_errors_do_not_trip_the_breaker() {
     let backend = server.backend();
     server.command::<()>(&["RPUSH", "list", "a"]);
     for _ in 0..20 {
-        assert_eq!(get(&backend, "list").unwrap_err().kind(), ErrorKind::WrongType);
+        assert_eq!(
+            get(&backend, "list").unwrap_err().kind(),
+            ErrorKind::WrongType
+        );
     }
     assert_eq!(backend.traffic().refused, 0);
 }
 
 #[test]
 fn a_server_that_is_loading_is_asked_again_within_the_budget() {
-    for refusal in ["LOADING Redis is loading the dataset in memory", "READONLY You can't write", "TRYAGAIN later"] {
+    for refusal in [
+        "LOADING Redis is loading the dataset in memory",
+        "READONLY You can't write",
+        "TRYAGAIN later",
+    ] {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
         let address = fake(move |_, command| match command[0].as_slice() {
@@ -245,7 +306,9 @@ fn a_server_that_is_loading_is_asked_again_within_the_budget() {
         let mut keys = KeyList::default();
         keys.push_bytes(b"k");
         let mut told = 0;
-        backend.get_many(&keys, Access::Read, &mut |_, value, _| told += value.unwrap().unwrap().len());
+        backend.get_many(&keys, Access::Read, &mut |_, value, _| {
+            told += value.unwrap().unwrap().len()
+        });
         assert_eq!((told, asked.load(Ordering::Relaxed)), (1, 9));
         assert_eq!(backend.traffic().connections_open, 1);
     }
@@ -265,7 +328,9 @@ fn a_server_that_goes_on_loading_is_reported_when_the_budget_is_spent() {
     let mut keys = KeyList::default();
     keys.push_bytes(b"k");
     let mut codes = Vec::new();
-    backend.delete_many(&keys, &mut |_, outcome| codes.push(outcome.unwrap_err().code().map(str::to_owned)));
+    backend.delete_many(&keys, &mut |_, outcome| {
+        codes.push(outcome.unwrap_err().code().map(str::to_owned))
+    });
     assert_eq!(codes, [Some("LOADING".to_owned())]);
 }
 
@@ -276,7 +341,9 @@ fn a_full_server_is_reported_at_once() {
     for error in [
         set(&backend, "k", b"v").unwrap_err(),
         backend.add(b"k", body(b"v"), Life::Forever).unwrap_err(),
-        backend.incr_or_create(b"k", 1, 1, Life::Forever).unwrap_err(),
+        backend
+            .incr_or_create(b"k", 1, 1, Life::Forever)
+            .unwrap_err(),
     ] {
         assert_eq!(error.code(), Some("OOM"), "{error}");
         assert!(error.is_unavailable());
@@ -285,9 +352,21 @@ fn a_full_server_is_reported_at_once() {
 
 #[test]
 fn passwords_are_used_and_their_refusal_is_told_without_them() {
-    let server = Server::with(&["--requirepass", "sesame", "--user", "eve", "on", ">secret", "~*", "+@all"]);
+    let server = Server::with(&[
+        "--requirepass",
+        "sesame",
+        "--user",
+        "eve",
+        "on",
+        ">secret",
+        "~*",
+        "+@all",
+    ]);
     for protocol in [Protocol::Auto, Protocol::Resp2, Protocol::Resp3] {
-        let options = Options { protocol, ..Options::default() };
+        let options = Options {
+            protocol,
+            ..Options::default()
+        };
         let open = |username: Option<&str>, password: Option<&str>| {
             let change = |location: &mut Location| {
                 location.username = username.map(str::to_owned);
@@ -297,7 +376,11 @@ fn passwords_are_used_and_their_refusal_is_told_without_them() {
         };
         set(&open(None, Some("sesame")), "k", b"v").unwrap();
         set(&open(Some("eve"), Some("secret")), "k", b"v").unwrap();
-        for (username, password) in [(None, Some("guess")), (Some("eve"), Some("guess")), (None, None)] {
+        for (username, password) in [
+            (None, Some("guess")),
+            (Some("eve"), Some("guess")),
+            (None, None),
+        ] {
             let backend = open(username, password);
             for _ in 0..7 {
                 let error = get(&backend, "k").unwrap_err();
@@ -308,17 +391,32 @@ fn passwords_are_used_and_their_refusal_is_told_without_them() {
         }
     }
     let error = get(&server.backend(), "k").unwrap_err();
-    assert!(error.to_string().ends_with("NOAUTH the server asks for a password, and none is configured"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("NOAUTH the server asks for a password, and none is configured"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_database_that_does_not_exist_is_a_matter_of_configuration() {
     let server = Server::with(&["--databases", "2"]);
     for protocol in [Protocol::Auto, Protocol::Resp2] {
-        let backend = with(Options { protocol, ..Options::default() }, |location| location.db = Some(7), server.unix());
+        let backend = with(
+            Options {
+                protocol,
+                ..Options::default()
+            },
+            |location| location.db = Some(7),
+            server.unix(),
+        );
         let error = get(&backend, "k").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
-        assert!(error.to_string().contains("the server has no database 7"), "{error}");
+        assert!(
+            error.to_string().contains("the server has no database 7"),
+            "{error}"
+        );
     }
 }
 
@@ -329,9 +427,16 @@ fn a_server_without_hello_is_spoken_to_in_resp2() {
     let address = fake(move |_, command| {
         let text = String::from_utf8_lossy(&command.join(&b' ')).into_owned();
         log.lock().unwrap().push(text.clone());
-        let is_in = log.lock().unwrap().iter().any(|text| text == "AUTH eve secret");
+        let is_in = log
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|text| text == "AUTH eve secret");
         Some(match command[0].as_slice() {
-            b"HELLO" => format!("-ERR unknown command `HELLO`, with args beginning with: `{text}`\r\n").into_bytes(),
+            b"HELLO" => {
+                format!("-ERR unknown command `HELLO`, with args beginning with: `{text}`\r\n")
+                    .into_bytes()
+            }
             b"AUTH" => b"+OK\r\n".to_vec(),
             _ if !is_in => b"-NOAUTH Authentication required.\r\n".to_vec(),
             b"SELECT" => b"+OK\r\n".to_vec(),
@@ -347,12 +452,30 @@ fn a_server_without_hello_is_spoken_to_in_resp2() {
     let backend = with(quick(), login, address.clone());
     assert_eq!(get(&backend, "k").unwrap().unwrap(), b"v");
     let log = seen.lock().unwrap().join("|");
-    assert!(log.starts_with("HELLO 3 AUTH eve secret|SELECT 1|CLIENT SETINFO"), "{log}");
-    assert!(log.contains("TIME|AUTH eve secret|SELECT 1|CLIENT SETINFO"), "{log}");
+    assert!(
+        log.starts_with("HELLO 3 AUTH eve secret|SELECT 1|CLIENT SETINFO"),
+        "{log}"
+    );
+    assert!(
+        log.contains("TIME|AUTH eve secret|SELECT 1|CLIENT SETINFO"),
+        "{log}"
+    );
 
-    let only_3 = with(Options { protocol: Protocol::Resp3, ..quick() }, login, address);
+    let only_3 = with(
+        Options {
+            protocol: Protocol::Resp3,
+            ..quick()
+        },
+        login,
+        address,
+    );
     let error = get(&only_3, "k").unwrap_err();
-    assert!(error.to_string().contains("the server does not speak RESP3"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the server does not speak RESP3"),
+        "{error}"
+    );
     assert!(!error.to_string().contains("secret"), "{error}");
 }
 
@@ -423,7 +546,8 @@ fn forks_amid_busy_threads_leave_children_that_work() {
                 }
             });
         }
-        let all_worked = (0..30).all(|_| in_child(|| assert_eq!(get(&backend, "k").unwrap().unwrap(), b"v")));
+        let all_worked =
+            (0..30).all(|_| in_child(|| assert_eq!(get(&backend, "k").unwrap().unwrap(), b"v")));
         working.store(false, Ordering::Relaxed);
         assert!(all_worked);
     });
@@ -432,20 +556,43 @@ fn forks_amid_busy_threads_leave_children_that_work() {
 #[test]
 fn the_other_parser_and_a_connector_serve_as_well() {
     let server = Server::start();
-    let connector = Connector::new(|info: &redis::ConnectionInfo| redis::Client::open(info.clone())?.get_connection());
-    let hooks = Hooks { connector: Some(connector), ..Hooks::default() };
-    let parsed = backend(server.unix(), &Options { parser: Parser::Redis, ..Options::default() });
+    let connector = Connector::new(|info: &redis::ConnectionInfo| {
+        redis::Client::open(info.clone())?.get_connection()
+    });
+    let hooks = Hooks {
+        connector: Some(connector),
+        ..Hooks::default()
+    };
+    let parsed = backend(
+        server.unix(),
+        &Options {
+            parser: Parser::Redis,
+            ..Options::default()
+        },
+    );
     let custom = RedisBackend::new(&Options::default(), &[location(server.tcp())], &hooks).unwrap();
     for backend in [parsed, custom] {
         set(&backend, "k", b"1").unwrap();
         assert_eq!(get(&backend, "k").unwrap().unwrap(), b"1");
         assert_eq!(backend.incr(b"k", 1).unwrap(), Some(2));
         let mut keys = KeyList::default();
-        ["k", "none"].iter().for_each(|key| keys.push_bytes(key.as_bytes()));
+        ["k", "none"]
+            .iter()
+            .for_each(|key| keys.push_bytes(key.as_bytes()));
         let mut told = Vec::new();
-        backend.get_many(&keys, Access::Read, &mut |place, value, _| told.push((place, value.unwrap().is_some())));
+        backend.get_many(&keys, Access::Read, &mut |place, value, _| {
+            told.push((place, value.unwrap().is_some()))
+        });
         assert_eq!(told, [(0, true), (1, false)]);
-        assert!(backend.head(b"k", Access::Read).unwrap().unwrap().1.now_ms() > 0);
+        assert!(
+            backend
+                .head(b"k", Access::Read)
+                .unwrap()
+                .unwrap()
+                .1
+                .now_ms()
+                > 0
+        );
         assert!(backend.delete(b"k").unwrap());
     }
 }
@@ -459,7 +606,13 @@ fn a_panic_in_the_middle_of_a_reply_costs_that_connection_only() {
         }
     }
     let server = Server::start();
-    let backend = backend(server.unix(), &Options { max_connections: 1, ..Options::default() });
+    let backend = backend(
+        server.unix(),
+        &Options {
+            max_connections: 1,
+            ..Options::default()
+        },
+    );
     set(&backend, "k", b"v").unwrap();
     for _ in 0..3 {
         let call = std::panic::AssertUnwindSafe(|| backend.get(b"k", Access::Read, &mut Panics));
@@ -482,22 +635,39 @@ fn the_refusal_of_a_sink_is_no_fault_of_the_node() {
     set(&backend, "large", &vec![0; 1_000_000]).unwrap();
     for _ in 0..7 {
         for key in ["small", "large"] {
-            let error = backend.get(key.as_bytes(), Access::Read, &mut Refuses).unwrap_err();
+            let error = backend
+                .get(key.as_bytes(), Access::Read, &mut Refuses)
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Decode);
         }
     }
-    assert_eq!((backend.traffic().retries, backend.traffic().refused), (0, 0));
+    assert_eq!(
+        (backend.traffic().retries, backend.traffic().refused),
+        (0, 0)
+    );
     assert_eq!(get(&backend, "small").unwrap().unwrap(), b"v");
 }
 
 #[test]
 fn what_cannot_be_served_is_said_before_anything_connects() {
     let options = Options::default();
-    let two = [location(Address::Unix("/a".into())), location(Address::Unix("/b".into()))];
-    let open = |locations: &[Location]| RedisBackend::new(&options, locations, &Hooks::default()).unwrap_err();
-    assert!(open(&two).to_string().contains("this version serves one server; 2 locations are given"));
+    let two = [
+        location(Address::Unix("/a".into())),
+        location(Address::Unix("/b".into())),
+    ];
+    let open = |locations: &[Location]| {
+        RedisBackend::new(&options, locations, &Hooks::default()).unwrap_err()
+    };
+    assert!(
+        open(&two)
+            .to_string()
+            .contains("this version serves one server; 2 locations are given")
+    );
     assert_eq!(open(&[]).kind(), ErrorKind::Config);
-    let mut tls = location(Address::Tcp { host: "h".into(), port: 1 });
+    let mut tls = location(Address::Tcp {
+        host: "h".into(),
+        port: 1,
+    });
     tls.tls = true;
     assert_eq!(open(&[tls]).kind(), ErrorKind::Unsupported);
 }
