@@ -89,7 +89,10 @@ fn a_value_comes_back_whole_whatever_its_parts_and_size() {
             value.len()
         );
         let (short, _) = store.head(b"k", Access::Read).unwrap().unwrap();
-        assert_eq!(&short[..], &[value.head, value.body].concat()[..value.len().min(HEAD_LEN)]);
+        assert_eq!(
+            &short[..],
+            &[value.head, value.body].concat()[..value.len().min(HEAD_LEN)]
+        );
     }
     assert_eq!(get(&store, b"missing"), None);
 }

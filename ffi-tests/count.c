@@ -1,0 +1,72 @@
+/* User-space instructions per operation, through the C API: `make -C ffi-tests count` runs this program under
+ * callgrind with N and with 3N operations and divides the difference by 2N. Usage: count LOCATION OPERATION N */
+#include "redis_cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MANY 100
+
+static void must(redis_cache_status status, redis_cache_status expected) {
+    if (status != expected) {
+        fprintf(stderr, "status %d: %s\n", (int)status, redis_cache_last_error());
+        exit(1);
+    }
+}
+
+static void run(const redis_cache *cache, const char *operation, long n) {
+    static char names[MANY][8];
+    redis_cache_slice keys[MANY];
+    char value[100];
+    char *large = malloc(1 << 20);
+    char into[256];
+    size_t len;
+    redis_cache_bytes bytes;
+    redis_cache_results *results;
+    long i;
+
+    if (large == NULL) exit(1);
+    memset(value, 'x', sizeof value);
+    memset(large, 'y', 1 << 20);
+    must(redis_cache_set(cache, "small", 5, value, sizeof value, REDIS_CACHE_TTL_FOREVER), REDIS_CACHE_OK);
+    must(redis_cache_set(cache, "large", 5, large, 1 << 20, REDIS_CACHE_TTL_FOREVER), REDIS_CACHE_OK);
+    for (i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "k%ld", i);
+        keys[i].data = names[i];
+        keys[i].len = strlen(names[i]);
+        must(redis_cache_set(cache, names[i], keys[i].len, value, sizeof value, 300000), REDIS_CACHE_OK);
+    }
+    for (i = 0; i < n; i++) {
+        if (strcmp(operation, "get") == 0) {
+            must(redis_cache_get(cache, "small", 5, &bytes), REDIS_CACHE_OK);
+            redis_cache_bytes_free(&bytes);
+        } else if (strcmp(operation, "get_into") == 0) {
+            must(redis_cache_get_into(cache, "small", 5, into, sizeof into, &len), REDIS_CACHE_OK);
+        } else if (strcmp(operation, "set") == 0) {
+            must(redis_cache_set(cache, "small", 5, value, sizeof value, 300000), REDIS_CACHE_OK);
+        } else if (strcmp(operation, "get_many_100") == 0) {
+            must(redis_cache_get_many(cache, keys, MANY, &results), REDIS_CACHE_OK);
+            redis_cache_results_free(results);
+        } else if (strcmp(operation, "get_1mb") == 0) {
+            must(redis_cache_get(cache, "large", 5, &bytes), REDIS_CACHE_OK);
+            redis_cache_bytes_free(&bytes);
+        } else {
+            fprintf(stderr, "operations: get, get_into, set, get_many_100, get_1mb\n");
+            exit(2);
+        }
+    }
+    free(large);
+}
+
+int main(int argc, char **argv) {
+    redis_cache *cache = NULL;
+    if (argc != 4) {
+        fprintf(stderr, "usage: count LOCATION OPERATION N\n");
+        return 2;
+    }
+    must(redis_cache_open(argv[1], &cache), REDIS_CACHE_OK);
+    run(cache, argv[2], atol(argv[3]));
+    redis_cache_free(cache);
+    return 0;
+}
