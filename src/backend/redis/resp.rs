@@ -10,6 +10,8 @@ pub(crate) const MAX_BULK: usize = 512 * 1024 * 1024;
 const MAX_LINE: usize = 64 * 1024;
 /// More elements than any reply has; a bound that keeps sums of them from overflowing.
 const MAX_ELEMENTS: u64 = u32::MAX as u64;
+/// As many as `i64` has.
+const MAX_DIGITS: usize = 19;
 /// The end of every line and of every bulk.
 const CRLF: &[u8; 2] = b"\r\n";
 
@@ -239,31 +241,32 @@ impl Head {
             _ => (false, rest),
         };
         let mut value: u64 = 0;
-        for (at, byte) in digits.iter().enumerate() {
+        let mut len = 0;
+        for byte in digits {
             let digit = byte.wrapping_sub(b'0');
-            if digit < 10 {
-                let next = value
-                    .checked_mul(10)
-                    .and_then(|tens| tens.checked_add(u64::from(digit)));
-                value = next.ok_or_else(|| malformed("a number beyond 64 bits"))?;
-                continue;
+            if digit > 9 {
+                break;
             }
-            if *byte != b'\r' || at == 0 {
-                return Err(malformed("something else where a number belongs"));
-            }
-            let signed = if negative {
-                0i64.checked_sub_unsigned(value)
-            } else {
-                i64::try_from(value).ok()
-            };
-            let kind = kind(signed.ok_or_else(|| malformed("a number beyond 64 bits"))?)?;
-            return ended(rest, rest.len() - digits.len() + at, kind);
+            len += 1;
+            // Wraps in the twentieth digit at the earliest, and so many are refused.
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
         }
-        // Leading zeros could go on for ever.
-        if digits.len() > 20 {
-            Err(malformed("a number beyond 64 bits"))
+        if len > MAX_DIGITS {
+            return Err(malformed("a number beyond 64 bits"));
+        }
+        let end = rest.len() - digits.len() + len;
+        if end == rest.len() {
+            return Ok(None);
+        }
+        let signed = if negative {
+            0i64.checked_sub_unsigned(value)
         } else {
-            Ok(None)
+            i64::try_from(value).ok()
+        };
+        match signed.filter(|_| len > 0) {
+            Some(value) => ended(rest, end, kind(value)?),
+            None if len > 0 => Err(malformed("a number beyond 64 bits")),
+            None => Err(malformed("something else where a number belongs")),
         }
     }
 
@@ -286,6 +289,23 @@ impl Head {
             Err(_) => Err(malformed("a negative number of elements")),
         })
     }
+}
+
+/// The length and the first line of a bulk, when that line is complete and the length has no more than seven digits:
+/// what almost every hit begins with. `None` only says to go the long way.
+#[inline]
+pub(crate) fn short_bulk(bytes: &[u8]) -> Option<(usize, usize)> {
+    let digits = bytes.strip_prefix(b"$")?;
+    let mut len = 0;
+    for (at, byte) in digits.iter().enumerate().take(8) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            let ends = at > 0 && *byte == b'\r' && digits.get(at + 1) == Some(&b'\n');
+            return ends.then_some((len, at + 3));
+        }
+        len = len * 10 + usize::from(digit);
+    }
+    None
 }
 
 /// Only bulks and arrays have a null of their own, which RESP2 writes as length -1.

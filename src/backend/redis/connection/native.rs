@@ -6,7 +6,7 @@ use crate::backend::{HEAD_LEN, Room, Sink};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::super::budget::Budget;
-use super::super::resp::{Head, Kind, Token, unterminated};
+use super::super::resp::{Head, Kind, Token, short_bulk, unterminated};
 use super::super::wire::Wire;
 
 /// A value that is not longer waits in the read buffer until it is complete.
@@ -36,6 +36,13 @@ pub(super) fn value<'w>(
     sink: &mut dyn Sink,
     budget: Budget,
 ) -> Result<Value<'w>> {
+    wire.need(1, budget)?;
+    if let Some((len, line)) = short_bulk(wire.buffered())
+        && wire.buffered().len() >= line + len + 2
+    {
+        let payload = unterminated(wire.take(line + len + 2).get(line..).unwrap_or_default())?;
+        return Ok(Value::Delivered(sink.begin(payload, len).map(drop)));
+    }
     let head = head(wire, inside, budget)?;
     let line = head.line;
     let element = line + head.body();
@@ -102,6 +109,7 @@ pub(super) fn skip(wire: &mut Wire, inside: bool, budget: Budget) -> Result<Opti
 /// The first line of the next element that belongs to a reply. It stays in the buffer.
 #[inline]
 fn head(wire: &mut Wire, inside: bool, budget: Budget) -> Result<Head> {
+    wire.need(1, budget)?;
     loop {
         let Some(head) = Head::parse(wire.buffered())? else {
             wire.more(budget)?;

@@ -154,6 +154,29 @@ fn who_answered_instead_of_redis_is_told() {
     assert!(!text(b"secret value").contains("secret"));
 }
 
+#[test]
+fn the_short_way_agrees_with_the_long_one_or_stands_aside() {
+    for bytes in [&b"$0\r\n"[..], b"$7\r\nx", b"$1234567\r\n", b"$007\r\n"] {
+        let head = Head::parse(bytes).unwrap().unwrap();
+        let Kind::Bulk(len) = head.kind else { panic!() };
+        assert_eq!(short_bulk(bytes), Some((len, head.line)));
+    }
+    for bytes in [
+        &b""[..],
+        b"$",
+        b"$1",
+        b"$1\r",
+        b"$\r\n",
+        b"$-1\r\n",
+        b"$1\rx",
+        b"$12345678\r\n",
+        b"$x\r\n",
+        b":1\r\n",
+    ] {
+        assert_eq!(short_bulk(bytes), None);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -1,0 +1,217 @@
+//! A connected socket under deadlines: every wait is bounded by a budget, EINTR is retried, SIGPIPE cannot happen.
+//! This is all of a connection that knows about the kernel, and where another kind of stream has to fit.
+
+use std::io::{self, ErrorKind as Io};
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use socket2::{MaybeUninitSlice, Socket};
+
+use crate::error::{Error, ErrorKind, Result};
+
+use super::super::budget::Budget;
+use super::SendFault;
+
+/// A timeout that is armed on the socket stays while it is off by no more: arming costs a system call.
+const SLACK_MICROS: u64 = 20_000;
+
+/// A socket, the read timeout it has, and what went through it.
+#[derive(Debug)]
+pub(super) struct Stream {
+    socket: Socket,
+    armed_micros: u64,
+    /// Something came since the last send; for the message of a timeout.
+    answered: bool,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+impl Stream {
+    pub(super) fn over(socket: Socket) -> Stream {
+        Stream {
+            socket,
+            armed_micros: 0,
+            answered: false,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// Writes all of `bytes`.
+    #[inline]
+    pub(super) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {
+        self.answered = false;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self
+                .socket
+                .send_with_flags(rest, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)
+            {
+                Ok(sent) => {
+                    self.bytes_out += sent as u64;
+                    rest = rest.get(sent..).unwrap_or_default();
+                }
+                Err(error) => {
+                    let unsent = rest.len() == bytes.len();
+                    self.not_sent(error, budget)
+                        .map_err(|error| SendFault { error, unsent })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads at least one byte to the beginning of `room` and says how many. The memory need not be initialised.
+    #[inline]
+    pub(super) fn receive(
+        &mut self,
+        room: &mut [MaybeUninit<u8>],
+        budget: Budget,
+    ) -> Result<usize> {
+        self.read(budget, |socket| socket.recv(room))
+    }
+
+    /// The same into two places: `room` is full before anything goes to `behind`.
+    pub(super) fn receive_both(
+        &mut self,
+        room: &mut [MaybeUninit<u8>],
+        behind: &mut [MaybeUninit<u8>],
+        budget: Budget,
+    ) -> Result<usize> {
+        self.read(budget, |socket| {
+            let mut parts = [MaybeUninitSlice::new(room), MaybeUninitSlice::new(behind)];
+            socket.recv_vectored(&mut parts).map(|(count, _)| count)
+        })
+    }
+
+    /// True when the connection is open and nothing has come. Asks the kernel only.
+    pub(super) fn is_quiet(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let peeked = self
+            .socket
+            .recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT);
+        peeked.is_err_and(|error| error.kind() == Io::WouldBlock)
+    }
+
+    /// Bytes read and written since the last time.
+    pub(super) fn take_traffic(&mut self) -> (u64, u64) {
+        (
+            std::mem::take(&mut self.bytes_in),
+            std::mem::take(&mut self.bytes_out),
+        )
+    }
+
+    /// One successful read.
+    #[inline]
+    fn read(
+        &mut self,
+        budget: Budget,
+        mut read: impl FnMut(&Socket) -> io::Result<usize>,
+    ) -> Result<usize> {
+        loop {
+            let Some(left) = budget.left() else {
+                return Err(silence(self.answered, budget));
+            };
+            let micros = left
+                .as_secs()
+                .saturating_mul(1_000_000)
+                .saturating_add(u64::from(left.subsec_micros()));
+            if self.armed_micros.abs_diff(micros) > SLACK_MICROS.min(micros / 8) {
+                self.arm(micros)?;
+            }
+            match read(&self.socket) {
+                Ok(count @ 1..) => {
+                    self.answered = true;
+                    self.bytes_in += count as u64;
+                    return Ok(count);
+                }
+                Ok(_) => {
+                    return Err(Error::new(
+                        ErrorKind::Io,
+                        "the server closed the connection",
+                    ));
+                }
+                Err(error) => self.not_read(error)?,
+            }
+        }
+    }
+
+    /// Makes the next read end when this time is over.
+    #[cold]
+    fn arm(&mut self, micros: u64) -> Result<()> {
+        // A timeout of zero would be none.
+        let micros = micros.max(1);
+        let armed = self
+            .socket
+            .set_read_timeout(Some(Duration::from_micros(micros)));
+        self.armed_micros = micros;
+        armed.map_err(|error| Error::from_io(error, "cannot set a timeout"))
+    }
+
+    /// `Ok` when reading may go on if there is time.
+    #[cold]
+    fn not_read(&mut self, error: io::Error) -> Result<()> {
+        match error.kind() {
+            Io::Interrupted => Ok(()),
+            Io::WouldBlock => {
+                // What was armed has passed; that may have been less than is left by now.
+                self.armed_micros = 0;
+                Ok(())
+            }
+            _ => Err(Error::from_io(error, "cannot read the reply")),
+        }
+    }
+
+    /// `Ok` when sending may go on.
+    #[cold]
+    fn not_sent(&self, error: io::Error, budget: Budget) -> Result<()> {
+        match error.kind() {
+            Io::Interrupted => Ok(()),
+            Io::WouldBlock => self.wait_writable(budget),
+            _ => Err(Error::from_io(error, "cannot send the command")),
+        }
+    }
+
+    /// A timeout on the socket would do for TCP, but a Unix socket starts it anew for every 32 KB it takes.
+    fn wait_writable(&self, budget: Budget) -> Result<()> {
+        let Some(left) = budget.left() else {
+            let text = format!(
+                "the server took no more of the command within {:?}",
+                budget.total()
+            );
+            return Err(Error::new(ErrorKind::Timeout, text));
+        };
+        let mut poll = libc::pollfd {
+            fd: self.socket.as_raw_fd(),
+            events: libc::POLLOUT,
+            revents: 0,
+        };
+        let millis = i32::try_from(left.as_millis())
+            .unwrap_or(i32::MAX)
+            .saturating_add(1);
+        // SAFETY: one valid pollfd is passed, and it outlives the call.
+        let polled = unsafe { libc::poll(&mut poll, 1, millis) };
+        match polled {
+            -1 if io::Error::last_os_error().kind() != Io::Interrupted => Err(Error::from_io(
+                io::Error::last_os_error(),
+                "cannot send the command",
+            )),
+            // Whatever it was, the next attempt to send tells.
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cold]
+fn silence(answered: bool, budget: Budget) -> Error {
+    let what = if answered {
+        "the reply was not complete"
+    } else {
+        "no reply"
+    };
+    Error::new(
+        ErrorKind::Timeout,
+        format!("{what} within {:?}", budget.total()),
+    )
+}
