@@ -27,7 +27,10 @@ pub enum redis_cache_status {
     /// There is an entry already; it was left alone.
     REDIS_CACHE_EXISTS = 2,
     /// A value past its expiry, served while it is renewed.
-    #[allow(dead_code, reason = "spoken by programs that were compiled against this header")]
+    #[allow(
+        dead_code,
+        reason = "spoken by programs that were compiled against this header"
+    )]
     REDIS_CACHE_STALE = 3,
     /// Somebody else is at it, and the time to wait for them is over.
     REDIS_CACHE_BUSY = 4,
