@@ -230,19 +230,19 @@ public:
             std::remove_reference_t<Compute> *compute;
             std::exception_ptr thrown;
         } call{std::addressof(compute), nullptr};
-        const auto run = [](void *user_data, redis_cache_writer *out) -> std::int32_t {
-            auto &call = *static_cast<Call *>(user_data);
-            return detail::contain(out, &call.thrown, [&] {
+        const auto called = [](void *user_data, redis_cache_writer *out) -> std::int32_t {
+            auto &under_way = *static_cast<Call *>(user_data);
+            return detail::contain(out, &under_way.thrown, [&] {
                 Writer writer(out);
-                if constexpr (std::is_invocable_v<decltype(*call.compute), Writer &>)
-                    (*call.compute)(writer);
+                if constexpr (std::is_invocable_v<decltype(*under_way.compute), Writer &>)
+                    (*under_way.compute)(writer);
                 else
-                    writer.append((*call.compute)());
+                    writer.append((*under_way.compute)());
             });
         };
         Bytes value;
         const Status status = redis_cache_get_or_set(cache_.get(), key.data(), key.size(),
-                                                     ttl.milliseconds(), run, &call, value.out());
+                                                     ttl.milliseconds(), called, &call, value.out());
         if (status < 0 && call.thrown) std::rethrow_exception(call.thrown);
         if (status != REDIS_CACHE_STALE) detail::check(status);
         return value.str();
@@ -328,10 +328,10 @@ private:
             bounds.user_data = &call;
             bounds.progress = [](void *user_data, std::uint64_t scanned, std::uint64_t matched,
                                  std::uint64_t changed, double fraction) -> std::int32_t {
-                auto &call = *static_cast<Call *>(user_data);
+                auto &under_way = *static_cast<Call *>(user_data);
                 bool goes_on = false;
-                detail::contain(nullptr, &call.thrown, [&] {
-                    goes_on = (*call.progress)(Progress{scanned, matched, changed, fraction});
+                detail::contain(nullptr, &under_way.thrown, [&] {
+                    goes_on = (*under_way.progress)(Progress{scanned, matched, changed, fraction});
                 });
                 return goes_on ? 0 : 1;
             };
