@@ -305,7 +305,7 @@ mod tests {
             Item::Done,
         ];
         let results = results(items);
-        let mut slice = redis_cache_slice::NONE;
+        let mut slice = redis_cache_slice::from(&b"before"[..]);
         let mut ask = |index| {
             // SAFETY: both live here.
             let status =

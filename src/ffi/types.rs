@@ -3,7 +3,7 @@
 
 use std::ffi::{c_char, c_void};
 use std::mem::ManuallyDrop;
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
 use super::compute::redis_cache_writer;
 use crate::error::ErrorKind;
@@ -27,6 +27,10 @@ pub enum redis_cache_status {
     /// There is an entry already; it was left alone.
     REDIS_CACHE_EXISTS = 2,
     /// A value past its expiry, served while it is renewed.
+    #[allow(
+        dead_code,
+        reason = "spoken by programs that were compiled against this header"
+    )]
     REDIS_CACHE_STALE = 3,
     /// Somebody else is at it, and the time to wait for them is over.
     REDIS_CACHE_BUSY = 4,
@@ -138,13 +142,6 @@ impl From<Vec<u8>> for redis_cache_bytes {
 pub struct redis_cache_slice {
     pub data: *const c_char,
     pub len: usize,
-}
-
-impl redis_cache_slice {
-    pub(super) const NONE: Self = Self {
-        data: null(),
-        len: 0,
-    };
 }
 
 impl From<&[u8]> for redis_cache_slice {

@@ -1,0 +1,354 @@
+// redis_cache for C++17: a header-only layer over redis_cache.h, link with -lredis_cache.
+//
+//     rediscache::Cache cache("redis://127.0.0.1:6379/1?prefix=app&ttl=5m");
+//     cache.set("user:7", "Ada", 30s);
+//     std::optional<std::string> user = cache.get("user:7");
+//     std::string page = cache.get_or_set("front", 5min, [] { return render(); });
+//     for (std::string_view key : cache.keys("user:*")) std::cout << key << '\n';
+//
+// Absence is never an error: reads give an optional. Faults are thrown as an Error or one of its
+// children. Functions given to a call may throw: the exception passes through the library as a
+// failure and comes out of the call again. A Cache may be used by any number of threads at once;
+// a Config, Results, Keys or Writer by one at a time. What a call does, and how many round trips
+// it takes, is told in redis_cache.h at the C function of the same name.
+//
+// The namespace is not called redis_cache because that is the client's type in C.
+
+#ifndef REDIS_CACHE_HPP
+#define REDIS_CACHE_HPP
+
+#include "redis_cache/config.hpp"
+#include "redis_cache/errors.hpp"
+#include "redis_cache/values.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace rediscache {
+
+inline const char *version() noexcept { return redis_cache_version(); }
+inline std::uint32_t version_number() noexcept { return redis_cache_version_number(); }
+inline const char *status_name(std::int32_t status) noexcept { return redis_cache_status_name(status); }
+
+/// A client. Moved, not copied; clone() gives another handle of the same one.
+class Cache {
+public:
+    /// From one location or a comma list of them. No network.
+    explicit Cache(const std::string &url) {
+        redis_cache *cache = nullptr;
+        detail::check(redis_cache_open(url.c_str(), &cache));
+        cache_.reset(cache);
+    }
+    /// From a configuration, which may go away afterwards. No network.
+    explicit Cache(const Config &config)
+        : functions_(std::make_shared<std::vector<std::shared_ptr<const void>>>(config.functions_)) {
+        redis_cache *cache = nullptr;
+        detail::check(redis_cache_connect(config.config_.get(), &cache));
+        cache_.reset(cache);
+    }
+    static Cache open(const std::string &url) { return Cache(url); }
+
+    Cache clone() const { return Cache(redis_cache_clone(cache_.get()), functions_); }
+    /// A view whose keys carry another version.
+    Cache with_version(std::uint64_t version) const {
+        return Cache(redis_cache_with_version(cache_.get(), version), functions_);
+    }
+    /// For the functions of redis_cache.h; still owned by this object.
+    const redis_cache *handle() const noexcept { return cache_.get(); }
+
+    void ping() const { detail::check(redis_cache_ping(cache_.get())); }
+    std::string where(std::string_view key) const { return text(redis_cache_where, key); }
+    std::string make_key(std::string_view key) const { return text(redis_cache_make_key, key); }
+
+    // One key.
+
+    std::optional<std::string> get(std::string_view key) const {
+        const auto bytes = get_bytes(key);
+        return bytes ? std::optional<std::string>(bytes->view()) : std::nullopt;
+    }
+    /// Without a copy into a string.
+    std::optional<Bytes> get_bytes(std::string_view key) const {
+        Bytes bytes;
+        if (!detail::found(redis_cache_get(cache_.get(), key.data(), key.size(), bytes.out()))) return {};
+        return bytes;
+    }
+    /// Into memory of the caller: the length of the value. When it is more than `cap`, nothing was
+    /// written.
+    std::optional<std::size_t> get_into(std::string_view key, void *buf, std::size_t cap) const {
+        std::size_t len = 0;
+        const Status status = redis_cache_get_into(cache_.get(), key.data(), key.size(), buf, cap, &len);
+        if (status != REDIS_CACHE_BUFFER_TOO_SMALL && !detail::found(status)) return {};
+        return len;
+    }
+    void set(std::string_view key, std::string_view value, Ttl ttl = default_ttl) const {
+        detail::check(redis_cache_set(cache_.get(), key.data(), key.size(), value.data(), value.size(),
+                                      ttl.milliseconds()));
+    }
+    /// False when there is a value already.
+    bool add(std::string_view key, std::string_view value, Ttl ttl = default_ttl) const {
+        return detail::is_ok(redis_cache_add(cache_.get(), key.data(), key.size(), value.data(),
+                                             value.size(), ttl.milliseconds()),
+                             REDIS_CACHE_EXISTS);
+    }
+    /// `delete` is a word of C++.
+    bool remove(std::string_view key) const {
+        return detail::found(redis_cache_delete(cache_.get(), key.data(), key.size()));
+    }
+    bool has_key(std::string_view key) const {
+        return detail::found(redis_cache_has_key(cache_.get(), key.data(), key.size()));
+    }
+
+    // Integers.
+
+    void set_int(std::string_view key, std::int64_t value, Ttl ttl = default_ttl) const {
+        detail::check(redis_cache_set_int(cache_.get(), key.data(), key.size(), value, ttl.milliseconds()));
+    }
+    std::optional<std::int64_t> get_int(std::string_view key) const {
+        return number<std::int64_t>(redis_cache_get_int, key);
+    }
+    std::optional<std::int64_t> incr(std::string_view key, std::int64_t delta = 1) const {
+        return number<std::int64_t>(redis_cache_incr, key, delta);
+    }
+    std::optional<std::int64_t> decr(std::string_view key, std::int64_t delta = 1) const {
+        return number<std::int64_t>(redis_cache_decr, key, delta);
+    }
+    /// An absent key is created as `initial`, which then is the result.
+    std::int64_t incr_or_create(std::string_view key, std::int64_t delta, std::int64_t initial,
+                                Ttl ttl = default_ttl) const {
+        std::int64_t value = 0;
+        detail::check(redis_cache_incr_or_create(cache_.get(), key.data(), key.size(), delta, initial,
+                                                 ttl.milliseconds(), &value));
+        return value;
+    }
+
+    // Many keys: any range of what converts to string_view, or of pairs of such.
+
+    /// Throws PartialError, with what was found, when some keys could not be asked for.
+    template <class Range = std::initializer_list<std::string_view>>
+    std::vector<std::optional<std::string>> get_many(const Range &keys) const {
+        auto [status, results] = fetch_many(keys);
+        if (status == REDIS_CACHE_PARTIAL) partial(results.values(), results.failures(), 0);
+        return results.values();
+    }
+    /// Without copying values; each item throws its own error.
+    template <class Range = std::initializer_list<std::string_view>>
+    Results get_many_results(const Range &keys) const {
+        return fetch_many(keys).second;
+    }
+    /// Throws PartialError when some entries could not be written.
+    template <class Range = std::initializer_list<std::pair<std::string_view, std::string_view>>>
+    void set_many(const Range &entries, Ttl ttl = default_ttl) const {
+        std::vector<redis_cache_entry> list;
+        for (const auto &[key, value] : entries) list.push_back({detail::slice(key), detail::slice(value)});
+        redis_cache_results *out = nullptr;
+        const Status status =
+            redis_cache_set_many(cache_.get(), list.data(), list.size(), ttl.milliseconds(), &out);
+        const Results results(out);
+        if (status == REDIS_CACHE_PARTIAL) partial({}, results.failures(), 0);
+        detail::check(status);
+    }
+    /// How many there were. Throws PartialError when some keys could not be asked for.
+    template <class Range = std::initializer_list<std::string_view>>
+    std::uint64_t delete_many(const Range &keys) const {
+        const auto list = slices(keys);
+        std::uint64_t deleted = 0;
+        const Status status = redis_cache_delete_many(cache_.get(), list.data(), list.size(), &deleted);
+        if (status == REDIS_CACHE_PARTIAL) partial({}, {}, deleted);
+        detail::check(status);
+        return deleted;
+    }
+
+    // Lifetimes; false when there is no such key.
+
+    bool touch(std::string_view key, Ttl ttl = default_ttl) const {
+        return detail::found(redis_cache_touch(cache_.get(), key.data(), key.size(), ttl.milliseconds()));
+    }
+    bool expire(std::string_view key, Ttl ttl) const {
+        return detail::found(redis_cache_expire(cache_.get(), key.data(), key.size(), ttl.milliseconds()));
+    }
+    template <class Duration>
+    bool expire_at(std::string_view key,
+                   std::chrono::time_point<std::chrono::system_clock, Duration> when) const {
+        const auto ms = std::chrono::ceil<std::chrono::milliseconds>(when.time_since_epoch()).count();
+        return detail::found(redis_cache_expire_at(cache_.get(), key.data(), key.size(), ms));
+    }
+    bool persist(std::string_view key) const {
+        return detail::found(redis_cache_persist(cache_.get(), key.data(), key.size()));
+    }
+    std::optional<Ttl> ttl(std::string_view key) const {
+        const auto ms = number<std::int64_t>(redis_cache_ttl, key);
+        return ms ? std::optional<Ttl>(Ttl::from_milliseconds(*ms)) : std::nullopt;
+    }
+
+    // Groups of keys.
+
+    Swept delete_pattern(std::string_view pattern, const Sweep &sweep = {}) const {
+        return run(sweep, [&](const redis_cache_sweep *bounds, std::uint64_t *deleted) {
+            return redis_cache_delete_pattern(cache_.get(), pattern.data(), pattern.size(), bounds, deleted);
+        });
+    }
+    Swept clear(const Sweep &sweep = {}) const {
+        return run(sweep, [&](const redis_cache_sweep *bounds, std::uint64_t *deleted) {
+            return redis_cache_clear(cache_.get(), bounds, deleted);
+        });
+    }
+    Swept clear_version(std::uint64_t version, const Sweep &sweep = {}) const {
+        return run(sweep, [&](const redis_cache_sweep *bounds, std::uint64_t *deleted) {
+            return redis_cache_clear_version(cache_.get(), version, bounds, deleted);
+        });
+    }
+    void flush_db() const { detail::check(redis_cache_flush_db(cache_.get())); }
+    /// The result may outlive this object.
+    Keys keys(std::string_view pattern = "*") const {
+        redis_cache_keys *keys = nullptr;
+        detail::check(redis_cache_keys_begin(cache_.get(), pattern.data(), pattern.size(), &keys));
+        return Keys(keys, functions_);
+    }
+    std::optional<std::uint64_t> incr_version(std::string_view key, std::int64_t delta = 1) const {
+        return number<std::uint64_t>(redis_cache_incr_version, key, delta);
+    }
+
+    // Computing what is missing.
+
+    /// `compute` returns the value, or takes a Writer & and writes it. What it throws comes out of
+    /// this call; others who waited for it get a CallbackError.
+    template <class Compute>
+    std::string get_or_set(std::string_view key, Ttl ttl, Compute &&compute) const {
+        struct Call {
+            std::remove_reference_t<Compute> *compute;
+            std::exception_ptr thrown;
+        } call{std::addressof(compute), nullptr};
+        const auto called = [](void *user_data, redis_cache_writer *out) -> std::int32_t {
+            auto &under_way = *static_cast<Call *>(user_data);
+            return detail::contain(out, &under_way.thrown, [&] {
+                Writer writer(out);
+                if constexpr (std::is_invocable_v<decltype(*under_way.compute), Writer &>)
+                    (*under_way.compute)(writer);
+                else
+                    writer.append((*under_way.compute)());
+            });
+        };
+        Bytes value;
+        const Status status = redis_cache_get_or_set(cache_.get(), key.data(), key.size(),
+                                                     ttl.milliseconds(), called, &call, value.out());
+        if (status < 0 && call.thrown) std::rethrow_exception(call.thrown);
+        if (status != REDIS_CACHE_STALE) detail::check(status);
+        return value.str();
+    }
+    template <class Compute>
+    std::string get_or_set(std::string_view key, Compute &&compute) const {
+        return get_or_set(key, default_ttl, std::forward<Compute>(compute));
+    }
+
+    // Counters.
+
+    Stats stats() const {
+        Stats stats;
+        detail::check(redis_cache_stats_read(cache_.get(), &stats, sizeof stats));
+        return stats;
+    }
+    void reset_stats() const noexcept { redis_cache_stats_reset(cache_.get()); }
+
+private:
+    Cache(redis_cache *cache, std::shared_ptr<const void> functions)
+        : functions_(std::move(functions)), cache_(cache) {
+        if (!cache_) detail::raise(REDIS_CACHE_ERR_INVALID_ARGUMENT);
+    }
+
+    template <class Function>
+    std::string text(Function function, std::string_view key) const {
+        Bytes bytes;
+        detail::check(function(cache_.get(), key.data(), key.size(), bytes.out()));
+        return bytes.str();
+    }
+
+    template <class Number, class Function, class... Input>
+    std::optional<Number> number(Function function, std::string_view key, Input... input) const {
+        Number value = 0;
+        if (!detail::found(function(cache_.get(), key.data(), key.size(), input..., &value))) return {};
+        return value;
+    }
+
+    template <class Range>
+    static std::vector<redis_cache_slice> slices(const Range &keys) {
+        std::vector<redis_cache_slice> list;
+        for (const auto &key : keys) list.push_back(detail::slice(key));
+        return list;
+    }
+
+    template <class Range>
+    std::pair<Status, Results> fetch_many(const Range &keys) const {
+        const auto list = slices(keys);
+        redis_cache_results *out = nullptr;
+        const Status status = redis_cache_get_many(cache_.get(), list.data(), list.size(), &out);
+        Results results(out);
+        if (status != REDIS_CACHE_PARTIAL) detail::check(status);
+        return {status, std::move(results)};
+    }
+
+    [[noreturn]] static void partial(PartialError::Values values, std::vector<Failure> failures,
+                                     std::uint64_t deleted) {
+        std::string text = "some items of the call failed";
+        if (!failures.empty()) text += ", the first with: " + failures.front().text;
+        throw PartialError(text, std::move(values), std::move(failures), deleted);
+    }
+
+    template <class Function>
+    static Swept run(const Sweep &sweep, Function function) {
+        struct Call {
+            const std::function<bool(const Progress &)> *progress;
+            std::exception_ptr thrown;
+        } call{&sweep.progress, nullptr};
+        Bytes cursor;
+        constexpr auto most = std::numeric_limits<std::uint32_t>::max();
+        const auto time = sweep.time.count();
+
+        redis_cache_sweep bounds{};
+        bounds.size = sizeof bounds;
+        bounds.limit = sweep.limit;
+        bounds.time_ms = time > std::int64_t{most} ? most : static_cast<std::uint32_t>(time < 0 ? 1 : time);
+        bounds.scan_count = sweep.scan_count;
+        bounds.batch = sweep.batch;
+        bounds.dry_run = sweep.dry_run;
+        bounds.cursor = sweep.cursor.c_str();
+        bounds.out_cursor = cursor.out();
+        if (sweep.progress) {
+            bounds.user_data = &call;
+            bounds.progress = [](void *user_data, std::uint64_t scanned, std::uint64_t matched,
+                                 std::uint64_t changed, double fraction) -> std::int32_t {
+                auto &under_way = *static_cast<Call *>(user_data);
+                bool goes_on = false;
+                detail::contain(nullptr, &under_way.thrown, [&] {
+                    goes_on = (*under_way.progress)(Progress{scanned, matched, changed, fraction});
+                });
+                return goes_on ? 0 : 1;
+            };
+        }
+        Swept swept;
+        const Status status = function(&bounds, &swept.deleted);
+        if (call.thrown) std::rethrow_exception(call.thrown);
+        if (status != REDIS_CACHE_STOPPED) detail::check(status);
+        swept.cursor = cursor.str();
+        return swept;
+    }
+
+    // Freed after the handle: the library may call them until then.
+    std::shared_ptr<const void> functions_;
+    std::unique_ptr<redis_cache, detail::Free<redis_cache_free>> cache_;
+};
+
+} // namespace rediscache
+
+#endif // REDIS_CACHE_HPP

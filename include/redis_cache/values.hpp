@@ -1,0 +1,263 @@
+// Part of redis_cache.hpp: what goes into calls and comes out of them: lifetimes, bytes, results,
+// sweeps and keys.
+
+#ifndef REDIS_CACHE_VALUES_HPP
+#define REDIS_CACHE_VALUES_HPP
+
+#include "errors.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace rediscache {
+
+using Stats = redis_cache_stats;
+
+/// How long an entry lives: any std::chrono duration, default_ttl or forever. Fractions of a
+/// millisecond round up; zero and less have passed already.
+class Ttl {
+public:
+    template <class Rep, class Period>
+    constexpr Ttl(std::chrono::duration<Rep, Period> time) : ms_(rounded_up(time)) {}
+
+    static constexpr Ttl from_milliseconds(std::int64_t ms) { return Ttl(ms); }
+    constexpr std::int64_t milliseconds() const noexcept { return ms_; }
+    constexpr bool is_forever() const noexcept { return ms_ == REDIS_CACHE_TTL_FOREVER; }
+    friend constexpr bool operator==(Ttl a, Ttl b) noexcept { return a.ms_ == b.ms_; }
+    friend constexpr bool operator!=(Ttl a, Ttl b) noexcept { return a.ms_ != b.ms_; }
+
+private:
+    constexpr explicit Ttl(std::int64_t ms) : ms_(ms) {}
+
+    template <class Rep, class Period>
+    static constexpr std::int64_t rounded_up(std::chrono::duration<Rep, Period> time) {
+        const long double ms = std::chrono::duration<long double, std::milli>(time).count();
+        if (!(ms > 0)) return 0;
+        if (ms > 1e15L) return REDIS_CACHE_TTL_FOREVER;
+        const auto whole = static_cast<std::int64_t>(ms);
+        return static_cast<long double>(whole) < ms ? whole + 1 : whole;
+    }
+
+    std::int64_t ms_;
+};
+
+/// The lifetime that is configured as the option `ttl`.
+inline constexpr Ttl default_ttl = Ttl::from_milliseconds(REDIS_CACHE_TTL_DEFAULT);
+/// No expiry.
+inline constexpr Ttl forever = Ttl::from_milliseconds(REDIS_CACHE_TTL_FOREVER);
+
+/// Bytes that the library has allocated; a NUL stands behind them.
+class Bytes {
+public:
+    Bytes() noexcept = default;
+    Bytes(Bytes &&other) noexcept : bytes_(std::exchange(other.bytes_, redis_cache_bytes{})) {}
+    Bytes &operator=(Bytes &&other) noexcept {
+        std::swap(bytes_, other.bytes_);
+        return *this;
+    }
+    ~Bytes() { redis_cache_bytes_free(&bytes_); }
+
+    const char *data() const noexcept { return bytes_.data ? bytes_.data : ""; }
+    const char *c_str() const noexcept { return data(); }
+    std::size_t size() const noexcept { return bytes_.len; }
+    bool empty() const noexcept { return bytes_.len == 0; }
+    std::string_view view() const noexcept { return {data(), size()}; }
+    std::string str() const { return std::string(view()); }
+    operator std::string_view() const noexcept { return view(); }
+
+    /// Where a C function may store its result; what was there is freed.
+    redis_cache_bytes *out() noexcept {
+        redis_cache_bytes_free(&bytes_);
+        return &bytes_;
+    }
+
+private:
+    redis_cache_bytes bytes_{};
+};
+
+namespace detail {
+
+inline redis_cache_slice slice(std::string_view text) { return {text.data(), text.size()}; }
+
+inline std::string_view view(redis_cache_slice slice) {
+    return slice.data ? std::string_view(slice.data, slice.len) : std::string_view();
+}
+
+template <auto kFree>
+struct Free {
+    template <class T>
+    void operator()(T *object) const noexcept {
+        kFree(object);
+    }
+};
+
+/// Runs the caller's function where C is above it: no exception may leave.
+template <class Work>
+std::int32_t contain(redis_cache_writer *out, std::exception_ptr *thrown, Work &&work) noexcept {
+    try {
+        try {
+            std::forward<Work>(work)();
+            return 0;
+        } catch (...) {
+            if (thrown) *thrown = std::current_exception();
+            throw;
+        }
+    } catch (const std::exception &fault) {
+        if (out) redis_cache_writer_fail(out, fault.what());
+    } catch (...) {
+        if (out) redis_cache_writer_fail(out, "the function threw what is no std::exception");
+    }
+    return -1;
+}
+
+} // namespace detail
+
+/// What a function that computes a value writes into.
+class Writer {
+public:
+    explicit Writer(redis_cache_writer *out) noexcept : out_(out) {}
+    Writer(const Writer &) = delete;
+    Writer &operator=(const Writer &) = delete;
+
+    Writer &append(std::string_view data) {
+        detail::check(redis_cache_writer_append(out_, data.data(), data.size()));
+        return *this;
+    }
+    /// The value is to live this long, whatever the call that computes it said.
+    Writer &set_ttl(Ttl ttl) {
+        detail::check(redis_cache_writer_set_ttl(out_, ttl.milliseconds()));
+        return *this;
+    }
+
+private:
+    redis_cache_writer *out_;
+};
+
+/// What a multi-key call says about each key, without copying a value.
+class Results {
+public:
+    explicit Results(redis_cache_results *results) noexcept : results_(results) {}
+
+    std::size_t size() const noexcept { return redis_cache_results_len(results_.get()); }
+
+    /// The value of item `index`, which lives as long as the results; throws the item's error.
+    std::optional<std::string_view> at(std::size_t index) const {
+        redis_cache_slice value;
+        if (!detail::found(redis_cache_results_get(results_.get(), index, &value))) return {};
+        return detail::view(value);
+    }
+
+    /// What failed, in the order of the keys.
+    std::vector<Failure> failures() const {
+        std::vector<Failure> failures;
+        for (std::size_t index = 0; index < size(); ++index) {
+            redis_cache_slice value;
+            const Status status = redis_cache_results_get(results_.get(), index, &value);
+            if (status < 0) failures.push_back({index, status, redis_cache_last_error()});
+        }
+        return failures;
+    }
+
+    /// Copies of the values; nothing for what was not found or failed.
+    PartialError::Values values() const {
+        PartialError::Values values(size());
+        for (std::size_t index = 0; index < values.size(); ++index) {
+            redis_cache_slice value;
+            if (redis_cache_results_get(results_.get(), index, &value) == REDIS_CACHE_OK)
+                values[index].emplace(detail::view(value));
+        }
+        return values;
+    }
+
+private:
+    std::unique_ptr<redis_cache_results, detail::Free<redis_cache_results_free>> results_;
+};
+
+/// How far a sweep is.
+struct Progress {
+    std::uint64_t scanned;
+    std::uint64_t matched;
+    std::uint64_t changed;
+    double fraction;
+};
+
+/// Bounds of a sweep; what is left alone means the default.
+struct Sweep {
+    std::uint64_t limit = 0;
+    std::chrono::milliseconds time{0};
+    std::uint32_t scan_count = 0;
+    std::uint32_t batch = 0;
+    bool dry_run = false;
+    /// Hears how far it is; false ends the sweep, and so does an exception.
+    std::function<bool(const Progress &)> progress{};
+    /// Where to go on: the cursor of another sweep of the same keys.
+    std::string cursor{};
+};
+
+/// The end of a sweep.
+struct Swept {
+    std::uint64_t deleted = 0;
+    /// Where to go on when it was ended before it was through; empty otherwise.
+    std::string cursor{};
+    bool stopped() const noexcept { return !cursor.empty(); }
+};
+
+/// An iteration over keys: a range for one pass.
+class Keys {
+public:
+    struct End {};
+
+    class Iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = std::string_view;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const std::string_view *;
+        using reference = const std::string_view &;
+
+        explicit Iterator(Keys *keys) : keys_(keys), key_(keys->next()) {}
+        reference operator*() const { return *key_; }
+        pointer operator->() const { return &*key_; }
+        Iterator &operator++() {
+            key_ = keys_->next();
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const Iterator &at, End) { return !at.key_; }
+        friend bool operator!=(const Iterator &at, End) { return at.key_.has_value(); }
+
+    private:
+        Keys *keys_;
+        std::optional<std::string_view> key_;
+    };
+
+    Keys(redis_cache_keys *keys, std::shared_ptr<const void> functions) noexcept
+        : functions_(std::move(functions)), keys_(keys) {}
+
+    /// The next key, which lives until the one after it is asked for.
+    std::optional<std::string_view> next() {
+        redis_cache_slice key;
+        if (!detail::found(redis_cache_keys_next(keys_.get(), &key))) return {};
+        return detail::view(key);
+    }
+    Iterator begin() { return Iterator(this); }
+    End end() const noexcept { return {}; }
+
+private:
+    std::shared_ptr<const void> functions_;
+    std::unique_ptr<redis_cache_keys, detail::Free<redis_cache_keys_free>> keys_;
+};
+
+} // namespace rediscache
+
+#endif // REDIS_CACHE_VALUES_HPP
