@@ -11,6 +11,10 @@
 
 #include "redis_cache.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Runs one test in a store that holds nothing. */
 void check_run(const char *name, void (*test)(void));
 #define RUN(test) check_run(#test, test)
@@ -57,5 +61,9 @@ bool check_get(const char *file, int line, const redis_cache *cache, const char 
 #define DIRTY_INT 77
 #define CLEAN_BYTES(bytes) CHECK((bytes).data == NULL && (bytes).len == 0)
 #define CLEAN_SLICE(slice) CHECK((slice).data == NULL && (slice).len == 0)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

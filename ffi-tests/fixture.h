@@ -9,6 +9,10 @@
 
 #include "redis_cache.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 void fixture_begin(void); /* reads the environment, takes a database */
 void fixture_empty(void); /* the store holds nothing after this */
 
@@ -49,5 +53,9 @@ void *must_alloc(size_t len);
 __attribute__((format(printf, 1, 2), noreturn))
 #endif
 void fixture_die(const char *format, ...);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

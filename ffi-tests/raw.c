@@ -1,7 +1,6 @@
 /* A minimal RESP2 client; see raw.h. */
 #include "raw.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,23 +75,30 @@ static void read_reply(struct raw *raw)
     }
 }
 
+void raw_call_list(struct raw *raw, va_list arguments)
+{
+    const char *argument;
+    char head[32];
+    va_list again;
+    int count = 0;
+
+    va_copy(again, arguments);
+    while (va_arg(again, const char *) != NULL)
+        count++;
+    va_end(again);
+    send_all(raw, head, (size_t)snprintf(head, sizeof head, "*%d\r\n", count));
+    while ((argument = va_arg(arguments, const char *)) != NULL)
+        send_argument(raw, argument, strlen(argument));
+    read_reply(raw);
+}
+
 void raw_call(struct raw *raw, ...)
 {
     va_list arguments;
-    const char *argument;
-    char head[32];
-    int count = 0;
 
     va_start(arguments, raw);
-    while (va_arg(arguments, const char *) != NULL)
-        count++;
+    raw_call_list(raw, arguments);
     va_end(arguments);
-    send_all(raw, head, (size_t)snprintf(head, sizeof head, "*%d\r\n", count));
-    va_start(arguments, raw);
-    while ((argument = va_arg(arguments, const char *)) != NULL)
-        send_argument(raw, argument, strlen(argument));
-    va_end(arguments);
-    read_reply(raw);
 }
 
 void raw_store(struct raw *raw, const char *command, const char *key, const void *data, size_t len)

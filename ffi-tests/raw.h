@@ -3,6 +3,7 @@
 #ifndef RAW_H
 #define RAW_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,7 @@ void raw_close(struct raw *raw);
 
 /* Sends a command of C strings, ended by NULL, and reads its reply (no arrays). */
 void raw_call(struct raw *raw, ...);
+void raw_call_list(struct raw *raw, va_list arguments);
 /* The same with a last argument that may hold NULs: raw_store(&raw, "SET", key, data, len). */
 void raw_store(struct raw *raw, const char *command, const char *key, const void *data, size_t len);
 int64_t raw_int(const struct raw *raw);

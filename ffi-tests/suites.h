@@ -15,11 +15,13 @@
     SUITE(groups)        \
     SUITE(sweeps)        \
     SUITE(compute)       \
+    SUITE(herd)          \
     SUITE(foreign)       \
     SUITE(stats)         \
     SUITE(threads)       \
     SUITE(fork)          \
     SUITE(faults)        \
+    SUITE(refusals)      \
     SUITE(on_error)      \
     SUITE(restart)
 

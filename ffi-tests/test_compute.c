@@ -1,56 +1,10 @@
-/* get_or_set: what a loader may do, what becomes of its value and of its failure, and that it runs once. */
+/* get_or_set: what a loader may do, what becomes of its value and of its failure. */
 #include "check.h"
 #include "fixture.h"
+#include "load.h"
 #include "suites.h"
 
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-/* What a loader of these tests does, and how often it did. */
-struct load {
-    const redis_cache *cache;
-    const char *text;
-    const char *fault; /* NULL: it succeeds */
-    int64_t ttl_ms;    /* 0: none of its own */
-    int64_t takes_ms;
-    int calls;
-};
-
-static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
-
-static int32_t load(void *user_data, redis_cache_writer *out)
-{
-    struct load *job = user_data;
-
-    pthread_mutex_lock(&counting);
-    job->calls++;
-    pthread_mutex_unlock(&counting);
-    if (job->takes_ms != 0)
-        sleep_ms(job->takes_ms);
-    if (job->fault != NULL) {
-        redis_cache_writer_append(out, S("half a va"));
-        redis_cache_writer_fail(out, job->fault);
-        return 5;
-    }
-    if (job->ttl_ms != 0)
-        STATUS(OK, redis_cache_writer_set_ttl(out, job->ttl_ms));
-    STATUS(OK, redis_cache_writer_append(out, job->text, strlen(job->text)));
-    return 0;
-}
-
-static void check_or_set(int line, const redis_cache *cache, struct load *job, int64_t ttl_ms, const char *want)
-{
-    redis_cache_bytes bytes = DIRTY_BYTES;
-    int status = (int)redis_cache_get_or_set(cache, S("key"), ttl_ms, load, job, &bytes);
-
-    if (check_status(__FILE__, line, "get_or_set", status, REDIS_CACHE_OK)) {
-        check_data(__FILE__, line, bytes.data, bytes.len, want, strlen(want));
-        check_int(__FILE__, line, "the NUL behind it", bytes.data[bytes.len], 0);
-    }
-    redis_cache_bytes_free(&bytes);
-}
-#define OR_SET(cache, job, ttl_ms, want) check_or_set(__LINE__, cache, job, ttl_ms, want)
 
 static int64_t ttl_of(const redis_cache *cache)
 {
@@ -263,120 +217,6 @@ static void a_loader_that_asks_for_its_own_key_gets_an_error(void)
     redis_cache_free(cache);
 }
 
-static void load_together(int index, void *shared)
-{
-    struct load *job = shared;
-    redis_cache_bytes bytes = DIRTY_BYTES;
-
-    (void)index;
-    if (job->fault == NULL) {
-        OR_SET(job->cache, job, 50000, job->text);
-    } else {
-        STATUS(ERR_CALLBACK, redis_cache_get_or_set(job->cache, S("key"), 50000, load, job, &bytes));
-        SAYS(job->fault);
-        CLEAN_BYTES(bytes);
-    }
-}
-
-static void ten_threads_on_a_cold_key_load_once(void)
-{
-    redis_cache *cache = open_cache(NULL);
-    struct load job = { 0 };
-
-    job.cache = cache;
-    job.text = "loaded once";
-    job.takes_ms = 150;
-    on_threads(10, load_together, &job);
-    INT(1, job.calls);
-    redis_cache_free(cache);
-}
-
-static void ten_threads_share_a_failure(void)
-{
-    redis_cache *cache = open_cache(NULL);
-    struct load job = { 0 };
-
-    job.cache = cache;
-    job.fault = "it failed for all of you";
-    job.takes_ms = 150;
-    on_threads(10, load_together, &job);
-    CHECK(job.calls < 10);
-    job.fault = NULL;
-    job.text = "loaded";
-    OR_SET(cache, &job, 50000, "loaded");
-    redis_cache_free(cache);
-}
-
-static void load_apart(int index, void *shared)
-{
-    struct load *job = shared;
-    redis_cache_bytes bytes = DIRTY_BYTES;
-    char key = (char)('a' + index);
-
-    STATUS(OK, redis_cache_get_or_set(job->cache, &key, 1, 50000, load, job, &bytes));
-    redis_cache_bytes_free(&bytes);
-}
-
-static void loads_of_different_keys_do_not_wait_for_each_other(void)
-{
-    redis_cache *cache = open_cache("max_connections=3");
-    struct load job = { 0 };
-    int64_t begun = now_ms();
-
-    job.cache = cache;
-    job.text = "loaded";
-    job.takes_ms = 200;
-    on_threads(10, load_apart, &job);
-    INT(10, job.calls);
-    CHECK(now_ms() - begun < 1000 + slack_ms());
-    redis_cache_free(cache);
-}
-
-static void wait_or_go(int index, void *shared)
-{
-    struct load *job = shared, own = *job;
-    redis_cache_bytes bytes = DIRTY_BYTES;
-    redis_cache_status status;
-    int64_t begun;
-
-    if (index == 0) {
-        OR_SET(job->cache, job, 50000, "slow");
-        return;
-    }
-    sleep_ms(150); /* the other one loads now */
-    own.text = "quick";
-    own.takes_ms = 0;
-    begun = now_ms();
-    status = redis_cache_get_or_set(job->cache, S("key"), 50000, load, &own, &bytes);
-    CHECK(now_ms() - begun < 100 + slack_ms());
-    if (own.ttl_ms != 0) {
-        STATUS(BUSY, status);
-        CLEAN_BYTES(bytes);
-    } else if (STATUS(OK, status)) {
-        DATA("quick", 5, bytes.data, bytes.len);
-    }
-    redis_cache_bytes_free(&bytes);
-}
-
-static void the_wait_for_another_loader_ends(void)
-{
-    struct load job = { 0 };
-    redis_cache *busy = open_cache("wait=100ms&on_wait_timeout=busy&prefix=b");
-    redis_cache *compute = open_cache("wait=100ms&on_wait_timeout=compute&prefix=c");
-
-    job.text = "slow";
-    job.takes_ms = 700 + 2 * slack_ms();
-    job.cache = busy;
-    job.ttl_ms = 50000; /* marks the run that says BUSY */
-    on_threads(2, wait_or_go, &job);
-    job.cache = compute;
-    job.ttl_ms = 0;
-    on_threads(2, wait_or_go, &job);
-    GETS(compute, "key", "slow");
-    redis_cache_free(busy);
-    redis_cache_free(compute);
-}
-
 void suite_compute(void)
 {
     RUN(a_miss_loads_and_a_hit_does_not);
@@ -387,8 +227,4 @@ void suite_compute(void)
     RUN(a_loader_that_fails_is_an_error_with_its_text);
     RUN(a_loader_may_use_the_cache);
     RUN(a_loader_that_asks_for_its_own_key_gets_an_error);
-    RUN(ten_threads_on_a_cold_key_load_once);
-    RUN(ten_threads_share_a_failure);
-    RUN(loads_of_different_keys_do_not_wait_for_each_other);
-    RUN(the_wait_for_another_loader_ends);
 }

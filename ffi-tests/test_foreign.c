@@ -230,7 +230,7 @@ static void placeholders_negative_and_soft_expired_entries_are_no_values(void)
     begin("prefix=n");
     store_leased("n:1:placeholder", 2, 0, "");
     check_no_value("placeholder");
-    store_leased("n:1:negative", 2 | 4, (uint64_t)unix_now_ms() + 60000, "");
+    store_leased("n:1:negative", 1 | 2 | 4, (uint64_t)unix_now_ms() + 60000, "");
     check_no_value("negative");
     store_leased("n:1:soft", 3, (uint64_t)unix_now_ms() - 1000, "old");
     check_no_value("soft");
