@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis_cache::{Cache, ErrorKind, Expiry, Ttl};
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::Fixture;
 use crate::common::{fault, kind};
 
 behaviour! {
@@ -49,9 +49,16 @@ fn counters_are_exact_over_all_64_bits(at: &Fixture) {
     let cache = at.cache();
     let step = |start: i64, delta: i64, sum: i64| {
         cache.set_int("n", start, Expiry::Default).unwrap();
-        assert_eq!(cache.incr("n", delta).unwrap(), Some(sum), "{start} + {delta}");
+        assert_eq!(
+            cache.incr("n", delta).unwrap(),
+            Some(sum),
+            "{start} + {delta}"
+        );
         assert_eq!(cache.get_int("n").unwrap(), Some(sum));
-        assert_eq!(cache.incr_or_create("n", 0, 1, Expiry::Default).unwrap(), sum);
+        assert_eq!(
+            cache.incr_or_create("n", 0, 1, Expiry::Default).unwrap(),
+            sum
+        );
     };
     // Doubles, which are Lua's numbers, are exact only to 2^53.
     step(1 << 53, 1, (1 << 53) + 1);
@@ -67,16 +74,33 @@ fn counters_are_exact_over_all_64_bits(at: &Fixture) {
     step(i64::MAX, 0, i64::MAX);
     cache.set_int("n", -1, Expiry::Default).unwrap();
     assert_eq!(cache.decr("n", i64::MAX).unwrap(), Some(i64::MIN));
-    assert_eq!(cache.incr_or_create("fresh", 1, i64::MIN, Expiry::Default).unwrap(), i64::MIN);
-    assert_eq!(cache.incr_or_create("fresh", i64::MAX, 0, Expiry::Default).unwrap(), -1);
+    assert_eq!(
+        cache
+            .incr_or_create("fresh", 1, i64::MIN, Expiry::Default)
+            .unwrap(),
+        i64::MIN
+    );
+    assert_eq!(
+        cache
+            .incr_or_create("fresh", i64::MAX, 0, Expiry::Default)
+            .unwrap(),
+        -1
+    );
 }
 
 fn an_overflow_is_a_wrong_type_and_changes_nothing(at: &Fixture) {
     let cache = at.cache();
     for (start, delta) in [(i64::MAX, 1), (1, i64::MAX), (i64::MIN, -1), (-1, i64::MIN)] {
         cache.set_int("n", start, Expiry::Default).unwrap();
-        assert_eq!(kind(cache.incr("n", delta)), ErrorKind::WrongType, "{start} + {delta}");
-        assert_eq!(kind(cache.incr_or_create("n", delta, 0, Expiry::Default)), ErrorKind::WrongType);
+        assert_eq!(
+            kind(cache.incr("n", delta)),
+            ErrorKind::WrongType,
+            "{start} + {delta}"
+        );
+        assert_eq!(
+            kind(cache.incr_or_create("n", delta, 0, Expiry::Default)),
+            ErrorKind::WrongType
+        );
         assert_eq!(cache.get_int("n").unwrap(), Some(start));
     }
     cache.set_int("n", i64::MIN, Expiry::Default).unwrap();
@@ -100,7 +124,10 @@ fn decr_by_the_least_number_is_an_invalid_argument(at: &Fixture) {
     let error = fault(cache.decr("n", i64::MIN));
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     assert_eq!(cache.get_int("n").unwrap(), Some(-5));
-    assert_eq!(kind(cache.decr("absent", i64::MIN)), ErrorKind::InvalidArgument);
+    assert_eq!(
+        kind(cache.decr("absent", i64::MIN)),
+        ErrorKind::InvalidArgument
+    );
 }
 
 fn text_is_no_counter_and_is_left_alone(at: &Fixture) {
@@ -118,14 +145,22 @@ fn text_is_no_counter_and_is_left_alone(at: &Fixture) {
         }
     }
     assert_eq!(cache.get::<String>("text").unwrap().as_deref(), Some("5"));
-    assert_eq!(cache.get_bytes("bytes").unwrap().as_deref(), Some(&b"5"[..]));
+    assert_eq!(
+        cache.get_bytes("bytes").unwrap().as_deref(),
+        Some(&b"5"[..])
+    );
     assert_eq!(cache.get_bytes("empty").unwrap().as_deref(), Some(&b""[..]));
 }
 
 #[track_caller]
 fn assert_about_a_minute(cache: &Cache, key: &str) {
-    let Some(Ttl::Remaining(left)) = cache.ttl(key).unwrap() else { panic!("{key} lost its lifetime") };
-    assert!(left <= Duration::from_secs(60) && left > Duration::from_secs(45), "{left:?}");
+    let Some(Ttl::Remaining(left)) = cache.ttl(key).unwrap() else {
+        panic!("{key} lost its lifetime")
+    };
+    assert!(
+        left <= Duration::from_secs(60) && left > Duration::from_secs(45),
+        "{left:?}"
+    );
 }
 
 fn counting_keeps_the_lifetime(at: &Fixture) {
@@ -141,22 +176,39 @@ fn counting_keeps_the_lifetime(at: &Fixture) {
 
 fn incr_or_create_starts_at_the_initial_value(at: &Fixture) {
     let cache = at.cache();
-    assert_eq!(cache.incr_or_create("n", 3, 100, Expiry::Default).unwrap(), 100);
-    assert_eq!(cache.incr_or_create("n", 3, 100, Expiry::Default).unwrap(), 103);
-    assert_eq!(cache.incr_or_create("n", -200, 100, Expiry::Default).unwrap(), -97);
+    assert_eq!(
+        cache.incr_or_create("n", 3, 100, Expiry::Default).unwrap(),
+        100
+    );
+    assert_eq!(
+        cache.incr_or_create("n", 3, 100, Expiry::Default).unwrap(),
+        103
+    );
+    assert_eq!(
+        cache
+            .incr_or_create("n", -200, 100, Expiry::Default)
+            .unwrap(),
+        -97
+    );
     assert_eq!(cache.get_int("n").unwrap(), Some(-97));
 }
 
 fn incr_or_create_gives_a_lifetime_only_when_it_creates(at: &Fixture) {
     let cache = at.cache();
-    cache.incr_or_create("n", 1, 1, Duration::from_secs(60)).unwrap();
+    cache
+        .incr_or_create("n", 1, 1, Duration::from_secs(60))
+        .unwrap();
     assert_about_a_minute(&cache, "n");
     cache.incr_or_create("n", 1, 1, Expiry::Never).unwrap();
     assert_about_a_minute(&cache, "n");
     cache.incr_or_create("n", 1, 1, Duration::ZERO).unwrap();
     assert_about_a_minute(&cache, "n");
-    cache.incr_or_create("for ever", 1, 1, Expiry::Never).unwrap();
-    cache.incr_or_create("for ever", 1, 1, Duration::from_secs(60)).unwrap();
+    cache
+        .incr_or_create("for ever", 1, 1, Expiry::Never)
+        .unwrap();
+    cache
+        .incr_or_create("for ever", 1, 1, Duration::from_secs(60))
+        .unwrap();
     assert_eq!(cache.ttl("for ever").unwrap(), Some(Ttl::Forever));
 }
 
@@ -165,9 +217,18 @@ fn sixteen_threads_count_to_the_exact_sum(at: &Fixture) {
     cache.set_int("n", 0, Expiry::Default).unwrap();
     let mut seen: Vec<i64> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..16)
-            .map(|_| scope.spawn(|| (0..100).map(|_| cache.incr("n", 1).unwrap().unwrap()).collect::<Vec<_>>()))
+            .map(|_| {
+                scope.spawn(|| {
+                    (0..100)
+                        .map(|_| cache.incr("n", 1).unwrap().unwrap())
+                        .collect::<Vec<_>>()
+                })
+            })
             .collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
     });
     assert_eq!(cache.get_int("n").unwrap(), Some(1600));
     seen.sort_unstable();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use redis_cache::{Cache, Expiry};
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::Fixture;
 
 behaviour! {
     stores: [
@@ -30,7 +30,8 @@ behaviour! {
 
 fn listed(cache: &Cache, pattern: &str) -> BTreeSet<String> {
     let keys = cache.keys(pattern).unwrap();
-    keys.map(|key| String::from_utf8(key.unwrap()).unwrap()).collect()
+    keys.map(|key| String::from_utf8(key.unwrap()).unwrap())
+        .collect()
 }
 
 fn names(names: &[&str]) -> BTreeSet<String> {
@@ -46,21 +47,39 @@ fn fill(cache: &Cache, keys: &[&str]) {
 fn keys_yields_what_the_caller_named(at: &Fixture) {
     let cache = at.cache();
     fill(&cache, &["a", "b:c", "d e", "f:1:g", ":", "1"]);
-    assert_eq!(listed(&cache, "*"), names(&["a", "b:c", "d e", "f:1:g", ":", "1"]));
+    assert_eq!(
+        listed(&cache, "*"),
+        names(&["a", "b:c", "d e", "f:1:g", ":", "1"])
+    );
     assert_eq!(listed(&cache, "*:*"), names(&["b:c", "f:1:g", ":"]));
 }
 
 fn a_pattern_is_a_glob_over_the_callers_keys(at: &Fixture) {
     let cache = at.cache();
-    fill(&cache, &["user:1", "user:2", "user:10", "user:*", "users", "user:a-b", "user:]", "user:\\"]);
-    assert_eq!(listed(&cache, "user:?"), names(&["user:1", "user:2", "user:*", "user:]", "user:\\"]));
+    fill(
+        &cache,
+        &[
+            "user:1", "user:2", "user:10", "user:*", "users", "user:a-b", "user:]", "user:\\",
+        ],
+    );
+    assert_eq!(
+        listed(&cache, "user:?"),
+        names(&["user:1", "user:2", "user:*", "user:]", "user:\\"])
+    );
     assert_eq!(listed(&cache, "user:[12]"), names(&["user:1", "user:2"]));
     assert_eq!(listed(&cache, "user:[0-1]*"), names(&["user:1", "user:10"]));
-    assert_eq!(listed(&cache, "user:[^12]"), names(&["user:*", "user:]", "user:\\"]));
+    assert_eq!(
+        listed(&cache, "user:[^12]"),
+        names(&["user:*", "user:]", "user:\\"])
+    );
     assert_eq!(listed(&cache, "user:\\*"), names(&["user:*"]));
     assert_eq!(listed(&cache, "user:\\\\"), names(&["user:\\"]));
     assert_eq!(listed(&cache, "user:1"), names(&["user:1"]));
-    assert_eq!(listed(&cache, "ser:1"), names(&[]), "a pattern begins at the key's beginning");
+    assert_eq!(
+        listed(&cache, "ser:1"),
+        names(&[]),
+        "a pattern begins at the key's beginning"
+    );
     assert_eq!(listed(&cache, "USER:1"), names(&[]));
     assert_eq!(listed(&cache, "*1*"), names(&["user:1", "user:10"]));
     assert_eq!(listed(&cache, ""), names(&[]));
@@ -86,14 +105,22 @@ fn a_pattern_stays_within_its_version(at: &Fixture) {
     assert_eq!(second.delete_pattern("*").unwrap(), 2);
     assert_eq!(cache.delete_pattern("a").unwrap(), 1);
     assert_eq!(listed(&cache, "*"), names(&["b"]));
-    assert_eq!(listed(&tenth, "*"), names(&["a"]), "version 1 is not a prefix of version 10");
+    assert_eq!(
+        listed(&tenth, "*"),
+        names(&["a"]),
+        "version 1 is not a prefix of version 10"
+    );
 }
 
 /// Guards against defect 11 of the ancestor: the prefix `app*` deletes `appXX:1:k` there.
 fn glob_characters_in_the_prefix_are_plain_text(at: &Fixture) {
     let with_prefix = |ending: &str| {
         let prefix = format!("{}{ending}", at.space());
-        at.bare_config().set("prefix", &prefix).unwrap().connect().unwrap()
+        at.bare_config()
+            .set("prefix", &prefix)
+            .unwrap()
+            .connect()
+            .unwrap()
     };
     for (special, similar) in [
         ("*", "XX"),
@@ -109,12 +136,20 @@ fn glob_characters_in_the_prefix_are_plain_text(at: &Fixture) {
         let (cache, neighbour) = (with_prefix(special), with_prefix(similar));
         fill(&cache, &["mine", "mine too"]);
         fill(&neighbour, &["theirs"]);
-        assert_eq!(listed(&cache, "*"), names(&["mine", "mine too"]), "prefix {special}");
+        assert_eq!(
+            listed(&cache, "*"),
+            names(&["mine", "mine too"]),
+            "prefix {special}"
+        );
         assert_eq!(cache.delete_pattern("mine").unwrap(), 1, "prefix {special}");
         assert_eq!(cache.clear().unwrap(), 1, "prefix {special}");
         fill(&cache, &["again"]);
         assert_eq!(cache.clear_version(1).unwrap(), 1, "prefix {special}");
-        assert_eq!(listed(&neighbour, "*"), names(&["theirs"]), "prefix {special} reached {similar}");
+        assert_eq!(
+            listed(&neighbour, "*"),
+            names(&["theirs"]),
+            "prefix {special} reached {similar}"
+        );
         neighbour.clear().unwrap();
     }
 }
@@ -135,7 +170,13 @@ fn binary_keys_are_listed_and_matched(at: &Fixture) {
 /// Guards against defect 12 of the ancestor: `clear()` flushes the whole database there.
 fn clear_removes_all_versions_of_this_cache_and_nothing_else(at: &Fixture) {
     let cache = at.cache();
-    let prefixed = |prefix: String| at.bare_config().set("prefix", &prefix).unwrap().connect().unwrap();
+    let prefixed = |prefix: String| {
+        at.bare_config()
+            .set("prefix", &prefix)
+            .unwrap()
+            .connect()
+            .unwrap()
+    };
     let neighbours = [
         prefixed(format!("{}2", at.space())),
         prefixed(format!("x{}", at.space())),
@@ -175,12 +216,23 @@ fn clear_version_removes_one_version(at: &Fixture) {
     assert_eq!(cache.clear_version(2).unwrap(), 0);
     assert_eq!(listed(&cache, "*"), names(&["a"]));
     assert_eq!(listed(&cache.version(22), "*"), names(&["a"]));
-    assert_eq!(cache.version(22).clear_version(1).unwrap(), 1, "whatever the view's own version");
+    assert_eq!(
+        cache.version(22).clear_version(1).unwrap(),
+        1,
+        "whatever the view's own version"
+    );
 }
 
 fn flush_db_removes_what_others_stored_too(at: &Fixture) {
     let at = at.alone();
-    let (cache, other) = (at.cache(), at.bare_config().set("prefix", "other").unwrap().connect().unwrap());
+    let (cache, other) = (
+        at.cache(),
+        at.bare_config()
+            .set("prefix", "other")
+            .unwrap()
+            .connect()
+            .unwrap(),
+    );
     fill(&cache, &["a"]);
     fill(&other, &["b"]);
     cache.flush_db().unwrap();
@@ -202,7 +254,10 @@ fn the_cache_can_be_used_while_keys_are_listed(at: &Fixture) {
     let mut seen = BTreeSet::new();
     for key in cache.keys("*").unwrap() {
         let key = key.unwrap();
-        assert!(cache.get::<String>(&key).unwrap().is_some(), "the listing holds no connection");
+        assert!(
+            cache.get::<String>(&key).unwrap().is_some(),
+            "the listing holds no connection"
+        );
         seen.insert(key);
     }
     assert_eq!(seen.len(), 3);
@@ -215,7 +270,9 @@ fn the_cache_can_be_used_while_keys_are_listed(at: &Fixture) {
 fn thousands_of_keys_are_listed_and_removed(at: &Fixture) {
     let cache = at.cache();
     let keys: Vec<String> = (0..3500).map(|index| format!("k{index}")).collect();
-    cache.set_many_bytes(keys.iter().map(|key| (key, key)), Expiry::Default).unwrap();
+    cache
+        .set_many_bytes(keys.iter().map(|key| (key, key)), Expiry::Default)
+        .unwrap();
     assert_eq!(listed(&cache, "*").len(), 3500);
     assert_eq!(cache.delete_pattern("k1*").unwrap(), 1111);
     assert_eq!(cache.clear().unwrap(), 3500 - 1111);
@@ -233,7 +290,11 @@ fn clear_touches_no_keys_of_other_programs(at: &Fixture) {
     ];
     let mut raw = at.server().raw();
     for key in &foreign {
-        redis::cmd("SET").arg(key).arg("theirs").exec(&mut raw).unwrap();
+        redis::cmd("SET")
+            .arg(key)
+            .arg("theirs")
+            .exec(&mut raw)
+            .unwrap();
     }
     assert_eq!(cache.clear().unwrap(), 1);
     for key in &foreign {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis_cache::{Cache, ErrorKind, Expiry, Progress};
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::{Backend, Fixture};
 use crate::common::kind;
 
 behaviour! {
@@ -57,7 +57,7 @@ fn a_dry_run_counts_and_changes_nothing(at: &Fixture) {
     assert_eq!(swept.cursor, None);
     assert_eq!(left(&cache), MANY);
     assert_eq!(cache.stats().deletes, 0);
-    if at.backend != crate::common::fixture::Backend::Memory {
+    if at.backend != Backend::Memory {
         assert_eq!(at.server().calls("unlink") + at.server().calls("del"), 0);
     }
 }
@@ -68,7 +68,11 @@ fn a_limited_sweep_resumes_until_each_key_went_once(at: &Fixture) {
     let (mut changed, mut rounds, mut cursor) = (0, 0, None::<String>);
     loop {
         let sweep = cache.sweep("k*").limit(250).scan_count(100);
-        let sweep = if let Some(cursor) = &cursor { sweep.resume(cursor) } else { sweep };
+        let sweep = if let Some(cursor) = &cursor {
+            sweep.resume(cursor)
+        } else {
+            sweep
+        };
         let swept = sweep.delete().unwrap();
         assert!(swept.changed <= 250, "{swept:?}");
         changed += swept.changed;
@@ -88,12 +92,22 @@ fn a_sweep_out_of_time_resumes_until_each_key_went_once(at: &Fixture) {
     let cache = at.cache();
     fill(&cache);
     let bounded = |cache: &Cache, cursor: Option<&str>| {
-        let sweep = cache.sweep("k*").time(Duration::from_nanos(1)).scan_count(50);
-        let sweep = if let Some(cursor) = cursor { sweep.resume(cursor) } else { sweep };
+        let sweep = cache
+            .sweep("k*")
+            .time(Duration::from_nanos(1))
+            .scan_count(50);
+        let sweep = if let Some(cursor) = cursor {
+            sweep.resume(cursor)
+        } else {
+            sweep
+        };
         sweep.delete().unwrap()
     };
     let first = bounded(&cache, None);
-    assert!(first.changed < MANY && first.cursor.is_some(), "a nanosecond was enough: {first:?}");
+    assert!(
+        first.changed < MANY && first.cursor.is_some(),
+        "a nanosecond was enough: {first:?}"
+    );
     let (mut changed, mut cursor) = (first.changed, first.cursor);
     // Each step looks at fifty keys or so; other tests' keys may be among them.
     for _ in 0..100_000 {
@@ -117,10 +131,20 @@ fn progress_is_told_and_grows(at: &Fixture) {
     let told = told.into_inner();
     assert!(told.len() >= 3, "told {} times", told.len());
     for pair in told.windows(2) {
-        assert!(pair[0].scanned <= pair[1].scanned && pair[0].matched <= pair[1].matched, "{pair:?}");
-        assert!(pair[0].changed <= pair[1].changed && pair[0].fraction <= pair[1].fraction, "{pair:?}");
+        assert!(
+            pair[0].scanned <= pair[1].scanned && pair[0].matched <= pair[1].matched,
+            "{pair:?}"
+        );
+        assert!(
+            pair[0].changed <= pair[1].changed && pair[0].fraction <= pair[1].fraction,
+            "{pair:?}"
+        );
     }
-    assert!(told.iter().all(|progress| (0.0..=1.0).contains(&progress.fraction)), "{told:?}");
+    assert!(
+        told.iter()
+            .all(|progress| (0.0..=1.0).contains(&progress.fraction)),
+        "{told:?}"
+    );
     let last = told.last().unwrap();
     assert_eq!((last.matched, last.changed), (swept.matched, swept.changed));
 }
@@ -129,7 +153,12 @@ fn progress_can_stop_a_sweep_and_it_resumes(at: &Fixture) {
     let cache = at.cache();
     fill(&cache);
     let stop_at_once = |_| ControlFlow::Break(());
-    let first = cache.sweep("k*").scan_count(100).progress(stop_at_once).delete().unwrap();
+    let first = cache
+        .sweep("k*")
+        .scan_count(100)
+        .progress(stop_at_once)
+        .delete()
+        .unwrap();
     let cursor = first.cursor.as_deref().unwrap();
     assert!(first.changed < MANY, "{first:?}");
     assert_eq!(left(&cache), MANY - first.changed);
@@ -158,7 +187,10 @@ fn sweeps_of_all_and_of_a_version_have_the_same_bounds(at: &Fixture) {
     assert_eq!(one.changed, 10);
     assert!(one.cursor.is_some());
     assert_eq!(left(&cache), MANY, "the other version is whole");
-    assert_eq!(cache.sweep_version(2).delete().unwrap().changed, MANY + 1 - 10);
+    assert_eq!(
+        cache.sweep_version(2).delete().unwrap().changed,
+        MANY + 1 - 10
+    );
     assert_eq!(cache.sweep_all().delete().unwrap().changed, MANY + 1);
 }
 
@@ -166,7 +198,11 @@ fn a_cursor_that_is_none_is_refused(at: &Fixture) {
     let cache = at.cache();
     cache.set("k1", &1, Expiry::Default).unwrap();
     for cursor in ["", "nonsense", "-1", "99999999999999999999999"] {
-        assert_eq!(kind(cache.sweep("k*").resume(cursor).delete()), ErrorKind::InvalidArgument, "{cursor:?}");
+        assert_eq!(
+            kind(cache.sweep("k*").resume(cursor).delete()),
+            ErrorKind::InvalidArgument,
+            "{cursor:?}"
+        );
     }
     assert!(cache.has_key("k1").unwrap());
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use redis_cache::{Cache, Expiry, Ttl};
 
 use crate::common::eventually;
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::Fixture;
 
 behaviour! {
     stores: [
@@ -40,7 +40,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn assert_left(cache: &Cache, key: &str, lifetime: Duration) {
     match cache.ttl(key).unwrap() {
         Some(Ttl::Remaining(left)) => {
-            assert!(left <= lifetime && left + Duration::from_secs(8) > lifetime, "{left:?} of {lifetime:?}");
+            assert!(
+                left <= lifetime && left + Duration::from_secs(8) > lifetime,
+                "{left:?} of {lifetime:?}"
+            );
         }
         other => panic!("{other:?} instead of {lifetime:?}"),
     }
@@ -57,7 +60,9 @@ fn the_default_lifetime_is_300_seconds(at: &Fixture) {
     cache.add("add", &1, Expiry::Default).unwrap();
     cache.set_int("int", 1, Expiry::Default).unwrap();
     cache.set_bytes("bytes", b"1", Expiry::Default).unwrap();
-    cache.incr_or_create("counter", 1, 1, Expiry::Default).unwrap();
+    cache
+        .incr_or_create("counter", 1, 1, Expiry::Default)
+        .unwrap();
     for key in ["set", "add", "int", "bytes", "counter"] {
         assert_left(&cache, key, Duration::from_secs(300));
     }
@@ -72,7 +77,10 @@ fn the_ttl_option_is_the_default_lifetime(at: &Fixture) {
     assert_eq!(lasting.ttl("k").unwrap(), Some(Ttl::Forever));
     let fleeting = at.cache_with(&[("ttl", "0s")]);
     fleeting.set("k", &1, Expiry::Default).unwrap();
-    assert!(!fleeting.has_key("k").unwrap(), "a default of 0s means expired");
+    assert!(
+        !fleeting.has_key("k").unwrap(),
+        "a default of 0s means expired"
+    );
     fleeting.set("k", &1, MINUTE).unwrap();
     assert_left(&fleeting, "k", MINUTE);
 }
@@ -101,7 +109,10 @@ fn a_huge_duration_is_for_ever(at: &Fixture) {
     let bound = Duration::from_millis(1_000_000_000_000_000);
     cache.set("just below", &1, bound).unwrap();
     assert_left(&cache, "just below", bound);
-    for (key, lifetime) in [("above", bound + Duration::from_millis(1)), ("most", Duration::MAX)] {
+    for (key, lifetime) in [
+        ("above", bound + Duration::from_millis(1)),
+        ("most", Duration::MAX),
+    ] {
         cache.set(key, &1, lifetime).unwrap();
         assert_eq!(cache.ttl(key).unwrap(), Some(Ttl::Forever), "{key}");
         cache.set(key, &1, MINUTE).unwrap();
@@ -113,14 +124,18 @@ fn a_huge_duration_is_for_ever(at: &Fixture) {
 /// Guards against defect 3 of the ancestor: 0.9 s is cut to 0 there, and deletes.
 fn a_fraction_of_a_millisecond_is_not_cut_to_nothing(at: &Fixture) {
     let cache = at.cache();
-    cache.set("k", &1, Duration::from_micros(59_999_100)).unwrap();
+    cache
+        .set("k", &1, Duration::from_micros(59_999_100))
+        .unwrap();
     assert_left(&cache, "k", MINUTE);
     cache.set("k", &1, Duration::from_millis(4900)).unwrap();
     assert!(cache.has_key("k").unwrap());
     // One millisecond: whether it is still seen is the machine's affair; that it ends is not.
     cache.set("brief", &1, Duration::from_nanos(1)).unwrap();
     assert!(cache.expire("k", Duration::from_nanos(1)).unwrap());
-    eventually("the end of a millisecond", || !cache.has_key("brief").unwrap() && !cache.has_key("k").unwrap());
+    eventually("the end of a millisecond", || {
+        !cache.has_key("brief").unwrap() && !cache.has_key("k").unwrap()
+    });
 }
 
 fn an_entry_ends_with_its_lifetime(at: &Fixture) {
@@ -128,9 +143,18 @@ fn an_entry_ends_with_its_lifetime(at: &Fixture) {
     let started = Instant::now();
     cache.set("k", "brief", Duration::from_millis(80)).unwrap();
     cache.set("beside", "lasting", MINUTE).unwrap();
-    eventually("the end of 80 ms", || cache.get::<String>("k").unwrap().is_none());
-    assert!(started.elapsed() >= Duration::from_millis(79), "gone after {:?}", started.elapsed());
-    assert_eq!(cache.get::<String>("beside").unwrap().as_deref(), Some("lasting"));
+    eventually("the end of 80 ms", || {
+        cache.get::<String>("k").unwrap().is_none()
+    });
+    assert!(
+        started.elapsed() >= Duration::from_millis(79),
+        "gone after {:?}",
+        started.elapsed()
+    );
+    assert_eq!(
+        cache.get::<String>("beside").unwrap().as_deref(),
+        Some("lasting")
+    );
 }
 
 /// Guards against defect 3 of the ancestor: a negative timeout keeps the old value there.
@@ -145,14 +169,19 @@ fn setting_an_expired_value_removes_the_key(at: &Fixture) {
     cache.set_int("k", 2, Duration::ZERO).unwrap();
     assert!(!cache.has_key("k").unwrap());
     cache.set_bytes("k", b"1", MINUTE).unwrap();
-    cache.set_many_bytes([("k", b"2"), ("absent", b"3")], Duration::ZERO).unwrap();
+    cache
+        .set_many_bytes([("k", b"2"), ("absent", b"3")], Duration::ZERO)
+        .unwrap();
     assert!(!cache.has_key("k").unwrap() && !cache.has_key("absent").unwrap());
 }
 
 /// Guards against defect 3 of the ancestor: `add` with 0 deletes an existing value there, and says True.
 fn adding_an_expired_value_stores_nothing_and_removes_nothing(at: &Fixture) {
     let cache = at.cache();
-    assert!(cache.add("k", &1, Duration::ZERO).unwrap(), "on a missing key it says added");
+    assert!(
+        cache.add("k", &1, Duration::ZERO).unwrap(),
+        "on a missing key it says added"
+    );
     assert!(!cache.has_key("k").unwrap());
     cache.set("k", "first", MINUTE).unwrap();
     assert!(!cache.add("k", "second", Duration::ZERO).unwrap());
@@ -192,7 +221,10 @@ fn touch_keeps_the_value(at: &Fixture) {
         assert!(cache.expire(key, 2 * MINUTE).unwrap());
         assert_left(&cache, key, 2 * MINUTE);
     }
-    assert_eq!(cache.get::<String>("text").unwrap().as_deref(), Some("value"));
+    assert_eq!(
+        cache.get::<String>("text").unwrap().as_deref(),
+        Some("value")
+    );
     assert_eq!(cache.get_int("int").unwrap(), Some(5));
 }
 
@@ -202,7 +234,10 @@ fn persist_says_whether_the_key_exists(at: &Fixture) {
     assert!(cache.persist("k").unwrap());
     assert_eq!(cache.ttl("k").unwrap(), Some(Ttl::Forever));
     assert!(cache.persist("k").unwrap(), "also when it had no expiry");
-    assert!(cache.touch("k", Expiry::Never).unwrap(), "also when it had no expiry");
+    assert!(
+        cache.touch("k", Expiry::Never).unwrap(),
+        "also when it had no expiry"
+    );
     assert!(cache.touch("k", None).unwrap());
     assert!(!cache.persist("absent").unwrap());
     assert!(!cache.touch("absent", Expiry::Never).unwrap());
@@ -215,7 +250,11 @@ fn expire_at_takes_unix_milliseconds(at: &Fixture) {
     assert!(cache.expire_at("k", unix_ms_in(10 * MINUTE)).unwrap());
     assert_left(&cache, "k", 10 * MINUTE);
     assert!(!cache.expire_at("absent", unix_ms_in(MINUTE)).unwrap());
-    assert!(cache.expire_at("k", unix_ms_in(Duration::from_millis(50))).unwrap());
+    assert!(
+        cache
+            .expire_at("k", unix_ms_in(Duration::from_millis(50)))
+            .unwrap()
+    );
     eventually("the moment", || !cache.has_key("k").unwrap());
 }
 
@@ -245,7 +284,10 @@ fn expire_at_has_no_sentinels(at: &Fixture) {
 
 fn a_dead_entry_is_gone_for_every_operation(at: &Fixture) {
     let cache = at.cache();
-    let keys = ["get", "int", "has", "ttl", "incr", "touch", "persist", "version", "delete", "add", "create", "keys"];
+    let keys = [
+        "get", "int", "has", "ttl", "incr", "touch", "persist", "version", "delete", "add",
+        "create", "keys",
+    ];
     for key in keys {
         cache.set(key, &1, Duration::from_millis(30)).unwrap();
     }
@@ -272,11 +314,20 @@ fn ttl_jitter_spreads_and_never_prolongs(at: &Fixture) {
     for index in 0..40 {
         let key = format!("k{index}");
         cache.set(&key, &1, Duration::from_secs(1000)).unwrap();
-        let Some(Ttl::Remaining(left)) = cache.ttl(&key).unwrap() else { panic!("no lifetime") };
-        assert!(left <= Duration::from_secs(1000) && left >= Duration::from_secs(490), "{left:?}");
+        let Some(Ttl::Remaining(left)) = cache.ttl(&key).unwrap() else {
+            panic!("no lifetime")
+        };
+        assert!(
+            left <= Duration::from_secs(1000) && left >= Duration::from_secs(490),
+            "{left:?}"
+        );
         lifetimes.push(left);
     }
-    let spread = lifetimes.iter().max().unwrap().saturating_sub(*lifetimes.iter().min().unwrap());
+    let spread = lifetimes
+        .iter()
+        .max()
+        .unwrap()
+        .saturating_sub(*lifetimes.iter().min().unwrap());
     // Forty uniform draws out of 500 s lie within 50 s of each other once in 10^38 runs.
     assert!(spread > Duration::from_secs(50), "{spread:?}");
     cache.set("for ever", &1, Expiry::Never).unwrap();
@@ -286,11 +337,19 @@ fn ttl_jitter_spreads_and_never_prolongs(at: &Fixture) {
 fn the_server_sees_milliseconds(at: &Fixture) {
     let cache = at.cache();
     cache.set("k", &1, Duration::from_millis(60_007)).unwrap();
-    assert!((50_000..=60_007).contains(&at.pttl("k")), "{}", at.pttl("k"));
+    assert!(
+        (50_000..=60_007).contains(&at.pttl("k")),
+        "{}",
+        at.pttl("k")
+    );
     cache.set("k", &1, Expiry::Never).unwrap();
     assert_eq!(at.pttl("k"), -1);
     cache.expire("k", Duration::from_millis(60_007)).unwrap();
-    assert!((50_000..=60_007).contains(&at.pttl("k")), "{}", at.pttl("k"));
+    assert!(
+        (50_000..=60_007).contains(&at.pttl("k")),
+        "{}",
+        at.pttl("k")
+    );
     cache.persist("k").unwrap();
     assert_eq!(at.pttl("k"), -1);
 }

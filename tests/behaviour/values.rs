@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis_cache::{ErrorKind, Expiry};
 use serde::{Deserialize, Serialize};
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::Fixture;
 use crate::common::{fault, kind};
 
 behaviour! {
@@ -113,16 +113,26 @@ fn bytes_come_back_as_they_went(at: &Fixture) {
 fn values_of_every_length_around_the_buffers_come_back_whole(at: &Fixture) {
     let cache = at.cache();
     let near = |size: usize| size - 40..size + 10;
-    let lengths = (0..70).chain(near(8 << 10)).chain(near(16 << 10)).chain(near(32 << 10)).chain([1 << 20, 9_000_001]);
+    let lengths = (0..70)
+        .chain(near(8 << 10))
+        .chain(near(16 << 10))
+        .chain(near(32 << 10))
+        .chain([1 << 20, 9_000_001]);
     for length in lengths {
         let value: Vec<u8> = (0..length).map(|index| (index * 7 % 251) as u8).collect();
         cache.set_bytes("k", &value, Expiry::Default).unwrap();
         // assert!, so that a failure does not print the value.
-        assert!(cache.get_bytes("k").unwrap().unwrap() == value, "get_bytes of {length} bytes");
+        assert!(
+            cache.get_bytes("k").unwrap().unwrap() == value,
+            "get_bytes of {length} bytes"
+        );
         let mut buffer = vec![0; length];
         assert_eq!(cache.get_into("k", &mut buffer).unwrap(), Some(length));
         assert!(buffer == value, "get_into of {length} bytes");
-        assert!(cache.get_many_bytes(["k"]).unwrap() == [Some(value)], "get_many of {length} bytes");
+        assert!(
+            cache.get_many_bytes(["k"]).unwrap() == [Some(value)],
+            "get_many of {length} bytes"
+        );
     }
 }
 
@@ -157,29 +167,54 @@ fn typed_values_come_back_as_they_went(at: &Fixture) {
         Duration: Duration::from_nanos(1),
     }
     cache.set("k", "borrowed text", Expiry::Default).unwrap();
-    assert_eq!(cache.get::<String>("k").unwrap().as_deref(), Some("borrowed text"));
+    assert_eq!(
+        cache.get::<String>("k").unwrap().as_deref(),
+        Some("borrowed text")
+    );
     cache.set("k", &[1_u16, 2][..], Expiry::Default).unwrap();
     assert_eq!(cache.get::<Vec<u16>>("k").unwrap(), Some(vec![1, 2]));
 }
 
 fn integers_come_back_in_every_form(at: &Fixture) {
     let cache = at.cache();
-    for number in [0, 1, -1, 9, 10, -10, 1 << 53, (1 << 53) + 1, i64::MAX, i64::MIN, i64::MIN + 1] {
+    for number in [
+        0,
+        1,
+        -1,
+        9,
+        10,
+        -10,
+        1 << 53,
+        (1 << 53) + 1,
+        i64::MAX,
+        i64::MIN,
+        i64::MIN + 1,
+    ] {
         cache.set("typed", &number, Expiry::Default).unwrap();
         cache.set_int("int", number, Expiry::Default).unwrap();
         for key in ["typed", "int"] {
             assert_eq!(cache.get::<i64>(key).unwrap(), Some(number));
             assert_eq!(cache.get_int(key).unwrap(), Some(number));
-            assert_eq!(cache.get_bytes(key).unwrap(), Some(number.to_string().into_bytes()));
+            assert_eq!(
+                cache.get_bytes(key).unwrap(),
+                Some(number.to_string().into_bytes())
+            );
             assert_eq!(cache.get_many::<i64>([key]).unwrap(), [Some(number)]);
         }
     }
     cache.set("k", &u64::MAX, Expiry::Default).unwrap();
     assert_eq!(cache.get::<u64>("k").unwrap(), Some(u64::MAX));
-    assert_eq!(cache.get_bytes("k").unwrap().as_deref(), Some(&b"18446744073709551615"[..]));
+    assert_eq!(
+        cache.get_bytes("k").unwrap().as_deref(),
+        Some(&b"18446744073709551615"[..])
+    );
     cache.set("k", &-7_i8, Expiry::Default).unwrap();
     assert_eq!(cache.get::<i8>("k").unwrap(), Some(-7));
-    assert_eq!(cache.get::<i32>("k").unwrap(), Some(-7), "digits have no width");
+    assert_eq!(
+        cache.get::<i32>("k").unwrap(),
+        Some(-7),
+        "digits have no width"
+    );
 }
 
 fn a_newtype_of_an_integer_is_an_integer(at: &Fixture) {
@@ -217,14 +252,21 @@ fn a_cached_none_is_a_value_and_not_a_miss(at: &Fixture) {
     assert!(!cache.add("k", &Some("x"), Expiry::Default).unwrap());
     cache.set("unit", &(), Expiry::Default).unwrap();
     assert_eq!(cache.get::<()>("unit").unwrap(), Some(()));
-    assert_eq!(cache.get_many::<()>(["unit", "absent"]).unwrap(), [Some(()), None]);
+    assert_eq!(
+        cache.get_many::<()>(["unit", "absent"]).unwrap(),
+        [Some(()), None]
+    );
 }
 
 fn get_int_of_anything_but_an_integer_is_a_wrong_type(at: &Fixture) {
     let cache = at.cache();
-    cache.set_bytes("digits behind a header", b"12", Expiry::Default).unwrap();
+    cache
+        .set_bytes("digits behind a header", b"12", Expiry::Default)
+        .unwrap();
     cache.set("text", "12_3\n", Expiry::Default).unwrap();
-    cache.set("too large", &(i64::MAX as u64 + 1), Expiry::Default).unwrap();
+    cache
+        .set("too large", &(i64::MAX as u64 + 1), Expiry::Default)
+        .unwrap();
     for key in ["digits behind a header", "text", "too large"] {
         assert_eq!(kind(cache.get_int(key)), ErrorKind::WrongType, "{key}");
     }
@@ -235,7 +277,11 @@ fn an_integer_that_does_not_fit_its_type_is_a_decode_fault(at: &Fixture) {
     let strict = at.cache_with(&[("on_decode_error", "error")]);
     strict.set("k", &300, Expiry::Default).unwrap();
     assert_eq!(kind(strict.get::<u8>("k")), ErrorKind::Decode);
-    assert_eq!(at.cache().get::<u8>("k").unwrap(), None, "a miss by default");
+    assert_eq!(
+        at.cache().get::<u8>("k").unwrap(),
+        None,
+        "a miss by default"
+    );
     strict.set("k", &-1, Expiry::Default).unwrap();
     assert_eq!(kind(strict.get::<u64>("k")), ErrorKind::Decode);
     assert_eq!(strict.get::<i8>("k").unwrap(), Some(-1));
@@ -248,11 +294,21 @@ fn a_value_of_another_type_is_a_miss_unless_asked_for_an_error(at: &Fixture) {
     assert_eq!(lenient.stats().decode_errors, 1);
     let error = fault(strict.get::<User>("k"));
     assert_eq!(error.kind(), ErrorKind::Decode);
-    assert!(!error.to_string().contains("just text"), "a value in an error: {error}");
+    assert!(
+        !error.to_string().contains("just text"),
+        "a value in an error: {error}"
+    );
     assert_eq!(lenient.get_many::<User>(["k"]).unwrap(), [None]);
     let partial = strict.get_many::<User>(["k"]).unwrap_err();
-    assert_eq!(partial.items[0].as_ref().unwrap_err().kind(), ErrorKind::Decode);
-    assert_eq!(strict.get::<String>("k").unwrap().as_deref(), Some("just text"), "it is still there");
+    assert_eq!(
+        partial.items[0].as_ref().unwrap_err().kind(),
+        ErrorKind::Decode
+    );
+    assert_eq!(
+        strict.get::<String>("k").unwrap().as_deref(),
+        Some("just text"),
+        "it is still there"
+    );
 }
 
 fn get_into_fills_exactly_and_leaves_a_small_buffer_alone(at: &Fixture) {
@@ -264,12 +320,18 @@ fn get_into_fills_exactly_and_leaves_a_small_buffer_alone(at: &Fixture) {
             let mut buffer = vec![0xAA; value.len() + spare];
             assert_eq!(cache.get_into("k", &mut buffer).unwrap(), Some(value.len()));
             assert!(buffer.starts_with(value));
-            assert!(buffer[value.len()..].iter().all(|byte| *byte == 0xAA), "wrote behind the value");
+            assert!(
+                buffer[value.len()..].iter().all(|byte| *byte == 0xAA),
+                "wrote behind the value"
+            );
         }
         for room in [0, 1, value.len() - 1] {
             let mut buffer = vec![0xAA; room];
             assert_eq!(cache.get_into("k", &mut buffer).unwrap(), Some(value.len()));
-            assert!(buffer.iter().all(|byte| *byte == 0xAA), "a buffer of {room} bytes was written to");
+            assert!(
+                buffer.iter().all(|byte| *byte == 0xAA),
+                "a buffer of {room} bytes was written to"
+            );
         }
     }
     cache.set_bytes("k", b"", Expiry::Default).unwrap();
@@ -296,14 +358,27 @@ fn add_stores_only_what_is_not_there(at: &Fixture) {
     assert!(!cache.add("k", "second", Expiry::Never).unwrap());
     assert!(!cache.add_bytes("k", b"third", Expiry::Never).unwrap());
     assert_eq!(cache.get::<String>("k").unwrap().as_deref(), Some("first"));
-    assert_ne!(cache.ttl("k").unwrap(), Some(redis_cache::Ttl::Forever), "the lifetime is left alone too");
+    assert_ne!(
+        cache.ttl("k").unwrap(),
+        Some(redis_cache::Ttl::Forever),
+        "the lifetime is left alone too"
+    );
     assert!(cache.delete("k").unwrap());
     assert!(cache.add_bytes("k", b"fourth", Expiry::Default).unwrap());
-    assert_eq!(cache.get_bytes("k").unwrap().as_deref(), Some(&b"fourth"[..]));
+    assert_eq!(
+        cache.get_bytes("k").unwrap().as_deref(),
+        Some(&b"fourth"[..])
+    );
     cache.set_int("n", 0, Expiry::Default).unwrap();
-    assert!(!cache.add("n", &1, Expiry::Default).unwrap(), "a zero is something");
+    assert!(
+        !cache.add("n", &1, Expiry::Default).unwrap(),
+        "a zero is something"
+    );
     cache.set_bytes("empty", b"", Expiry::Default).unwrap();
-    assert!(!cache.add("empty", &1, Expiry::Default).unwrap(), "an empty value is something");
+    assert!(
+        !cache.add("empty", &1, Expiry::Default).unwrap(),
+        "an empty value is something"
+    );
 }
 
 fn delete_says_whether_there_was_something(at: &Fixture) {
@@ -320,10 +395,20 @@ fn a_value_above_max_value_is_refused_and_not_stored(at: &Fixture) {
     let error = fault(cache.set_bytes("k", &[b'y'; 1100], Expiry::Default));
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("max_value"), "{error}");
-    assert_eq!(kind(cache.add_bytes("new", &[b'y'; 1100], Expiry::Default)), ErrorKind::InvalidArgument);
-    assert_eq!(kind(cache.set("new", &"y".repeat(1100), Expiry::Default)), ErrorKind::InvalidArgument);
+    assert_eq!(
+        kind(cache.add_bytes("new", &[b'y'; 1100], Expiry::Default)),
+        ErrorKind::InvalidArgument
+    );
+    assert_eq!(
+        kind(cache.set("new", &"y".repeat(1100), Expiry::Default)),
+        ErrorKind::InvalidArgument
+    );
     assert!(!cache.has_key("new").unwrap());
-    assert_eq!(cache.get_bytes("k").unwrap(), Some(vec![b'x'; 900]), "what was there stays");
+    assert_eq!(
+        cache.get_bytes("k").unwrap(),
+        Some(vec![b'x'; 900]),
+        "what was there stays"
+    );
 }
 
 fn caches_of_one_store_see_each_other(at: &Fixture) {

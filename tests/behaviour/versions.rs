@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use redis_cache::{ErrorKind, Expiry, Ttl};
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::Fixture;
 use crate::common::kind;
 
 behaviour! {
@@ -36,7 +36,10 @@ fn a_view_sees_its_own_version_only(at: &Fixture) {
     second.set("k", "two", Expiry::Default).unwrap();
     assert_eq!(cache.get::<String>("k").unwrap().as_deref(), Some("one"));
     assert_eq!(second.get::<String>("k").unwrap().as_deref(), Some("two"));
-    assert_eq!(second.version(1).get::<String>("k").unwrap().as_deref(), Some("one"));
+    assert_eq!(
+        second.version(1).get::<String>("k").unwrap().as_deref(),
+        Some("one")
+    );
     assert!(second.delete("k").unwrap());
     assert!(cache.has_key("k").unwrap());
     let last = cache.version(u64::MAX);
@@ -58,9 +61,15 @@ fn incr_version_moves_the_value(at: &Fixture) {
     cache.set("k", "value", Expiry::Default).unwrap();
     assert_eq!(cache.incr_version("k", 1).unwrap(), Some(2));
     assert_eq!(cache.get::<String>("k").unwrap(), None);
-    assert_eq!(cache.version(2).get::<String>("k").unwrap().as_deref(), Some("value"));
+    assert_eq!(
+        cache.version(2).get::<String>("k").unwrap().as_deref(),
+        Some("value")
+    );
     assert_eq!(cache.version(2).incr_version("k", 40).unwrap(), Some(42));
-    assert_eq!(cache.version(42).get::<String>("k").unwrap().as_deref(), Some("value"));
+    assert_eq!(
+        cache.version(42).get::<String>("k").unwrap().as_deref(),
+        Some("value")
+    );
     assert_eq!(cache.current_version(), 1, "the view stays where it is");
 }
 
@@ -69,7 +78,10 @@ fn decr_version_moves_it_back(at: &Fixture) {
     cache.set("k", "value", Expiry::Default).unwrap();
     assert_eq!(cache.decr_version("k", 2).unwrap(), Some(3));
     assert_eq!(cache.version(3).incr_version("k", -3).unwrap(), Some(0));
-    assert_eq!(cache.version(0).get::<String>("k").unwrap().as_deref(), Some("value"));
+    assert_eq!(
+        cache.version(0).get::<String>("k").unwrap().as_deref(),
+        Some("value")
+    );
     assert_eq!(cache.version(0).decr_version("k", -1).unwrap(), Some(1));
 }
 
@@ -79,9 +91,17 @@ fn incr_version_keeps_the_lifetime(at: &Fixture) {
     cache.set("for ever", "value", Expiry::Never).unwrap();
     cache.incr_version("k", 1).unwrap();
     cache.incr_version("for ever", 1).unwrap();
-    let Some(Ttl::Remaining(left)) = cache.version(2).ttl("k").unwrap() else { panic!("the lifetime is lost") };
-    assert!(left <= Duration::from_secs(100) && left > Duration::from_secs(85), "{left:?}");
-    assert_eq!(cache.version(2).ttl("for ever").unwrap(), Some(Ttl::Forever));
+    let Some(Ttl::Remaining(left)) = cache.version(2).ttl("k").unwrap() else {
+        panic!("the lifetime is lost")
+    };
+    assert!(
+        left <= Duration::from_secs(100) && left > Duration::from_secs(85),
+        "{left:?}"
+    );
+    assert_eq!(
+        cache.version(2).ttl("for ever").unwrap(),
+        Some(Ttl::Forever)
+    );
 }
 
 fn incr_version_replaces_what_is_there(at: &Fixture) {
@@ -91,7 +111,11 @@ fn incr_version_replaces_what_is_there(at: &Fixture) {
     second.set("k", "old", Duration::from_secs(5)).unwrap();
     assert_eq!(cache.incr_version("k", 1).unwrap(), Some(2));
     assert_eq!(second.get::<String>("k").unwrap().as_deref(), Some("new"));
-    assert_eq!(second.ttl("k").unwrap(), Some(Ttl::Forever), "not the lifetime of the old one");
+    assert_eq!(
+        second.ttl("k").unwrap(),
+        Some(Ttl::Forever),
+        "not the lifetime of the old one"
+    );
     assert!(!cache.has_key("k").unwrap());
 }
 
@@ -100,24 +124,39 @@ fn incr_version_of_a_missing_key_is_none(at: &Fixture) {
     cache.version(2).set("k", "there", Expiry::Default).unwrap();
     assert_eq!(cache.incr_version("k", 1).unwrap(), None);
     assert_eq!(cache.decr_version("k", 1).unwrap(), None);
-    assert_eq!(cache.version(2).get::<String>("k").unwrap().as_deref(), Some("there"), "nothing was replaced");
+    assert_eq!(
+        cache.version(2).get::<String>("k").unwrap().as_deref(),
+        Some("there"),
+        "nothing was replaced"
+    );
 }
 
 fn a_version_cannot_leave_its_range(at: &Fixture) {
     let cache = at.cache();
     cache.set("k", "value", Expiry::Default).unwrap();
     for delta in [-2, i64::MIN] {
-        assert_eq!(kind(cache.incr_version("k", delta)), ErrorKind::InvalidArgument, "{delta}");
+        assert_eq!(
+            kind(cache.incr_version("k", delta)),
+            ErrorKind::InvalidArgument,
+            "{delta}"
+        );
     }
     for delta in [2, i64::MAX] {
-        assert_eq!(kind(cache.decr_version("k", delta)), ErrorKind::InvalidArgument, "{delta}");
+        assert_eq!(
+            kind(cache.decr_version("k", delta)),
+            ErrorKind::InvalidArgument,
+            "{delta}"
+        );
     }
     assert_eq!(cache.get::<String>("k").unwrap().as_deref(), Some("value"));
     let last = cache.version(u64::MAX);
     last.set("k", "last", Expiry::Default).unwrap();
     assert_eq!(kind(last.incr_version("k", 1)), ErrorKind::InvalidArgument);
     assert_eq!(last.get::<String>("k").unwrap().as_deref(), Some("last"));
-    assert_eq!(last.incr_version("k", i64::MIN).unwrap(), Some(u64::MAX - (1 << 63)));
+    assert_eq!(
+        last.incr_version("k", i64::MIN).unwrap(),
+        Some(u64::MAX - (1 << 63))
+    );
 }
 
 fn a_version_that_does_not_change_leaves_the_entry_alone(at: &Fixture) {
@@ -141,32 +180,48 @@ fn integers_and_large_values_move_too(at: &Fixture) {
     let second = cache.version(2);
     assert_eq!(second.get_int("int").unwrap(), Some(i64::MIN));
     assert!(second.get_bytes("large").unwrap().unwrap() == large);
-    assert_eq!(second.get_bytes("empty").unwrap().as_deref(), Some(&b""[..]));
+    assert_eq!(
+        second.get_bytes("empty").unwrap().as_deref(),
+        Some(&b""[..])
+    );
 }
 
 /// Guards against defect 2 of the ancestor: 184 of 200 keys are lost there.
 fn two_hundred_moves_lose_nothing(at: &Fixture) {
     let cache = at.cache();
     for index in 0..200 {
-        cache.set(format!("k{index}"), &index, Expiry::Default).unwrap();
+        cache
+            .set(format!("k{index}"), &index, Expiry::Default)
+            .unwrap();
     }
     for index in 0..200 {
         assert_eq!(cache.incr_version(format!("k{index}"), 1).unwrap(), Some(2));
     }
-    let moved = cache.version(2).get_many::<i32>((0..200).map(|index| format!("k{index}"))).unwrap();
+    let moved = cache
+        .version(2)
+        .get_many::<i32>((0..200).map(|index| format!("k{index}")))
+        .unwrap();
     assert!(moved.into_iter().eq((0..200).map(Some)));
     assert_eq!(cache.keys("*").unwrap().count(), 0);
 }
 
 fn the_lifetime_moves_to_the_millisecond(at: &Fixture) {
     let cache = at.cache();
-    cache.set("k", "value", Duration::from_millis(100_000)).unwrap();
+    cache
+        .set("k", "value", Duration::from_millis(100_000))
+        .unwrap();
     let pttl = |version: u64| -> i64 {
         let mut raw = at.server().raw();
-        redis::cmd("PTTL").arg(format!("{}:{version}:k", at.space())).query(&mut raw).unwrap()
+        redis::cmd("PTTL")
+            .arg(format!("{}:{version}:k", at.space()))
+            .query(&mut raw)
+            .unwrap()
     };
     let (started, before) = (Instant::now(), pttl(1));
     assert_eq!(cache.incr_version("k", 1).unwrap(), Some(2));
     let (after, took) = (pttl(2), started.elapsed().as_millis() as i64);
-    assert!(after <= before && before - after <= took + 2, "{before} became {after} within {took} ms");
+    assert!(
+        after <= before && before - after <= took + 2,
+        "{before} became {after} within {took} ms"
+    );
 }

@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(crate) enum Fate {
     Drip(Duration),
     /// Executed; the whole reply comes late.
     Late(Duration),
+    /// Executed; after a pause the connection is reset without a reply.
+    LateReset(Duration),
     /// Not executed; this is the answer.
     Answer(Vec<u8>),
     /// Executed and answered, with this behind the reply.
@@ -49,6 +51,7 @@ type Rule = Box<dyn FnMut(&[Vec<u8>]) -> Fate + Send>;
 struct Plan {
     rule: Mutex<Rule>,
     door: Mutex<Door>,
+    callers: AtomicUsize,
     over: AtomicBool,
 }
 
@@ -69,15 +72,29 @@ impl FaultServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its number").port();
         let rule: Mutex<Rule> = Mutex::new(Box::new(|_: &[Vec<u8>]| Fate::Pass));
-        let plan = Arc::new(Plan { rule, door: Mutex::new(Door::Open), over: AtomicBool::new(false) });
+        let (door, callers, over) = (
+            Mutex::new(Door::Open),
+            AtomicUsize::new(0),
+            AtomicBool::new(false),
+        );
+        let plan = Arc::new(Plan {
+            rule,
+            door,
+            callers,
+            over,
+        });
         let (shared, socket) = (Arc::clone(&plan), behind.socket());
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 if shared.over.load(Ordering::SeqCst) {
                     return;
                 }
-                let (Ok(client), plan, socket) = (client, Arc::clone(&shared), socket.clone()) else { continue };
+                let (Ok(client), plan, socket) = (client, Arc::clone(&shared), socket.clone())
+                else {
+                    continue;
+                };
                 // An error here is one side hanging up: what these tests are about.
+                plan.callers.fetch_add(1, Ordering::SeqCst);
                 let door = *locked(&plan.door);
                 std::thread::spawn(move || match door {
                     Door::Open => serve(&client, UnixStream::connect(socket)?, &plan),
@@ -111,19 +128,34 @@ impl FaultServer {
 
     /// This fate for every command of that name.
     pub(crate) fn always(&self, name: &'static str, fate: Fate) {
-        self.judge(move |command| if command[0] == name.as_bytes() { fate.clone() } else { Fate::Pass });
+        self.judge(move |command| {
+            if command[0] == name.as_bytes() {
+                fate.clone()
+            } else {
+                Fate::Pass
+            }
+        });
     }
 
     /// This fate for the next command of that name.
     pub(crate) fn once(&self, name: &'static str, fate: Fate) {
         let mut left = Some(fate);
         self.judge(move |command| {
-            if command[0] == name.as_bytes() { left.take().unwrap_or(Fate::Pass) } else { Fate::Pass }
+            if command[0] == name.as_bytes() {
+                left.take().unwrap_or(Fate::Pass)
+            } else {
+                Fate::Pass
+            }
         });
     }
 
     pub(crate) fn door(&self, door: Door) {
         *locked(&self.plan.door) = door;
+    }
+
+    /// How many connections were made so far.
+    pub(crate) fn callers(&self) -> usize {
+        self.plan.callers.load(Ordering::SeqCst)
     }
 
     /// Sound again.
@@ -159,7 +191,7 @@ fn serve(client: &TcpStream, server: UnixStream, plan: &Plan) -> io::Result<()> 
             Fate::Pass | Fate::Answer(_) => (&*client).write_all(&reply)?,
             Fate::Reset(length) => {
                 (&*client).write_all(part(length))?;
-                return socket2::SockRef::from(client).set_linger(Some(Duration::ZERO));
+                return reset(client);
             }
             Fate::Close(length) => return (&*client).write_all(part(length)),
             Fate::Stall(length) => {
@@ -176,9 +208,18 @@ fn serve(client: &TcpStream, server: UnixStream, plan: &Plan) -> io::Result<()> 
                 std::thread::sleep(pause);
                 (&*client).write_all(&reply)?;
             }
+            Fate::LateReset(pause) => {
+                std::thread::sleep(pause);
+                return reset(client);
+            }
             Fate::Extra(more) => (&*client).write_all(&[reply, more].concat())?,
         }
     }
+}
+
+/// Lets the closing that follows be a reset.
+fn reset(client: &TcpStream) -> io::Result<()> {
+    socket2::SockRef::from(client).set_linger(Some(Duration::ZERO))
 }
 
 fn swallow(client: &TcpStream) -> io::Result<()> {
@@ -187,7 +228,8 @@ fn swallow(client: &TcpStream) -> io::Result<()> {
 
 fn be_http(client: &TcpStream) -> io::Result<()> {
     let _ = (&*client).read(&mut [0; 1024])?;
-    (&*client).write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    (&*client)
+        .write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
 /// One command: its words, the first in capitals, and its bytes.
@@ -224,7 +266,10 @@ fn read_reply(from: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<()> {
 fn read_line(from: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<Vec<u8>> {
     let start = bytes.len();
     from.read_until(b'\n', bytes)?;
-    bytes[start..].strip_suffix(b"\r\n").map(<[u8]>::to_vec).ok_or(io::ErrorKind::UnexpectedEof.into())
+    bytes[start..]
+        .strip_suffix(b"\r\n")
+        .map(<[u8]>::to_vec)
+        .ok_or(io::ErrorKind::UnexpectedEof.into())
 }
 
 fn read_block(from: &mut impl BufRead, length: usize, bytes: &mut Vec<u8>) -> io::Result<Vec<u8>> {
@@ -235,9 +280,14 @@ fn read_block(from: &mut impl BufRead, length: usize, bytes: &mut Vec<u8>) -> io
 }
 
 fn number(line: &[u8]) -> usize {
-    std::str::from_utf8(&line[1..]).ok().and_then(|digits| digits.parse().ok()).expect("a length in RESP")
+    std::str::from_utf8(&line[1..])
+        .ok()
+        .and_then(|digits| digits.parse().ok())
+        .expect("a length in RESP")
 }
 
 fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }

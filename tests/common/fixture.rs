@@ -33,20 +33,30 @@ impl Fixture {
     /// On the server that other tests use as well.
     pub(crate) fn new(backend: Backend) -> Fixture {
         let server = (backend != Backend::Memory).then(Server::shared);
-        Fixture { backend, space: unique_name(), server }
+        Fixture {
+            backend,
+            space: unique_name(),
+            server,
+        }
     }
 
     /// The same kind of store, for this test alone.
     pub(crate) fn alone(&self) -> Fixture {
         let server = (self.backend != Backend::Memory).then(|| Arc::new(Server::start()));
-        Fixture { backend: self.backend, space: unique_name(), server }
+        Fixture {
+            backend: self.backend,
+            space: unique_name(),
+            server,
+        }
     }
 
     /// A configuration with the location and nothing else: the prefix is empty.
     pub(crate) fn bare_config(&self) -> Config {
         let config = Config::new();
         let Some(server) = &self.server else {
-            return config.server(&format!("memory://{}", self.space)).expect("a location");
+            return config
+                .server(&format!("memory://{}", self.space))
+                .expect("a location");
         };
         let at = |url: String| Config::new().server(&url).expect("a location");
         match self.backend {
@@ -66,9 +76,16 @@ impl Fixture {
 
     /// A configuration whose keys are this test's own. The budget is wide: these tests are not about time.
     pub(crate) fn config(&self) -> Config {
-        let config = self.bare_config().set("prefix", &self.space).expect("a prefix");
+        let config = self
+            .bare_config()
+            .set("prefix", &self.space)
+            .expect("a prefix");
         let config = config.set("timeout", "20s").expect("an option");
-        config.set("pool_timeout", "20s").expect("an option").set("connect_timeout", "20s").expect("an option")
+        config
+            .set("pool_timeout", "20s")
+            .expect("an option")
+            .set("connect_timeout", "20s")
+            .expect("an option")
     }
 
     pub(crate) fn cache(&self) -> Cache {
@@ -77,7 +94,9 @@ impl Fixture {
 
     pub(crate) fn cache_with(&self, options: &[(&str, &str)]) -> Cache {
         let config = options.iter().fold(self.config(), |config, (name, value)| {
-            config.set(name, value).unwrap_or_else(|error| panic!("{name}={value}: {error}"))
+            config
+                .set(name, value)
+                .unwrap_or_else(|error| panic!("{name}={value}: {error}"))
         });
         config.connect().expect("a cache")
     }
@@ -99,55 +118,46 @@ impl Fixture {
     /// Puts bytes under a key behind the library's back.
     pub(crate) fn plant(&self, key: &str, bytes: &[u8]) {
         let mut raw = self.server().raw();
-        redis::cmd("SET").arg(self.wire_key(key)).arg(bytes).exec(&mut raw).expect("SET");
+        redis::cmd("SET")
+            .arg(self.wire_key(key))
+            .arg(bytes)
+            .exec(&mut raw)
+            .expect("SET");
     }
 
     /// Makes the key a list, which no operation of a cache can use.
     pub(crate) fn plant_list(&self, key: &str) {
         let mut raw = self.server().raw();
-        redis::cmd("RPUSH").arg(self.wire_key(key)).arg("item").exec(&mut raw).expect("RPUSH");
+        redis::cmd("RPUSH")
+            .arg(self.wire_key(key))
+            .arg("item")
+            .exec(&mut raw)
+            .expect("RPUSH");
     }
 
     /// The bytes that stand under a key.
     pub(crate) fn stored(&self, key: &str) -> Option<Vec<u8>> {
-        redis::cmd("GET").arg(self.wire_key(key)).query(&mut self.server().raw()).expect("GET")
+        redis::cmd("GET")
+            .arg(self.wire_key(key))
+            .query(&mut self.server().raw())
+            .expect("GET")
     }
 
     /// Milliseconds left, as Redis says it: -1 for ever, -2 no such key.
     pub(crate) fn pttl(&self, key: &str) -> i64 {
-        redis::cmd("PTTL").arg(self.wire_key(key)).query(&mut self.server().raw()).expect("PTTL")
+        redis::cmd("PTTL")
+            .arg(self.wire_key(key))
+            .query(&mut self.server().raw())
+            .expect("PTTL")
     }
 }
 
 /// A name that no other test, and no other process, uses.
 pub(crate) fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "t{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
-
-/// Every case listed becomes one test for each kind of store, named `<kind>::<case>`; `servers` are for what only a
-/// server has, or can show.
-macro_rules! behaviour {
-    (stores: [$($all:ident),* $(,)?], servers: [$($server:ident),* $(,)?] $(,)?) => {
-        $crate::common::fixture::behaviour!(@ memory Memory $($all)*);
-        $crate::common::fixture::behaviour!(@ tcp Tcp $($all)* $($server)*);
-        $crate::common::fixture::behaviour!(@ unix Unix $($all)* $($server)*);
-        $crate::common::fixture::behaviour!(@ resp2 Resp2 $($all)* $($server)*);
-        $crate::common::fixture::behaviour!(@ resp3 Resp3 $($all)* $($server)*);
-        $crate::common::fixture::behaviour!(@ redis_parser RedisParser $($all)* $($server)*);
-        $crate::common::fixture::behaviour!(@ connector Connector $($all)* $($server)*);
-    };
-    (@ $module:ident $backend:ident $($case:ident)*) => {
-        mod $module {
-            $(
-                #[test]
-                fn $case() {
-                    use $crate::common::fixture::{Backend, Fixture};
-                    super::$case(&Fixture::new(Backend::$backend));
-                }
-            )*
-        }
-    };
-}
-
-pub(crate) use behaviour;

@@ -37,7 +37,10 @@ pub(crate) fn kind<T: Debug>(outcome: Result<T>) -> ErrorKind {
 pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_true() {
-        assert!(started.elapsed() < Duration::from_secs(10), "never happened: {what}");
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "never happened: {what}"
+        );
         std::thread::sleep(Duration::from_millis(3));
     }
 }
@@ -51,7 +54,10 @@ pub(crate) fn within<T>(budget: Duration, mut call: impl FnMut() -> T) -> T {
         let started = Instant::now();
         let outcome = call();
         let took = started.elapsed();
-        assert!(took < budget + Duration::from_secs(1), "took {took:?} of a budget of {budget:?}");
+        assert!(
+            took < budget + Duration::from_secs(1),
+            "took {took:?} of a budget of {budget:?}"
+        );
         if took <= budget + SLACK {
             return outcome;
         }

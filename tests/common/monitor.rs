@@ -15,9 +15,13 @@ pub(crate) struct Monitor {
 impl Monitor {
     pub(crate) fn of(server: &Server) -> Monitor {
         let mut stream = UnixStream::connect(server.socket()).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket option");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .expect("a socket option");
         stream.write_all(b"MONITOR\r\n").expect("a request");
-        let mut monitor = Monitor { lines: BufReader::new(stream) };
+        let mut monitor = Monitor {
+            lines: BufReader::new(stream),
+        };
         assert_eq!(monitor.line(), "+OK");
         monitor
     }
@@ -29,13 +33,21 @@ impl Monitor {
         let mut seen = Vec::new();
         loop {
             let line = self.line();
-            let Some((origin, command)) = line.split_once("] ") else { continue };
+            let Some((origin, command)) = line.split_once("] ") else {
+                continue;
+            };
             let words = words(command);
             if words.last().is_some_and(|word| word == END) {
                 return seen;
             }
-            let first = words.first().map(|word| word.to_ascii_uppercase()).unwrap_or_default();
-            let handshake = matches!(first.as_str(), "HELLO" | "AUTH" | "SELECT" | "CLIENT" | "TIME");
+            let first = words
+                .first()
+                .map(|word| word.to_ascii_uppercase())
+                .unwrap_or_default();
+            let handshake = matches!(
+                first.as_str(),
+                "HELLO" | "AUTH" | "SELECT" | "CLIENT" | "TIME"
+            );
             if !origin.ends_with(" lua") && !handshake {
                 seen.push(words);
             }
@@ -44,7 +56,10 @@ impl Monitor {
 
     /// Only the names of the commands, in capitals.
     pub(crate) fn names(&mut self, server: &Server) -> Vec<String> {
-        self.commands(server).into_iter().map(|words| words[0].to_ascii_uppercase()).collect()
+        self.commands(server)
+            .into_iter()
+            .map(|words| words[0].to_ascii_uppercase())
+            .collect()
     }
 
     fn line(&mut self) -> String {

@@ -34,7 +34,12 @@ impl Server {
         for _ in 0..20 {
             let port = free_port();
             if let Some(process) = launch(&directory, port, &options) {
-                return Server { directory, options, port, process };
+                return Server {
+                    directory,
+                    options,
+                    port,
+                    process,
+                };
             }
         }
         panic!("redis-server did not start: {}", log_of(&directory));
@@ -43,7 +48,9 @@ impl Server {
     /// The server that tests with keys of their own may share; it lives as long as anybody holds it.
     pub(crate) fn shared() -> Arc<Server> {
         static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut shared = SHARED
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         shared.upgrade().unwrap_or_else(|| {
             let server = Arc::new(Server::start());
             *shared = Arc::downgrade(&server);
@@ -69,7 +76,11 @@ impl Server {
 
     /// A connection that does not go through the library under test.
     pub(crate) fn raw(&self) -> redis::Connection {
-        let password = self.options.iter().skip_while(|option| *option != "--requirepass").nth(1);
+        let password = self
+            .options
+            .iter()
+            .skip_while(|option| *option != "--requirepass")
+            .nth(1);
         connect(&self.socket(), password).expect("a raw connection")
     }
 
@@ -79,13 +90,18 @@ impl Server {
         for part in command {
             packed.arg(*part);
         }
-        packed.query(&mut self.raw()).unwrap_or_else(|error| panic!("{command:?}: {error}"))
+        packed
+            .query(&mut self.raw())
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
     /// The connections of clients, without the one that asks.
     pub(crate) fn clients(&self) -> Vec<String> {
         let list: String = self.run(&["CLIENT", "LIST", "TYPE", "normal"]);
-        list.lines().filter(|line| !line.contains("cmd=client")).map(str::to_owned).collect()
+        list.lines()
+            .filter(|line| !line.contains("cmd=client"))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Cuts every connection but the one that asks.
@@ -98,7 +114,13 @@ impl Server {
         let info: String = self.run(&["INFO", "commandstats"]);
         let name = format!("cmdstat_{command}:calls=");
         let line = info.lines().find_map(|line| line.strip_prefix(&name));
-        line.map_or(0, |rest| rest.split(',').next().unwrap_or_default().parse().expect("a count"))
+        line.map_or(0, |rest| {
+            rest.split(',')
+                .next()
+                .unwrap_or_default()
+                .parse()
+                .expect("a count")
+        })
     }
 
     /// Kills the server as a crash would: at once, with all data.
@@ -116,7 +138,11 @@ impl Server {
                 return;
             }
         }
-        panic!("redis-server did not come back on port {}: {}", self.port, log_of(&self.directory));
+        panic!(
+            "redis-server did not come back on port {}: {}",
+            self.port,
+            log_of(&self.directory)
+        );
     }
 
     pub(crate) fn restart(&mut self) {
@@ -146,22 +172,44 @@ fn launch(directory: &Path, port: u16, options: &[String]) -> Option<Child> {
     let _ = fs::remove_file(&socket);
     let log = fs::File::create(directory.join("log")).expect("a log file");
     let mut command = Command::new(&program);
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
-    command.arg("--unixsocket").arg(&socket).arg("--dir").arg(directory);
-    command.args(["--save", "", "--appendonly", "no", "--loglevel", "warning"]).args(options);
-    command.stdin(Stdio::null()).stdout(log.try_clone().expect("one more handle")).stderr(log);
+    command.args([
+        "--port",
+        &port.to_string(),
+        "--bind",
+        "127.0.0.1",
+        "--daemonize",
+        "no",
+    ]);
+    command
+        .arg("--unixsocket")
+        .arg(&socket)
+        .arg("--dir")
+        .arg(directory);
+    command
+        .args(["--save", "", "--appendonly", "no", "--loglevel", "warning"])
+        .args(options);
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("one more handle"))
+        .stderr(log);
     let mut process = command.spawn().unwrap_or_else(|error| {
-        panic!("{} cannot be started ({error}); REDIS_SERVER may name another program", program.display())
+        panic!(
+            "{} cannot be started ({error}); REDIS_SERVER may name another program",
+            program.display()
+        )
     });
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
-        if process.try_wait().expect("wait for our own child").is_some() {
+        if process
+            .try_wait()
+            .expect("wait for our own child")
+            .is_some()
+        {
             return None;
         }
         // Any answer will do, also that a password is wanted.
-        let answers = connect(&socket, None).is_ok_and(|mut redis| {
-            redis::cmd("PING").exec(&mut redis).is_ok_or_refused()
-        });
+        let answers = connect(&socket, None)
+            .is_ok_and(|mut redis| redis::cmd("PING").exec(&mut redis).is_ok_or_refused());
         if answers {
             return Some(process);
         }
@@ -178,12 +226,16 @@ trait Answered {
 
 impl Answered for redis::RedisResult<()> {
     fn is_ok_or_refused(&self) -> bool {
-        self.as_ref().err().is_none_or(|error| error.code() == Some("NOAUTH"))
+        self.as_ref()
+            .err()
+            .is_none_or(|error| error.code() == Some("NOAUTH"))
     }
 }
 
 fn connect(socket: &Path, password: Option<&String>) -> redis::RedisResult<redis::Connection> {
-    let password = password.map(|password| format!("?pass={password}")).unwrap_or_default();
+    let password = password
+        .map(|password| format!("?pass={password}"))
+        .unwrap_or_default();
     redis::Client::open(format!("redis+unix://{}{password}", socket.display()))?.get_connection()
 }
 
