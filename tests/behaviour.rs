@@ -4,10 +4,37 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+/// Every case listed becomes one test for each kind of store, named `<store>::<case>`; `servers` are for what only
+/// a server has, or can show.
+macro_rules! behaviour {
+    (stores: [$($all:ident),* $(,)?], servers: [$($server:ident),* $(,)?] $(,)?) => {
+        behaviour!(@ memory Memory $($all)*);
+        behaviour!(@ tcp Tcp $($all)* $($server)*);
+        behaviour!(@ unix Unix $($all)* $($server)*);
+        behaviour!(@ resp2 Resp2 $($all)* $($server)*);
+        behaviour!(@ resp3 Resp3 $($all)* $($server)*);
+        behaviour!(@ redis_parser RedisParser $($all)* $($server)*);
+        behaviour!(@ connector Connector $($all)* $($server)*);
+    };
+    (@ $module:ident $backend:ident $($case:ident)*) => {
+        mod $module {
+            $(
+                #[test]
+                fn $case() {
+                    use crate::common::fixture::{Backend, Fixture};
+                    super::$case(&Fixture::new(Backend::$backend));
+                }
+            )*
+        }
+    };
+}
+
 mod common;
 
 #[path = "behaviour/compute.rs"]
 mod compute;
+#[path = "behaviour/connections.rs"]
+mod connections;
 #[path = "behaviour/counters.rs"]
 mod counters;
 #[path = "behaviour/groups.rs"]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis_cache::{Cache, ErrorKind, Expiry, Ttl};
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::Fixture;
 use crate::common::{fault, kind};
 
 behaviour! {

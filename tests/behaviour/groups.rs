@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use redis_cache::{Cache, Expiry};
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::Fixture;
 
 behaviour! {
     stores: [

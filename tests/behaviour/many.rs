@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis_cache::{Cache, Error, ErrorKind, Expiry, Ttl};
 use serde::Serialize;
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::Fixture;
 
 behaviour! {
     stores: [
@@ -25,7 +25,7 @@ behaviour! {
 
 fn set_many<T: Serialize>(cache: &Cache, entries: &[(&str, T)], expiry: impl Into<Expiry>) {
     let entries = entries.iter().map(|(key, value)| (*key, value));
-    cache.set_many::<T, _, _>(entries, expiry).unwrap();
+    cache.set_many::<T>(entries, expiry).unwrap();
 }
 
 fn get_many_answers_in_the_callers_order(at: &Fixture) {

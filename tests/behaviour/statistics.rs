@@ -2,7 +2,7 @@
 
 use redis_cache::{ErrorKind, Expiry};
 
-use crate::common::fixture::{Backend, Fixture, behaviour};
+use crate::common::fixture::{Backend, Fixture};
 use crate::common::{eventually, kind};
 
 behaviour! {

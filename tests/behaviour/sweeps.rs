@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis_cache::{Cache, ErrorKind, Expiry, Progress};
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::{Backend, Fixture};
 use crate::common::kind;
 
 behaviour! {
@@ -57,7 +57,7 @@ fn a_dry_run_counts_and_changes_nothing(at: &Fixture) {
     assert_eq!(swept.cursor, None);
     assert_eq!(left(&cache), MANY);
     assert_eq!(cache.stats().deletes, 0);
-    if at.backend != crate::common::fixture::Backend::Memory {
+    if at.backend != Backend::Memory {
         assert_eq!(at.server().calls("unlink") + at.server().calls("del"), 0);
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use redis_cache::{Cache, Expiry, Ttl};
 
 use crate::common::eventually;
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::Fixture;
 
 behaviour! {
     stores: [

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis_cache::{Cache, Expiry};
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::{Backend, Fixture};
 use crate::common::monitor::Monitor;
 
 behaviour! {
@@ -294,7 +294,7 @@ fn sweeps_never_block_the_server(at: &Fixture) {
 
 fn the_client_name_is_set(at: &Fixture) {
     let at = at.alone();
-    if at.backend == crate::common::fixture::Backend::Connector {
+    if at.backend == Backend::Connector {
         // A connection of one's own is named by its owner.
         return;
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis_cache::{ErrorKind, Expiry};
 use serde::{Deserialize, Serialize};
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::Fixture;
 use crate::common::{fault, kind};
 
 behaviour! {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use redis_cache::{ErrorKind, Expiry, Ttl};
 
-use crate::common::fixture::{Fixture, behaviour};
+use crate::common::fixture::Fixture;
 use crate::common::kind;
 
 behaviour! {

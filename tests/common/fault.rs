@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(crate) enum Fate {
     Drip(Duration),
     /// Executed; the whole reply comes late.
     Late(Duration),
+    /// Executed; after a pause the connection is reset without a reply.
+    LateReset(Duration),
     /// Not executed; this is the answer.
     Answer(Vec<u8>),
     /// Executed and answered, with this behind the reply.
@@ -49,6 +51,7 @@ type Rule = Box<dyn FnMut(&[Vec<u8>]) -> Fate + Send>;
 struct Plan {
     rule: Mutex<Rule>,
     door: Mutex<Door>,
+    callers: AtomicUsize,
     over: AtomicBool,
 }
 
@@ -69,10 +72,16 @@ impl FaultServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its number").port();
         let rule: Mutex<Rule> = Mutex::new(Box::new(|_: &[Vec<u8>]| Fate::Pass));
+        let (door, callers, over) = (
+            Mutex::new(Door::Open),
+            AtomicUsize::new(0),
+            AtomicBool::new(false),
+        );
         let plan = Arc::new(Plan {
             rule,
-            door: Mutex::new(Door::Open),
-            over: AtomicBool::new(false),
+            door,
+            callers,
+            over,
         });
         let (shared, socket) = (Arc::clone(&plan), behind.socket());
         std::thread::spawn(move || {
@@ -85,6 +94,7 @@ impl FaultServer {
                     continue;
                 };
                 // An error here is one side hanging up: what these tests are about.
+                plan.callers.fetch_add(1, Ordering::SeqCst);
                 let door = *locked(&plan.door);
                 std::thread::spawn(move || match door {
                     Door::Open => serve(&client, UnixStream::connect(socket)?, &plan),
@@ -143,6 +153,11 @@ impl FaultServer {
         *locked(&self.plan.door) = door;
     }
 
+    /// How many connections were made so far.
+    pub(crate) fn callers(&self) -> usize {
+        self.plan.callers.load(Ordering::SeqCst)
+    }
+
     /// Sound again.
     pub(crate) fn heal(&self) {
         self.judge(|_| Fate::Pass);
@@ -176,7 +191,7 @@ fn serve(client: &TcpStream, server: UnixStream, plan: &Plan) -> io::Result<()> 
             Fate::Pass | Fate::Answer(_) => (&*client).write_all(&reply)?,
             Fate::Reset(length) => {
                 (&*client).write_all(part(length))?;
-                return socket2::SockRef::from(client).set_linger(Some(Duration::ZERO));
+                return reset(client);
             }
             Fate::Close(length) => return (&*client).write_all(part(length)),
             Fate::Stall(length) => {
@@ -193,9 +208,18 @@ fn serve(client: &TcpStream, server: UnixStream, plan: &Plan) -> io::Result<()> 
                 std::thread::sleep(pause);
                 (&*client).write_all(&reply)?;
             }
+            Fate::LateReset(pause) => {
+                std::thread::sleep(pause);
+                return reset(client);
+            }
             Fate::Extra(more) => (&*client).write_all(&[reply, more].concat())?,
         }
     }
+}
+
+/// Lets the closing that follows be a reset.
+fn reset(client: &TcpStream) -> io::Result<()> {
+    socket2::SockRef::from(client).set_linger(Some(Duration::ZERO))
 }
 
 fn swallow(client: &TcpStream) -> io::Result<()> {

@@ -161,30 +161,3 @@ pub(crate) fn unique_name() -> String {
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
 }
-
-/// Every case listed becomes one test for each kind of store, named `<kind>::<case>`; `servers` are for what only a
-/// server has, or can show.
-macro_rules! behaviour {
-    (stores: [$($all:ident),* $(,)?], servers: [$($server:ident),* $(,)?] $(,)?) => {
-        $crate::common::fixture::behaviour!(@ memory Memory $($all)*);
-        $crate::common::fixture::behaviour!(@ tcp Tcp $($all)* $($server)*);
-        $crate::common::fixture::behaviour!(@ unix Unix $($all)* $($server)*);
-        $crate::common::fixture::behaviour!(@ resp2 Resp2 $($all)* $($server)*);
-        $crate::common::fixture::behaviour!(@ resp3 Resp3 $($all)* $($server)*);
-        $crate::common::fixture::behaviour!(@ redis_parser RedisParser $($all)* $($server)*);
-        $crate::common::fixture::behaviour!(@ connector Connector $($all)* $($server)*);
-    };
-    (@ $module:ident $backend:ident $($case:ident)*) => {
-        mod $module {
-            $(
-                #[test]
-                fn $case() {
-                    use $crate::common::fixture::{Backend, Fixture};
-                    super::$case(&Fixture::new(Backend::$backend));
-                }
-            )*
-        }
-    };
-}
-
-pub(crate) use behaviour;
