@@ -1,7 +1,7 @@
 //! What the tests of this folder share: real servers of their own, fake servers that misbehave to order, and backends
 //! over either.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
