@@ -217,7 +217,7 @@ static void read_own_values(int index, void *shared)
     for (i = 0; !over; i++) {
         char key[32], value[5000];
         size_t size = (size_t)(10 + (i * 97) % 4990);
-        redis_cache_bytes bytes = DIRTY_BYTES;
+        redis_cache_bytes bytes = { NULL, 0, 0 };
         redis_cache_status status;
 
         snprintf(key, sizeof key, "thread-%d", index);

@@ -1,0 +1,175 @@
+// The C++ header: get_or_set with lambdas of every shape, and what becomes of what they throw.
+#include "hpp.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+using namespace std::chrono_literals;
+using rediscache::Cache;
+
+namespace {
+
+struct OutOfPaper : std::runtime_error {
+    OutOfPaper() : std::runtime_error("out of paper") {}
+    int sheets = 3;
+};
+
+void a_loader_returns_a_value() {
+    const Cache cache = open_target("prefix=load");
+    int calls = 0;
+    const auto load = [&] {
+        calls++;
+        return std::string("lo\0aded", 7);
+    };
+    CHECK(cache.get_or_set("key", 1min, load) == std::string("lo\0aded", 7));
+    CHECK(cache.get_or_set("key", 1min, load) == std::string("lo\0aded", 7));
+    CHECK(calls == 1);
+    CHECK(cache.ttl("key")->milliseconds() <= 60000);
+    CHECK(cache.get_or_set("literal", [] { return "text"; }) == "text");
+    CHECK(cache.ttl("literal")->milliseconds() > 200000);
+    CHECK(cache.get_or_set("forever", rediscache::forever, [] { return std::string_view("view"); }) == "view");
+    CHECK(cache.ttl("forever")->is_forever());
+}
+
+void a_loader_may_write_instead() {
+    const Cache cache = open_target("prefix=write");
+    const std::string value = cache.get_or_set("key", 1h, [](rediscache::Writer &out) {
+        out.append("one ").append("two").set_ttl(10s);
+    });
+    CHECK(value == "one two");
+    CHECK(cache.get("key") == "one two");
+    CHECK(cache.ttl("key")->milliseconds() <= 10000);
+}
+
+void a_loader_is_any_callable() {
+    const Cache cache = open_target("prefix=callable");
+    struct Counter {
+        int calls = 0;
+        std::string operator()() { return std::to_string(++calls); }
+    } counter;
+    CHECK(cache.get_or_set("key", 1min, counter) == "1");
+    CHECK(counter.calls == 1);
+    auto owned = std::make_unique<std::string>("moved in");
+    CHECK(cache.get_or_set("unique", 1min, [owned = std::move(owned)] { return *owned; }) == "moved in");
+}
+
+void an_exception_passes_through_whole() {
+    const Cache cache = open_target("prefix=throw");
+    try {
+        cache.get_or_set("key", 1min, []() -> std::string { throw OutOfPaper(); });
+        CHECK(!"it throws");
+    } catch (const OutOfPaper &error) {
+        CHECK(error.sheets == 3);
+        CHECK(std::string(error.what()) == "out of paper");
+    }
+    CHECK(!cache.has_key("key"));
+    bool caught = false;
+    try {
+        cache.get_or_set("key", 1min, []() -> std::string { throw 42; });
+    } catch (int number) {
+        caught = number == 42;
+    }
+    CHECK(caught);
+    CHECK(cache.get_or_set("key", 1min, [] { return "fine"; }) == "fine");
+}
+
+void an_error_of_the_library_passes_through_too() {
+    const Cache cache = open_target("prefix=nested");
+    THROWS(rediscache::InvalidArgument,
+           cache.get_or_set("key", 1min, [&] { return cache.get("").value_or("none"); }));
+    CHECK(cache.get_or_set("outer", 1min, [&] { return cache.get_or_set("inner", 1min, [] { return "deep"; }); }) ==
+          "deep");
+}
+
+void values_with_destructors_are_destroyed_when_it_throws() {
+    const Cache cache = open_target("prefix=unwind");
+    static int alive = 0;
+    struct Guard {
+        Guard() { alive++; }
+        ~Guard() { alive--; }
+        Guard(const Guard &) = delete;
+        Guard &operator=(const Guard &) = delete;
+    };
+    THROWS(OutOfPaper, cache.get_or_set("key", 1min, []() -> std::string {
+        const Guard guard;
+        throw OutOfPaper();
+    }));
+    CHECK(alive == 0);
+}
+
+void ten_threads_load_once() {
+    const Cache cache = open_target("prefix=once");
+    std::atomic<int> calls{0}, right{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 10; i++) {
+        threads.emplace_back([&] {
+            right += cache.get_or_set("key", 1min, [&] {
+                calls++;
+                std::this_thread::sleep_for(150ms);
+                return "once";
+            }) == "once";
+        });
+    }
+    for (auto &thread : threads) thread.join();
+    CHECK(calls == 1 && right == 10);
+}
+
+void waiters_hear_of_the_exception_as_a_callback_error() {
+    const Cache cache = open_target("prefix=waiters");
+    std::atomic<int> own{0}, others{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 6; i++) {
+        threads.emplace_back([&] {
+            try {
+                cache.get_or_set("key", 1min, []() -> std::string {
+                    std::this_thread::sleep_for(200ms);
+                    throw OutOfPaper();
+                });
+            } catch (const OutOfPaper &) {
+                own++;
+            } catch (const rediscache::CallbackError &error) {
+                others += std::string(error.what()).find("out of paper") != std::string::npos;
+            }
+        });
+    }
+    for (auto &thread : threads) thread.join();
+    CHECK(own >= 1 && own + others == 6);
+}
+
+void progress_and_key_functions_may_throw() {
+    rediscache::Config config;
+    config.server(url_with("prefix=fn")).key_function([](std::string_view prefix, std::uint64_t version, std::string_view key) {
+        if (key == "bad") throw std::runtime_error("no such taste");
+        return std::string(prefix) + "/" + std::to_string(version) + "/" + std::string(key);
+    });
+    const Cache cache(config);
+    CHECK(cache.make_key("k") == "fn/1/k");
+    cache.set("k", "value");
+    CHECK(cache.with_version(7).make_key("k") == "fn/7/k");
+    try {
+        cache.set("bad", "value");
+        CHECK(!"it throws");
+    } catch (const rediscache::CallbackError &error) {
+        CHECK(std::string(error.what()).find("no such taste") != std::string::npos);
+    }
+    rediscache::Sweep sweep;
+    sweep.progress = [](const rediscache::Progress &) -> bool { throw OutOfPaper(); };
+    THROWS(OutOfPaper, cache.clear(sweep));
+}
+
+} // namespace
+
+void suite_hpp_compute() {
+    RUN(a_loader_returns_a_value);
+    RUN(a_loader_may_write_instead);
+    RUN(a_loader_is_any_callable);
+    RUN(an_exception_passes_through_whole);
+    RUN(an_error_of_the_library_passes_through_too);
+    RUN(values_with_destructors_are_destroyed_when_it_throws);
+    RUN(ten_threads_load_once);
+    RUN(waiters_hear_of_the_exception_as_a_callback_error);
+    RUN(progress_and_key_functions_may_throw);
+}

@@ -1,0 +1,120 @@
+// The C++ header: configuration, and the tree of errors.
+#include "hpp.hpp"
+
+#include <stdexcept>
+#include <type_traits>
+#include <vector>
+
+using namespace std::chrono_literals;
+using rediscache::Cache;
+using rediscache::Config;
+
+namespace {
+
+void a_configuration_is_written_in_one_expression() {
+    Config config;
+    config.server(url_with(), "first").set("prefix", "app").set("ttl", "1m");
+    const Cache cache(config);
+    CHECK(cache.where("k") == "first");
+    CHECK(cache.make_key("k") == "app:1:k");
+    cache.set("k", "v");
+    CHECK(cache.ttl("k")->milliseconds() <= 60000);
+    const Cache again(config);
+    CHECK(again.get("k") == "v");
+    CHECK(Cache::open(url_with("prefix=app")).get("k") == "v");
+}
+
+void mistakes_are_thrown_by_type() {
+    Config config;
+    THROWS(rediscache::ConfigError, config.set("colour", "blue"));
+    THROWS(rediscache::ConfigError, config.set("ttl", "soon"));
+    THROWS(rediscache::ConfigError, config.server("ftp://host"));
+    THROWS(rediscache::ConfigError, Cache("nosuchscheme://host"));
+    THROWS(rediscache::ConfigError, Cache{Config()});
+    const Cache cache = open_target();
+    THROWS(rediscache::InvalidArgument, cache.get(""));
+    THROWS(rediscache::InvalidArgument, cache.set("", "x"));
+    THROWS(rediscache::InvalidArgument, cache.make_key(""));
+    THROWS(rediscache::InvalidArgument, cache.decr("n", INT64_MIN));
+}
+
+void a_server_that_is_down_is_an_io_error() {
+    const Cache cache("redis://joe:hunter2@127.0.0.1:1/?breaker_failures=1000");
+    THROWS(rediscache::IoError, cache.ping());
+    THROWS(rediscache::IoError, cache.get("key"));
+    THROWS(rediscache::IoError, cache.get_many({"a", "b"}));
+    THROWS(rediscache::IoError, cache.clear());
+    THROWS(rediscache::IoError, cache.keys().next());
+    try {
+        cache.set("key", "a secret");
+        CHECK(!"it throws");
+    } catch (const std::runtime_error &error) {
+        const std::string text = error.what();
+        CHECK(text.find("127.0.0.1:1") != std::string::npos);
+        CHECK(text.find("hunter2") == std::string::npos && text.find("secret") == std::string::npos);
+    }
+}
+
+void errors_are_one_tree() {
+    static_assert(std::is_base_of_v<std::runtime_error, rediscache::Error>);
+    static_assert(std::is_base_of_v<rediscache::Error, rediscache::IoError>);
+    static_assert(std::is_base_of_v<rediscache::Error, rediscache::TimeoutError>);
+    static_assert(std::is_base_of_v<rediscache::Error, rediscache::PartialError>);
+    static_assert(!std::is_same_v<rediscache::IoError, rediscache::TimeoutError>);
+    static_assert(std::is_nothrow_copy_constructible_v<rediscache::Error>);
+    try {
+        open_target().ping();
+        (void)open_target().get("");
+        CHECK(!"it throws");
+    } catch (const rediscache::Error &error) {
+        CHECK(error.status() == REDIS_CACHE_ERR_INVALID_ARGUMENT);
+        CHECK(*error.what() != '\0');
+    }
+    CHECK(std::string(rediscache::status_name(REDIS_CACHE_ERR_IO)) == "REDIS_CACHE_ERR_IO");
+}
+
+void the_error_function_hears_faults_and_may_throw() {
+    std::vector<std::string> heard;
+    Config config;
+    config.server("redis://127.0.0.1:1/?on_error=miss&breaker_failures=1000")
+        .on_error([&](rediscache::Status status, std::string_view text) {
+            heard.push_back(std::string(rediscache::status_name(status)) + ": " + std::string(text));
+            throw std::runtime_error("this goes nowhere");
+        });
+    const Cache cache(config);
+    CHECK(!cache.get("key"));
+    cache.set("key", "value");
+    CHECK(!cache.add("key", "value"));
+    CHECK(heard.size() == 3);
+    CHECK(!heard.empty() && heard[0].find("REDIS_CACHE_ERR_IO: ") == 0);
+    THROWS(rediscache::IoError, cache.ping());
+}
+
+void functions_of_a_configuration_outlive_it() {
+    Cache cache = [] {
+        Config config;
+        config.server(url_with("prefix=kept")).key_function(
+            [head = std::string(100, 'k')](std::string_view, std::uint64_t, std::string_view key) {
+                return head + std::string(key);
+            });
+        return Cache(config);
+    }();
+    Cache view = cache.with_version(2);
+    auto keys = view.keys();
+    cache = open_target();
+    CHECK(view.make_key("x") == std::string(100, 'k') + "x");
+    view.set("x", "value");
+    view = open_target();
+    CHECK(keys.next().has_value());
+}
+
+} // namespace
+
+void suite_hpp_errors() {
+    RUN(a_configuration_is_written_in_one_expression);
+    RUN(mistakes_are_thrown_by_type);
+    RUN(a_server_that_is_down_is_an_io_error);
+    RUN(errors_are_one_tree);
+    RUN(the_error_function_hears_faults_and_may_throw);
+    RUN(functions_of_a_configuration_outlive_it);
+}
