@@ -1,7 +1,8 @@
 //! The first words on a connection, and connections that others open.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::backend::{Access, Backend};
 use crate::config::{Address, Connector, Hooks, Location, Options, Parser, Protocol};
@@ -149,8 +150,15 @@ fn a_server_without_hello_is_spoken_to_in_resp2() {
 fn a_server_that_turns_everyone_away_is_unavailable() {
     let server = Server::with(&["--maxclients", "1"]);
     let backend = server.backend();
-    let _only = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
-    std::thread::sleep(Duration::from_millis(20));
+    // The connection that saw the server come up may still count.
+    let _only = loop {
+        let mut client = UnixStream::connect(server.socket()).unwrap();
+        let mut pong = [0; 7];
+        let asked = client.write_all(b"PING\r\n");
+        if asked.and_then(|()| client.read_exact(&mut pong)).is_ok() && pong == *b"+PONG\r\n" {
+            break client;
+        }
+    };
     let error = get(&backend, "k").unwrap_err();
     // Whether its last words arrive before the reset is up to the kernel.
     assert!(error.is_unavailable(), "{error:?}");
