@@ -8,30 +8,9 @@ use crate::expiry::local_unix_ms;
 
 use super::budget::Budget;
 use super::connection::Connection;
+use super::login::Login;
 use super::reply::{self, Reply};
 use super::resp::{Encoder, Token};
-
-/// Who the client is and what it wants to talk to.
-#[derive(Clone)]
-pub(crate) struct Login {
-    pub(crate) protocol: Protocol,
-    pub(crate) username: Option<String>,
-    pub(crate) password: Option<String>,
-    pub(crate) db: u32,
-    pub(crate) client_name: Option<String>,
-}
-
-/// Shows no credentials.
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login")
-            .field("protocol", &self.protocol)
-            .field("has_password", &self.password.is_some())
-            .field("db", &self.db)
-            .field("client_name", &self.client_name)
-            .finish()
-    }
-}
 
 /// How far the server's clock is ahead of ours, in milliseconds; `None` when it does not tell.
 pub(crate) type Offset = Option<i64>;

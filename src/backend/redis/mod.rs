@@ -4,15 +4,18 @@
 
 mod breaker;
 mod budget;
+mod call;
 mod connection;
 mod foreign;
 mod handshake;
+mod login;
 mod many;
 mod node;
 mod one;
 mod pool;
 mod reply;
 mod resp;
+mod scatter;
 mod script;
 #[cfg(test)]
 mod testing;
@@ -33,8 +36,9 @@ use crate::error::{Error, Result};
 use crate::expiry::{Clock, Life};
 
 use budget::Budget;
+use call::Verb;
 use connection::Connection;
-use node::{Node, Verb};
+use node::Node;
 use reply::Reply;
 use resp::Encoder;
 use script::Scripts;

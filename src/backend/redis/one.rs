@@ -8,8 +8,8 @@ use crate::header::Header;
 
 use super::RedisBackend;
 use super::budget::Budget;
+use super::call::Verb;
 use super::connection::{Connection, Found};
-use super::node::Verb;
 use super::reply::{self, Reply};
 use super::resp::Encoder;
 use super::script::Script;
@@ -72,11 +72,13 @@ pub(super) fn pack_set(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life:
 }
 
 pub(super) fn delete(backend: &RedisBackend, key: &[u8], budget: Budget) -> Result<bool> {
-    let pack = |to: &mut Encoder<'_>| {
-        to.command(2).arg(b"UNLINK").arg(key);
-    };
+    let pack = |to: &mut Encoder<'_>| pack_unlink(to, key);
     let (existed, _) = backend.ask(UNLINK, (key, Access::Write), budget, pack, reply::flag)?;
     Ok(existed)
+}
+
+pub(super) fn pack_unlink(to: &mut Encoder<'_>, key: &[u8]) {
+    to.command(2).arg(b"UNLINK").arg(key);
 }
 
 /// SET NX together with a look at what is in its way: a script follows only when that is not a live value.

@@ -8,8 +8,8 @@ use crate::error::Result;
 
 use super::RedisBackend;
 use super::budget::Budget;
+use super::call::Verb;
 use super::connection::Connection;
-use super::node::Verb;
 use super::reply::{self, Reply};
 use super::resp::{Encoder, Token};
 
@@ -117,14 +117,16 @@ fn everywhere(
         .iter()
         .map(|node| node.start(verb, budget, &pack))
         .collect();
-    let outcomes = nodes
-        .iter()
-        .zip(calls)
-        .map(|(node, call)| match call?.finish(&pack, &read) {
-            Err(error) if backend.may_pass(&error) => backend
-                .insist(budget, || Ok(Arc::clone(node)), verb, &pack, &read)
-                .map(drop),
+    let mut first = Ok(());
+    for (node, call) in nodes.iter().zip(calls) {
+        let outcome = match call.and_then(|call| call.finish(&pack, &read)) {
+            Err(error) if backend.may_pass(&error) => {
+                let again = backend.insist(budget, || Ok(Arc::clone(node)), verb, &pack, &read);
+                again.map(drop)
+            }
             outcome => outcome,
-        });
-    outcomes.fold(Ok(()), |first, outcome| first.and(outcome))
+        };
+        first = first.and(outcome);
+    }
+    first
 }

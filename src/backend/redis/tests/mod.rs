@@ -1,4 +1,10 @@
 //! The backend against real servers, and against fake ones where a real one cannot be made to misbehave.
 
+mod batches;
 mod faults;
-mod primitives;
+mod forks;
+mod greeting;
+mod liveness;
+mod single;
+mod waiting;
+mod walks;

@@ -1,19 +1,25 @@
 //! What the tests of this folder share: real servers of their own, fake servers that misbehave to order, and backends
 //! over either.
 
-use std::io::{BufRead, BufReader, Write};
+mod fake;
+
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::backend::{Access, Backend, Room, Sink, Value};
+use crate::backend::{Access, Backend, KeyList, Room, Sink, Value};
 use crate::config::{Address, Hooks, Location, Options, TlsOptions};
 use crate::error::Result;
 use crate::expiry::Life;
 
 use super::RedisBackend;
+
+pub(crate) use fake::{fake, greeting};
+
+pub(crate) const MINUTE: Life = Life::Millis(60_000);
 
 /// A redis-server of this test alone, on a Unix socket and a TCP port. Killed when dropped.
 pub(crate) struct Server {
@@ -192,7 +198,7 @@ pub(crate) fn get(backend: &RedisBackend, key: &str) -> Result<Option<Vec<u8>>> 
 }
 
 pub(crate) fn set(backend: &RedisBackend, key: &str, value: &[u8]) -> Result<()> {
-    backend.set(key.as_bytes(), body(value), Life::Millis(60_000))
+    backend.set(key.as_bytes(), body(value), MINUTE)
 }
 
 pub(crate) fn body(value: &[u8]) -> Value<'_> {
@@ -202,66 +208,43 @@ pub(crate) fn body(value: &[u8]) -> Value<'_> {
     }
 }
 
-/// A server that answers as `answer` says: it is given the connection's number and one command, and returns what to
-/// send, or `None` to hang up. It lives in a thread until the test process ends.
-pub(crate) fn fake(
-    answer: impl Fn(usize, &[Vec<u8>]) -> Option<Vec<u8>> + Send + Sync + 'static,
-) -> Address {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        let answer = &answer;
-        std::thread::scope(|scope| {
-            for (number, stream) in listener.incoming().enumerate() {
-                scope.spawn(move || serve(stream.unwrap(), |command| answer(number, command)));
-            }
-        });
-    });
-    Address::Tcp {
-        host: "127.0.0.1".into(),
-        port,
+pub(crate) fn quick() -> Options {
+    Options {
+        timeout: Duration::from_millis(300),
+        connect_timeout: Duration::from_millis(200),
+        ..Options::default()
     }
 }
 
-fn serve(stream: TcpStream, answer: impl Fn(&[Vec<u8>]) -> Option<Vec<u8>>) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut writer = stream;
-    while let Some(command) = read_command(&mut reader) {
-        match answer(&command) {
-            Some(reply) => {
-                if writer.write_all(&reply).is_err() {
-                    return;
-                }
-            }
-            None => return,
+pub(crate) fn keys(names: &[&str]) -> KeyList {
+    let mut keys = KeyList::default();
+    names
+        .iter()
+        .for_each(|name| keys.push_bytes(name.as_bytes()));
+    keys
+}
+
+/// Leaves `count` idle connections in the pool; the key `k` must have a value.
+pub(crate) fn fill_pool(backend: &RedisBackend, count: usize) {
+    /// Holds its connection until as many others are held.
+    struct Slow<'a>(&'a Barrier);
+
+    impl Sink for Slow<'_> {
+        fn begin(&mut self, _head: &[u8], _len: usize) -> Result<Room<'_>> {
+            self.0.wait();
+            Ok(Room::Discard)
         }
     }
-}
 
-fn read_command(reader: &mut impl BufRead) -> Option<Vec<Vec<u8>>> {
-    let count = read_number(reader)?;
-    (0..count)
-        .map(|_| {
-            let mut argument = vec![0; read_number(reader)? + 2];
-            reader.read_exact(&mut argument).ok()?;
-            argument.truncate(argument.len() - 2);
-            Some(argument)
-        })
-        .collect()
-}
-
-fn read_number(reader: &mut impl BufRead) -> Option<usize> {
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    line.get(1..)?.trim().parse().ok()
-}
-
-/// What a fake server of RESP3 says to the handshake; `None` for other commands.
-pub(crate) fn greeting(command: &[Vec<u8>]) -> Option<Vec<u8>> {
-    match command.first()?.as_slice() {
-        b"HELLO" => Some(b"%1\r\n$5\r\nproto\r\n:3\r\n".to_vec()),
-        b"CLIENT" | b"SELECT" | b"AUTH" => Some(b"+OK\r\n".to_vec()),
-        b"TIME" => Some(b"*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n".to_vec()),
-        _ => None,
-    }
+    let barrier = Barrier::new(count);
+    std::thread::scope(|scope| {
+        for _ in 0..count {
+            scope.spawn(|| {
+                backend
+                    .get(b"k", Access::Read, &mut Slow(&barrier))
+                    .unwrap()
+            });
+        }
+    });
+    assert_eq!(backend.traffic().connections_idle, count as u64);
 }
