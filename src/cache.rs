@@ -275,30 +275,20 @@ impl Cache {
         Ok(found)
     }
 
-    /// The same on the node that takes writes, and with faults as they are.
-    pub(crate) fn fetch_latest(&self, key: &[u8], sink: &mut dyn Sink) -> Result<Option<Clock>> {
-        let found = self.report(self.shared.backend.get(key, Access::Write, sink))?;
-        if found.is_none() {
-            self.shared.counters.misses.add(1);
-        }
-        Ok(found)
-    }
-
-    /// Counts a decoded read, and applies `on_decode_error` to one that failed.
+    /// Applies `on_decode_error` to a decoded read that failed, and counts the others.
     pub(crate) fn count_read<T>(&self, read: Result<Option<T>>) -> Result<Option<T>> {
         let read = self.or_undecodable(read);
-        if let Ok(value) = &read {
-            let counters = &self.shared.counters;
-            if value.is_some() {
-                counters.hits.add(1)
-            } else {
-                counters.misses.add(1)
-            }
+        let counters = &self.shared.counters;
+        match &read {
+            Ok(Some(_)) => counters.hits.add(1),
+            Ok(None) => counters.misses.add(1),
+            Err(_) => {}
         }
         read
     }
 
-    fn or_undecodable<T>(&self, read: Result<Option<T>>) -> Result<Option<T>> {
+    /// Applies `on_decode_error` to a decoded read that failed.
+    pub(crate) fn or_undecodable<T>(&self, read: Result<Option<T>>) -> Result<Option<T>> {
         match read {
             Err(error) if error.kind() == ErrorKind::Decode => {
                 self.shared.counters.decode_errors.add(1);

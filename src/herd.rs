@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::Head;
+use crate::backend::{Access, Head, Sink};
 use crate::cache::Cache;
 use crate::config::{OnWaitTimeout, Options};
 use crate::entry::{self, Decode, Gather};
@@ -93,8 +93,13 @@ impl Cache {
         load: impl FnOnce(&mut Loading) -> Result<F::Value>,
     ) -> Result<F::Value> {
         let key = self.wire_key(key)?;
-        if let Look::Hit(value) = self.look::<F>(&key)? {
-            return Ok(value);
+        match self.look::<F>(&key)? {
+            Look::Hit(value) => {
+                self.shared.counters.hits.add(1);
+                return Ok(value);
+            }
+            Look::Miss => self.shared.counters.misses.add(1),
+            Look::Away => {}
         }
         let options = &self.shared.options;
         let lead = match self.report(
@@ -166,6 +171,11 @@ impl Cache {
         })
     }
 
+    /// Reads on the node that takes writes, and tells of faults as they are; counts nothing.
+    fn fetch_latest(&self, key: &[u8], sink: &mut dyn Sink) -> Result<Option<Clock>> {
+        self.report(self.shared.backend.get(key, Access::Write, sink))
+    }
+
     /// Reads a value; a store that is away is no reason to fail here.
     fn look<F: Form>(&self, key: &[u8]) -> Result<Look<F::Value>> {
         match F::fetch(self, key) {
@@ -217,7 +227,7 @@ impl<T: Serialize + DeserializeOwned> Form for Typed<T> {
         let mut sink = Decode::new(&cache.shared.options);
         match cache.fetch_latest(key, &mut sink)? {
             None => Ok(None),
-            Some(clock) => cache.count_read(sink.finish(clock)),
+            Some(clock) => cache.or_undecodable(sink.finish(clock)),
         }
     }
 
@@ -243,7 +253,7 @@ impl Form for Bytes {
         let mut sink = Gather::new(&cache.shared.options);
         match cache.fetch_latest(key, &mut sink)? {
             None => Ok(None),
-            Some(clock) => cache.count_read(sink.into_bytes(clock)),
+            Some(clock) => cache.or_undecodable(sink.into_bytes(clock)),
         }
     }
 

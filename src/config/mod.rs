@@ -168,9 +168,10 @@ impl Config {
             [
                 Location {
                     address: Address::Memory(name),
+                    name: title,
                     ..
                 },
-            ] => MemoryStore::open(name.as_deref(), options.memory_limit),
+            ] => MemoryStore::open(name.as_deref(), title.as_deref(), options.memory_limit),
             servers => Arc::new(RedisBackend::new(&options, servers, &hooks)?),
         };
         Ok(Cache::assemble(options, hooks, backend))

@@ -9,8 +9,6 @@ use super::table::find;
 
 /// Options that must have their default value.
 const FIXED: &[&str] = &[
-    "compress_min",
-    "compress_level",
     "read_from",
     "ring",
     "sentinel_username",

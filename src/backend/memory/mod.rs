@@ -27,15 +27,16 @@ const LONGEST_STEP: usize = 10_000;
 
 /// A store in this process.
 pub(crate) struct MemoryStore {
-    /// `memory://` and the name it is shared under, if any.
+    /// Its title, or `memory://` and the name it is shared under, if any.
     location: String,
     /// Of std, because a forking thread holds it across the fork: see [`shared`].
     table: Mutex<Table>,
 }
 
 impl MemoryStore {
-    fn new(name: Option<&str>, limit: usize) -> Self {
-        let location = format!("memory://{}", name.unwrap_or_default());
+    fn new(name: Option<&str>, title: Option<&str>, limit: usize) -> Self {
+        let location = || format!("memory://{}", name.unwrap_or_default());
+        let location = title.map_or_else(location, str::to_owned);
         MemoryStore {
             location,
             table: Mutex::new(Table::new(limit)),

@@ -27,8 +27,10 @@ impl MemoryStore {
     /// A store that may grow to `limit` bytes. Without a name it is private to its holders; a named one is the same
     /// for everybody in this process, as long as anybody holds it. When they ask for different limits, the largest
     /// counts: nobody gets less than they asked for.
-    pub(crate) fn open(name: Option<&str>, limit: usize) -> Arc<Self> {
-        let fresh = Arc::new(MemoryStore::new(name, limit));
+    ///
+    /// Errors and listings call the store by `title`, else by its location; a shared one by its first opener's.
+    pub(crate) fn open(name: Option<&str>, title: Option<&str>, limit: usize) -> Arc<Self> {
+        let fresh = Arc::new(MemoryStore::new(name, title, limit));
         let known: Weak<Self> = Arc::downgrade(&fresh);
         fork::register(known);
         let Some(name) = name else { return fresh };

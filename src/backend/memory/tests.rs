@@ -9,7 +9,7 @@ use crate::backend::Room;
 const ROOMY: usize = 64 << 20;
 
 fn private(limit: usize) -> Arc<MemoryStore> {
-    MemoryStore::open(None, limit)
+    MemoryStore::open(None, None, limit)
 }
 
 fn plain(body: &[u8]) -> Value<'_> {
@@ -160,7 +160,7 @@ fn entries_expire_by_the_local_clock() {
 
 #[test]
 fn errors_name_the_store_and_the_command() {
-    let store = MemoryStore::open(Some("errors"), 300);
+    let store = MemoryStore::open(Some("errors"), None, 300);
     store.set(b"k", plain(b"text"), Life::Forever).unwrap();
     let error = store.incr(b"k", 1).unwrap_err();
     assert_eq!(
@@ -312,7 +312,7 @@ fn unlink_counts_and_another_node_is_refused() {
 
 #[test]
 fn its_debug_form_shows_no_values() {
-    let store = MemoryStore::open(Some("secrets"), ROOMY);
+    let store = MemoryStore::open(Some("secrets"), None, ROOMY);
     store.set(b"k", plain(b"hush"), Life::Forever).unwrap();
     assert_eq!(format!("{store:?}"), "MemoryStore(\"memory://secrets\")");
 }
@@ -330,23 +330,29 @@ fn flush_empties_the_store() {
 
 #[test]
 fn a_name_is_shared_while_somebody_holds_it_and_grows_to_the_largest_limit() {
-    let first = MemoryStore::open(Some("shared"), 400);
-    let second = MemoryStore::open(Some("shared"), 1000);
-    let third = MemoryStore::open(Some("shared"), 10);
+    let first = MemoryStore::open(Some("shared"), None, 400);
+    let second = MemoryStore::open(Some("shared"), None, 1000);
+    let third = MemoryStore::open(Some("shared"), None, 10);
     first.set(b"k", plain(&[0; 500]), Life::Forever).unwrap();
     assert!(get(&third, b"k").is_some());
     assert_eq!(second.locate(b"k").unwrap(), "memory://shared");
-    assert_eq!(get(&MemoryStore::open(Some("another"), 1000), b"k"), None);
+    assert_eq!(
+        get(&MemoryStore::open(Some("another"), None, 1000), b"k"),
+        None
+    );
     assert_eq!(get(&private(1000), b"k"), None);
     drop((first, second, third));
-    assert_eq!(get(&MemoryStore::open(Some("shared"), 400), b"k"), None);
+    assert_eq!(
+        get(&MemoryStore::open(Some("shared"), None, 400), b"k"),
+        None
+    );
 }
 
 #[test]
 fn a_child_forked_amid_other_threads_goes_on_with_its_own_copy() {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    let store = MemoryStore::open(Some("forked"), ROOMY);
+    let store = MemoryStore::open(Some("forked"), None, ROOMY);
     store.set(b"sum", plain(b"1"), Life::Forever).unwrap();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -354,7 +360,7 @@ fn a_child_forked_amid_other_threads_goes_on_with_its_own_copy() {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     store.set(b"busy", plain(b"x"), Life::Forever).unwrap();
-                    MemoryStore::open(Some("forked"), 1);
+                    MemoryStore::open(Some("forked"), None, 1);
                 }
             });
         }
@@ -368,7 +374,7 @@ fn a_child_forked_amid_other_threads_goes_on_with_its_own_copy() {
                         });
                     }
                 });
-                let again = MemoryStore::open(Some("forked"), 1);
+                let again = MemoryStore::open(Some("forked"), None, 1);
                 assert_eq!(again.incr(b"sum", 0).unwrap(), Some(2001));
             })
         });

@@ -58,7 +58,9 @@ impl Server {
 
     fn wait_until_up(&mut self) {
         let begin = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() || !self.socket().exists() {
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err()
+            || UnixStream::connect(self.socket()).is_err()
+        {
             assert!(
                 begin.elapsed() < Duration::from_secs(10),
                 "redis-server does not come up"
