@@ -5,6 +5,7 @@
 mod breaker;
 mod budget;
 mod call;
+mod clock;
 mod connection;
 mod foreign;
 mod handshake;
