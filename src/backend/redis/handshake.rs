@@ -33,10 +33,10 @@ pub(crate) fn greet(connection: &mut Connection, login: &Login, budget: Budget) 
 
 /// Only the time, for connections whose login is somebody else's affair.
 pub(crate) fn ask_time(connection: &mut Connection, budget: Budget) -> Reply<Offset> {
-    connection.encoder().command(1).arg(b"TIME");
+    pack_time(&mut connection.encoder());
     let sent_at = local_unix_ms();
     connection.send(budget).map_err(|fault| fault.error)?;
-    Ok(Ok(time(connection, sent_at, budget)?))
+    Ok(Ok(read_time(connection, sent_at, budget)?))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ fn introduce(
             .int(i64::from(login.db));
     }
     let optional = present(&mut connection.encoder(), login);
-    connection.encoder().command(1).arg(b"TIME");
+    pack_time(&mut connection.encoder());
 
     let sent_at = local_unix_ms();
     connection.send(budget).map_err(|fault| fault.error)?;
@@ -93,7 +93,7 @@ fn introduce(
     for _ in 0..optional {
         answer(connection)?;
     }
-    let offset = time(connection, sent_at, budget)?;
+    let offset = read_time(connection, sent_at, budget)?;
     Ok(Answers {
         to_opening,
         to_select,
@@ -197,8 +197,16 @@ fn db_refused(error: Error, login: &Login) -> Error {
     }
 }
 
+pub(crate) fn pack_time(to: &mut Encoder<'_>) {
+    to.command(1).arg(b"TIME");
+}
+
 /// The reply to TIME: seconds and microseconds, taken as of the middle of the round trip.
-fn time(connection: &mut Connection, sent_at: u64, budget: Budget) -> Result<Offset> {
+pub(crate) fn read_time(
+    connection: &mut Connection,
+    sent_at: u64,
+    budget: Budget,
+) -> Result<Offset> {
     match connection.next(budget)? {
         Token::Array(2) => {}
         Token::Error(_) => return Ok(None),

@@ -5,6 +5,7 @@
 mod breaker;
 mod budget;
 mod call;
+mod clock;
 mod connection;
 mod foreign;
 mod handshake;
@@ -94,8 +95,8 @@ impl RedisBackend {
             let node = pick()?;
             match node.run(verb, budget, &pack, &mut read) {
                 Ok(answer) => return Ok((answer, node.clock())),
-                Err(error) if !self.may_pass(&error) || !patience.pause() => return Err(error),
-                Err(_) => {}
+                Err(error) if self.may_pass(&error) => patience.pause(error)?,
+                Err(error) => return Err(patience.explain(error)),
             }
         }
     }
@@ -110,6 +111,7 @@ impl RedisBackend {
 struct Patience {
     budget: Budget,
     next: Duration,
+    said: Option<Error>,
 }
 
 impl Patience {
@@ -119,17 +121,27 @@ impl Patience {
         Patience {
             budget,
             next: Duration::from_millis(5),
+            said: None,
         }
     }
 
-    /// Sleeps; false when the budget would not outlast it.
-    fn pause(&mut self) -> bool {
+    /// Sleeps, after the server said `error`; fails with it when the budget would not outlast that.
+    fn pause(&mut self, error: Error) -> Result<()> {
         if self.budget.left().is_none_or(|left| left <= self.next) {
-            return false;
+            return Err(error);
         }
         std::thread::sleep(self.next);
         self.next = (self.next * 2).min(Self::LONGEST);
-        true
+        self.said = Some(error);
+        Ok(())
+    }
+
+    /// When the budget ends in the middle of another attempt, what the server said before tells more.
+    fn explain(&self, error: Error) -> Error {
+        match &self.said {
+            Some(said) if error.is_timeout() => said.clone(),
+            _ => error,
+        }
     }
 }
 

@@ -2,17 +2,19 @@
 //! [`Node::run`], or through [`Node::start`] and [`Call::finish`] when several servers are asked at once. Whatever
 //! goes wrong there carries the node's name.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::backend::Traffic;
 use crate::config::{Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::Clock;
+use crate::expiry::{Clock, local_unix_ms};
 
 use super::breaker::{Admission, Breaker};
 use super::budget::Budget;
 use super::call::{Call, Resend, Verb};
+use super::clock::NodeClock;
 use super::connection::{Connection, Dial};
 use super::handshake;
 use super::login::{self, Login};
@@ -29,7 +31,7 @@ pub(crate) struct Node {
     connect_timeout: Duration,
     pool: Pool<Connection>,
     breaker: Breaker,
-    clock_offset_ms: AtomicI64,
+    clock: NodeClock,
     refused: AtomicU64,
     retries: AtomicU64,
 }
@@ -63,7 +65,7 @@ impl Node {
                 backoff,
                 options.breaker_backoff_max,
             ),
-            clock_offset_ms: AtomicI64::new(0),
+            clock: NodeClock::new(),
             refused: AtomicU64::new(0),
             retries: AtomicU64::new(0),
         })
@@ -79,10 +81,28 @@ impl Node {
         &self.shown
     }
 
-    /// The server's clock, as the last connect saw it.
+    /// The server's clock, as it was last seen.
     pub(crate) fn clock(&self) -> Clock {
-        Clock {
-            offset_ms: self.clock_offset_ms.load(Ordering::Relaxed),
+        self.clock.get()
+    }
+
+    /// Looks at the server's clock again if that was long ago. For calls that can afford a round trip; when it
+    /// fails, nothing has changed.
+    pub(crate) fn refresh_clock(&self, budget: Budget) {
+        if !self.clock.is_due(budget.started()) {
+            return;
+        }
+        let sent_at = Cell::new(0);
+        let pack = |to: &mut Encoder<'_>| {
+            sent_at.set(local_unix_ms());
+            handshake::pack_time(to);
+        };
+        let read = |from: &mut Connection, budget| {
+            let offset = handshake::read_time(from, sent_at.get(), budget)?;
+            Ok(Ok(offset))
+        };
+        if let Ok(Some(offset)) = self.run(Verb::safe("TIME"), budget, pack, read) {
+            self.clock.set(offset);
         }
     }
 
@@ -164,7 +184,7 @@ impl Node {
         };
         Ok(offset.map(|offset| {
             if let Some(offset) = offset {
-                self.clock_offset_ms.store(offset, Ordering::Relaxed);
+                self.clock.set(offset);
             }
             connection
         }))

@@ -42,7 +42,11 @@ pub(super) fn get(
         // The sink's own: it did not want the value.
         Err(error) => Ok(Err(error)),
     };
-    let (found, clock) = backend.ask(GET, (key, access), backend.budget(), pack, read)?;
+    let budget = backend.budget();
+    let (found, clock) = backend.ask(GET, (key, access), budget, pack, read)?;
+    if !found && let Ok(node) = backend.topology.pick(key, access) {
+        node.refresh_clock(budget);
+    }
     Ok(found.then_some(clock))
 }
 

@@ -82,15 +82,22 @@ pub(super) fn run(backend: &RedisBackend, keys: &KeyList, job: &Job<'_>, each: &
     let mut items: Vec<usize> = keys.iter().map(|(item, _)| item).collect();
     loop {
         let mut refused = Refused::new();
-        let mut shares = share_out(backend, keys, items, job.access, each);
+        let mut tell = |item, outcome: Result<Told<'_>>, clock| {
+            each(
+                item,
+                outcome.map_err(|error| patience.explain(error)),
+                clock,
+            );
+        };
+        let mut shares = share_out(backend, keys, items, job.access, &mut tell);
         while !shares.is_empty() {
-            round(backend, job, budget, &mut shares, &mut refused, each);
+            round(backend, job, budget, &mut shares, &mut refused, &mut tell);
             shares.retain(|share| !share.rest().is_empty());
         }
-        if refused.is_empty() {
+        let Some((_, said)) = refused.last() else {
             return;
-        }
-        if !patience.pause() {
+        };
+        if patience.pause(said.clone()).is_err() {
             let tell = |(item, error)| each(item, Err(error), Clock::default());
             return refused.into_iter().for_each(tell);
         }

@@ -59,9 +59,11 @@ impl Server {
 
     fn wait_until_up(&mut self) {
         let begin = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err()
-            || UnixStream::connect(self.socket()).is_err()
-        {
+        let is_up = || {
+            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+                && UnixStream::connect(self.socket()).is_ok()
+        };
+        while !is_up() {
             assert!(
                 begin.elapsed() < Duration::from_secs(10),
                 "redis-server does not come up"

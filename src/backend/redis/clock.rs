@@ -1,0 +1,76 @@
+//! What a node's clock says, as a difference to ours. Freshness is server time; the difference comes with every
+//! connect and, as clocks drift and connections live long, now and then with a miss.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::expiry::Clock;
+
+/// How long a difference is taken for good.
+const GOOD_FOR: Duration = Duration::from_secs(60);
+
+/// The difference, and when it was last found out.
+#[derive(Debug)]
+pub(crate) struct NodeClock {
+    born: Instant,
+    offset_ms: AtomicI64,
+    /// In milliseconds since `born`.
+    read_at_ms: AtomicU64,
+}
+
+impl NodeClock {
+    pub(crate) fn new() -> Self {
+        NodeClock {
+            born: Instant::now(),
+            offset_ms: AtomicI64::new(0),
+            read_at_ms: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn get(&self) -> Clock {
+        Clock {
+            offset_ms: self.offset_ms.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn set(&self, offset_ms: i64) {
+        self.offset_ms.store(offset_ms, Ordering::Relaxed);
+        self.read_at_ms
+            .store(self.since_birth(Instant::now()), Ordering::Relaxed);
+    }
+
+    /// Whether the difference is old at `now`. Only one caller is told so: it is the one to ask.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        let now = self.since_birth(now);
+        let read_at = self.read_at_ms.load(Ordering::Relaxed);
+        let is_old = u128::from(now.saturating_sub(read_at)) >= GOOD_FOR.as_millis();
+        is_old
+            && self
+                .read_at_ms
+                .compare_exchange(read_at, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    fn since_birth(&self, now: Instant) -> u64 {
+        let age = now.saturating_duration_since(self.born);
+        u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_difference_is_asked_for_by_one() {
+        let clock = NodeClock::new();
+        let later = Instant::now() + GOOD_FOR;
+        assert!(!clock.is_due(Instant::now()));
+        assert!(clock.is_due(later));
+        assert!(!clock.is_due(later));
+        clock.set(-5);
+        assert_eq!(clock.get().offset_ms, -5);
+        assert!(!clock.is_due(later - Duration::from_secs(1)));
+        assert!(clock.is_due(later + GOOD_FOR));
+    }
+}
