@@ -64,7 +64,8 @@ fn errors_are_counted(at: &Fixture) {
     cache.set("k", "text", Expiry::Default).unwrap();
     assert_eq!(kind(cache.incr("k", 1)), ErrorKind::WrongType);
     assert_eq!(cache.stats().errors, 1);
-    cache.get::<Vec<u64>>("k").unwrap();
+    cache.set("k", &true, Expiry::Default).unwrap();
+    assert_eq!(cache.get::<String>("k").unwrap(), None);
     assert_eq!(cache.stats().decode_errors, 1);
 }
 

@@ -158,7 +158,7 @@ fn a_script_is_one_command_once_it_is_known(at: &Fixture) {
     let _: () = at.server().run(&["SCRIPT", "FLUSH"]);
     assert_eq!(
         cache.incr("n", 1).unwrap(),
-        Some(4),
+        Some(5),
         "a server that forgot the script is told it again"
     );
     assert_eq!(sent(&at, || cache.incr("n", 1).unwrap()), ["EVALSHA"]);

@@ -77,7 +77,7 @@ fn transport_faults_name_node_and_command() {
     );
     server.always("MGET", Fate::Answer(b"nonsense\r\n".to_vec()));
     let error = cache.get_many_bytes(["k"]).unwrap_err().into();
-    assert_names(&error, &server.name(), "MGET", "nonsense");
+    assert_names(&error, &server.name(), "MGET", "not a Redis server");
     server.always("UNLINK", Fate::Answer(b"-ERR not today\r\n".to_vec()));
     assert_names(
         &fault(cache.delete("k")),

@@ -90,7 +90,11 @@ fn a_refused_node_is_taken_back_when_it_serves(at: &Faulty) {
 }
 
 fn a_success_starts_the_count_again(at: &Faulty) {
-    let cache = at.cache_with(&[("breaker_failures", "5"), ("breaker_backoff", "60s")]);
+    let cache = at.cache_with(&[
+        ("breaker_failures", "5"),
+        ("breaker_backoff", "60s"),
+        ("breaker_backoff_max", "60s"),
+    ]);
     cache.set_int("n", 1, Expiry::Default).unwrap();
     cache.incr("n", 1).unwrap();
     for _ in 0..4 {
@@ -104,7 +108,11 @@ fn a_success_starts_the_count_again(at: &Faulty) {
 }
 
 fn errors_that_a_server_answers_refuse_nobody(at: &Faulty) {
-    let cache = at.cache_with(&[("breaker_failures", "2"), ("breaker_backoff", "60s")]);
+    let cache = at.cache_with(&[
+        ("breaker_failures", "2"),
+        ("breaker_backoff", "60s"),
+        ("breaker_backoff_max", "60s"),
+    ]);
     cache.set("k", "text", Expiry::Default).unwrap();
     for _ in 0..10 {
         assert_eq!(kind(cache.incr("k", 1)), ErrorKind::WrongType);

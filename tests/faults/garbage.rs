@@ -14,6 +14,7 @@ dialects! {
     bytes_behind_a_reply_cost_the_connection_and_no_caller,
     pushes_and_attributes_are_passed_over,
     an_error_reply_keeps_the_connection,
+    a_long_error_reply_is_read_like_any_other,
 }
 
 fn garbage_is_an_io_error_and_the_next_call_works(at: &Faulty) {
@@ -139,7 +140,7 @@ fn pushes_and_attributes_are_passed_over(at: &Faulty) {
     let cache = at.warm();
     let push = b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nx\r\n";
     let attribute = b"|1\r\n+ttl\r\n:3600\r\n";
-    for before in [&push[..], attribute, &[&push[..], attribute, push].concat()] {
+    for before in [&push[..], attribute, &[&push[..], push, attribute].concat()] {
         at.server
             .always("GET", Fate::Answer([before, b"$2\r\n42\r\n"].concat()));
         assert_eq!(cache.get_int("n").unwrap(), Some(42));
@@ -181,4 +182,19 @@ fn an_error_reply_keeps_the_connection(at: &Faulty) {
         callers,
         "an answer is no broken connection"
     );
+}
+
+fn a_long_error_reply_is_read_like_any_other(at: &Faulty) {
+    let cache = at.warm();
+    let callers = at.server.callers();
+    let answer = [&b"-ERR "[..], &[b'x'; 50_000], b"\r\n"].concat();
+    at.server.always("GET", Fate::Answer(answer));
+    let error = fault(within(TIMEOUT, || cache.get_bytes("k")));
+    assert_eq!(error.kind(), ErrorKind::Server);
+    at.server.heal();
+    assert_eq!(
+        cache.get_bytes("k").unwrap().as_deref(),
+        Some(&b"hello"[..])
+    );
+    assert_eq!(at.server.callers(), callers);
 }

@@ -194,7 +194,7 @@ fn a_reply_that_drips_longer_than_the_budget_is_a_timeout(at: &Faulty) {
 
 fn a_reply_that_drips_within_the_budget_is_a_reply(at: &Faulty) {
     at.warm();
-    let cache = at.cache_with(&[("timeout", "5s")]);
+    let cache = at.cache_with(&[("timeout", "20s"), ("connect_timeout", "20s")]);
     at.server.judge(|_| Fate::Drip(Duration::from_millis(2)));
     assert_eq!(
         cache.get_bytes("k").unwrap().as_deref(),
