@@ -1,21 +1,24 @@
 #!/bin/sh
-# run.sh LIBRARY TARGET PROGRAM [ARGUMENT]: runs a test program on a target (tcp, unix or memory) and tells of it in
-# one line, or with all that it wrote when it fails. TOOL, if set, is put before the program.
+# run.sh LIBRARY TARGET PROGRAM NAME: runs the suite NAME of a program, or the program NAME, on a target (tcp, unix or
+# memory) and tells of it in one line, or with all that it wrote when it fails. TOOL, if set, is put before it.
 set -u
 
-library=$1 target=$2 program=$3
-shift 3
-name=${1:-$(basename "$program")}
+library=$1 target=$2 program=$3 name=$4
 log=$(dirname "$program")/log.$library.$target.$name
 
-case $target in
-tcp) url="redis://127.0.0.1:$REDIS_CACHE_TEST_PORT/0?prefix=$name-$library-tcp" ;;
-unix) url="unix://$REDIS_CACHE_TEST_SOCKET?prefix=$name-$library-unix" ;;
-*) url="memory://" ;;
+# Suites choose their own database on the target; a program is given a URL.
+case $(basename "$program") in
+suite-* | hpp-*) argument=$name ;;
+*)
+    case $target in
+    tcp) argument="redis://127.0.0.1:$REDIS_CACHE_TEST_PORT?prefix=$name-$library-$target" ;;
+    unix) argument="unix://$REDIS_CACHE_TEST_SOCKET?prefix=$name-$library-$target" ;;
+    *) argument="memory://?prefix=$name" ;;
+    esac
+    ;;
 esac
 
-# Suites choose their own database; the other programs are given a URL.
-REDIS_CACHE_TEST_TARGET=$target REDIS_CACHE_TEST_URL=$url ${TOOL:-} "$program" "${@:-$url}" >"$log" 2>&1 </dev/null
+REDIS_CACHE_TEST_TARGET=$target ${TOOL:-} "$program" "$argument" >"$log" 2>&1 </dev/null
 status=$?
 printf '%-8s %-7s %-12s %s\n' "$library" "$target" "$name" "$(tail -n 1 "$log")"
 if [ "$status" != 0 ]; then

@@ -58,8 +58,8 @@ static void a_server_that_never_answers_is_a_timeout(void)
     redis_cache *cache;
 
     peer_start(&peer, NEVER_ACCEPTS);
-    cache = open_peer(&peer, QUICK);
-    every_call(REDIS_CACHE_ERR_TIMEOUT, cache, peer.name, BUDGET);
+    cache = open_peer(&peer, "timeout=50ms&breaker_failures=1000");
+    every_call(REDIS_CACHE_ERR_TIMEOUT, cache, peer.name, 50);
     redis_cache_free(cache);
     peer_stop(&peer);
 }

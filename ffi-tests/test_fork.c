@@ -41,7 +41,7 @@ static void use(const redis_cache *cache, int index)
     char key[32], value[64];
     int i;
 
-    for (i = 0; i < rounds(200); i++) {
+    for (i = 0; i < rounds(100); i++) {
         snprintf(key, sizeof key, "process-%d-%d", index, i % 5);
         snprintf(value, sizeof value, "value of process %d, %d", index, i);
         if (!STATUS(OK, redis_cache_set(cache, key, strlen(key), value, strlen(value), 60000)) ||
@@ -143,7 +143,7 @@ static void keep_busy(int index, void *shared)
     if (index == 0) {
         /* Whatever the other threads hold just now, a child must be able to go on. */
         int i;
-        for (i = 0; i < rounds(30) + 3; i++)
+        for (i = 0; i < rounds(12) + 3; i++)
             end_child(start_child(use, work->cache, 100 + i));
         pthread_mutex_lock(&work->lock);
         work->over = true;

@@ -106,7 +106,7 @@ static void the_wait_for_another_loader_ends(void)
     redis_cache *compute = open_cache("wait=100ms&on_wait_timeout=compute&prefix=c");
 
     job.text = "slow";
-    job.takes_ms = 700 + 2 * slack_ms();
+    job.takes_ms = 350 + slack_ms();
     job.cache = busy;
     job.ttl_ms = 50000; /* marks the run that says BUSY */
     on_threads(2, wait_or_go, &job);

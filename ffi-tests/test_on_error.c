@@ -120,7 +120,7 @@ static void a_silent_server_looks_like_an_empty_cache(void)
     char url[512];
 
     peer_start(&peer, NEVER_ACCEPTS);
-    peer_url(&peer, url, sizeof url, "on_error=miss&timeout=40ms&breaker_failures=1000");
+    peer_url(&peer, url, sizeof url, "on_error=miss&timeout=25ms&breaker_failures=1000");
     cache = open_url(url);
     check_reads(cache);
     check_writes(cache);
