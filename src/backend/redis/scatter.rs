@@ -67,6 +67,14 @@ struct Share {
 }
 
 impl Share {
+    fn new(node: Arc<Node>, items: Vec<usize>) -> Self {
+        Share {
+            node,
+            items,
+            settled: 0,
+        }
+    }
+
     fn rest(&self) -> &[usize] {
         self.items.get(self.settled..).unwrap_or_default()
     }
@@ -79,8 +87,9 @@ type Refused = Vec<(usize, Error)>;
 pub(super) fn run(backend: &RedisBackend, keys: &KeyList, job: &Job<'_>, each: &mut Each<'_>) {
     let budget = backend.budget();
     let mut patience = Patience::new(budget);
-    let mut items: Vec<usize> = keys.iter().map(|(item, _)| item).collect();
-    loop {
+    let mut items = Vec::with_capacity(keys.len());
+    items.extend(keys.iter().map(|(item, _)| item));
+    while !items.is_empty() {
         let mut refused = Refused::new();
         let mut tell = |item, outcome: Result<Told<'_>>, clock| {
             each(
@@ -112,6 +121,9 @@ fn share_out(
     access: Access,
     each: &mut Each<'_>,
 ) -> Vec<Share> {
+    if let Some(node) = backend.topology.only() {
+        return vec![Share::new(Arc::clone(node), items)];
+    }
     let mut shares: Vec<Share> = Vec::new();
     for item in items {
         let Some(key) = keys.get(item) else { continue };
@@ -125,11 +137,7 @@ fn share_out(
         let known = |share: &&mut Share| Arc::ptr_eq(&share.node, &node);
         match shares.iter_mut().find(known) {
             Some(share) => share.items.push(item),
-            None => shares.push(Share {
-                node,
-                items: vec![item],
-                settled: 0,
-            }),
+            None => shares.push(Share::new(node, vec![item])),
         }
     }
     shares

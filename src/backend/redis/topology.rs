@@ -52,6 +52,13 @@ impl Topology {
         }
     }
 
+    /// The node that serves every key, where there is but one: no key need be looked at then.
+    pub(crate) fn only(&self) -> Option<&Arc<Node>> {
+        match self {
+            Topology::Single(node) => Some(node),
+        }
+    }
+
     /// The nodes that own keys, in a stable order.
     pub(crate) fn nodes(&self) -> Result<Vec<Arc<Node>>> {
         match self {

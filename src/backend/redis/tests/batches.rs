@@ -155,3 +155,16 @@ fn a_write_batch_that_breaks_off_fails_only_what_was_not_answered() {
     assert_eq!(told[2], Err((ErrorKind::Io, None)));
     assert_eq!(told[3], Err((ErrorKind::Io, None)));
 }
+
+#[test]
+fn a_list_of_nothing_but_faults_asks_nobody() {
+    let address = fake(|_, _| panic!("nothing was to be asked"));
+    let backend = backend(address, &quick());
+    let mut list = KeyList::default();
+    list.push(|_| Err(Error::new(ErrorKind::InvalidArgument, "a fault")));
+    backend.get_many(&list, Access::Read, &mut |_, _, _| {
+        panic!("told of a fault")
+    });
+    backend.delete_many(&KeyList::default(), &mut |_, _| panic!("told of nothing"));
+    assert_eq!(backend.traffic().connections_open, 0);
+}
