@@ -186,11 +186,8 @@ fn login_refused(error: Error, login: &Login) -> Error {
 fn db_refused(error: Error, login: &Login) -> Error {
     match error.code() {
         Some("ERR") => {
-            let text = format!(
-                "the server has no database {} to select ({error})",
-                login.db
-            );
-            Error::new(ErrorKind::Config, text)
+            let text = format!("ERR the server has no database {} ({error})", login.db);
+            Error::from_server(text.as_bytes()).during("SELECT")
         }
         Some("NOAUTH") => login_refused(error, login),
         _ => error.during("SELECT"),

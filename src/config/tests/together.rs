@@ -206,10 +206,6 @@ fn what_this_version_cannot_do_is_refused() {
             "compressor `zlib`: this build has none",
         ),
         (
-            "h?compress_level=3",
-            "option `compress_level`: this version accepts only its default, `none`",
-        ),
-        (
             "h?stale=1s",
             "option `stale`: this version accepts only its default, `0s`",
         ),

@@ -67,7 +67,7 @@ fn passwords_are_used_and_their_refusal_is_told_without_them() {
 }
 
 #[test]
-fn a_database_that_does_not_exist_is_a_matter_of_configuration() {
+fn a_database_that_does_not_exist_is_named() {
     let server = Server::with(&["--databases", "2"]);
     for protocol in [Protocol::Auto, Protocol::Resp2] {
         let backend = with(
@@ -79,7 +79,7 @@ fn a_database_that_does_not_exist_is_a_matter_of_configuration() {
             server.unix(),
         );
         let error = get(&backend, "k").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(error.kind(), ErrorKind::Server);
         assert!(
             error.to_string().contains("the server has no database 7"),
             "{error}"
