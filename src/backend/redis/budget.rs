@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::millis_rounded_up;
 
 /// Stands in for a duration that the clock cannot count to.
 const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
@@ -31,9 +32,10 @@ impl Budget {
         self.started
     }
 
-    /// All the time there was at the beginning, for messages.
+    /// All the time there was at the beginning, in whole milliseconds, for messages.
     pub(crate) fn total(&self) -> Duration {
-        self.ends.saturating_duration_since(self.started)
+        let total = self.ends.saturating_duration_since(self.started);
+        Duration::from_millis(millis_rounded_up(total))
     }
 
     /// What is left now; never zero.

@@ -75,14 +75,18 @@ fn introduce(
     let sent_at = local_unix_ms();
     connection.send(budget).map_err(|fault| fault.error)?;
 
-    let mut said = None;
+    // A server that hangs up may have said why in its first reply.
+    let mut first = None;
     let mut answer = |connection: &mut Connection| match connection.skip(budget) {
-        Ok(Some(error)) => {
-            said = Some(error.clone());
-            Ok(Some(error))
+        Ok(error) => {
+            first.get_or_insert_with(|| error.clone());
+            Ok(error)
         }
-        Ok(None) => Ok(None),
-        Err(broken) => Err(said.take().map_or(broken, turned_away)),
+        Err(broken) => Err(first
+            .clone()
+            .flatten()
+            .and_then(turned_away)
+            .unwrap_or(broken)),
     };
     let to_opening = if has_opening {
         answer(connection)?
@@ -153,16 +157,14 @@ fn present(to: &mut Encoder<'_>, login: &Login) -> usize {
     3
 }
 
-/// A server that says why and hangs up: too many clients, protected mode.
-fn turned_away(error: Error) -> Error {
+/// What a server says that takes nobody, before it hangs up: too many clients, or protected mode.
+fn turned_away(error: Error) -> Option<Error> {
     let text = error.to_string();
     if text.contains("max number of clients") {
-        return Error::new(
-            ErrorKind::Unavailable,
-            format!("the server takes no more clients ({text})"),
-        );
+        let text = format!("the server takes no more clients ({text})");
+        return Some(Error::new(ErrorKind::Unavailable, text));
     }
-    error
+    (error.code() == Some("DENIED")).then_some(error)
 }
 
 /// Servers before 6.0 and many proxies do not know HELLO; a user may lack the right to it.

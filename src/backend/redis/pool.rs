@@ -3,8 +3,9 @@
 //! A connection that broke, or that belongs to another process, never comes back to the stack.
 
 use std::fmt;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork::{self, PerProcess};
@@ -35,9 +36,6 @@ pub(crate) struct Limits {
     pub(crate) max_lifetime: Option<Duration>,
 }
 
-/// A connection that may have died goes unnoticed for this long when the command must not be sent twice.
-const CAREFUL_AFTER: Duration = Duration::from_millis(10);
-
 /// Lends connections. It opens none itself: a [`Loan`] without one is the right to open one.
 pub(crate) struct Pool<C> {
     limits: Limits,
@@ -63,7 +61,6 @@ struct Slots<C> {
 struct Open<C> {
     connection: Box<C>,
     born: Instant,
-    idle_since: Instant,
     /// When it has been idle for so long that it is looked at before use.
     check_at: Instant,
 }
@@ -89,7 +86,7 @@ impl<C: Pooled> Pool<C> {
     /// can be known.
     pub(crate) fn lend(&self, budget: Budget, careful: bool) -> Result<Loan<'_, C>> {
         let shared = self.shared();
-        let mut slots = shared.lock();
+        let mut slots = shared.slots.lock();
         if slots.lent >= self.limits.max_connections {
             slots = self.wait(shared, slots, budget)?;
         }
@@ -133,8 +130,7 @@ impl<C: Pooled> Pool<C> {
                 );
                 return Err(Error::new(ErrorKind::Timeout, text));
             };
-            let woken = shared.freed.wait_timeout(slots, left);
-            slots = woken.unwrap_or_else(PoisonError::into_inner).0;
+            shared.freed.wait_for(&mut slots, left);
         }
         slots.waiting -= 1;
         Ok(slots)
@@ -148,15 +144,14 @@ impl<C: Pooled> Pool<C> {
         {
             return false;
         }
-        let must_look = now >= open.check_at
-            || careful && now.saturating_duration_since(open.idle_since) >= CAREFUL_AFTER;
+        let must_look = careful || now >= open.check_at;
         !must_look || open.connection.is_quiet()
     }
 
     /// Closes what is idle now, and what is lent as soon as it comes back.
     pub(crate) fn close(&self) {
         let shared = self.shared();
-        let mut slots = shared.lock();
+        let mut slots = shared.slots.lock();
         slots.epoch += 1;
         let idle = std::mem::take(&mut slots.idle);
         drop(slots);
@@ -164,7 +159,7 @@ impl<C: Pooled> Pool<C> {
     }
 
     pub(crate) fn state(&self) -> PoolState {
-        let slots = self.shared().lock();
+        let slots = self.shared().slots.lock();
         PoolState {
             open: slots.idle.len() + slots.lent,
             idle: slots.idle.len(),
@@ -174,7 +169,7 @@ impl<C: Pooled> Pool<C> {
     }
 
     pub(crate) fn reset_traffic(&self) {
-        let mut slots = self.shared().lock();
+        let mut slots = self.shared().slots.lock();
         slots.bytes_read = 0;
         slots.bytes_written = 0;
     }
@@ -204,14 +199,10 @@ impl<C: Pooled> Shared<C> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Slots<C>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Closes the parent's idle connections in a child: the descriptors only, nothing is sent. When the lock is
     /// held, by a thread that only the parent has, they stay open and unused.
     fn abandon(&self) {
-        if let Ok(mut slots) = self.slots.try_lock() {
+        if let Some(mut slots) = self.slots.try_lock() {
             slots.idle.clear();
         }
     }
@@ -250,7 +241,6 @@ impl<C: Pooled> Loan<'_, C> {
                 Open {
                     connection,
                     born,
-                    idle_since: born,
                     check_at: born,
                 }
             }
@@ -264,7 +254,7 @@ impl<C: Pooled> Loan<'_, C> {
         if self.is_inherited() {
             return;
         }
-        let mut slots = self.shared.lock();
+        let mut slots = self.shared.slots.lock();
         let broken = broken.map(|open| slots.count(open));
         let idle = std::mem::take(&mut slots.idle);
         drop(slots);
@@ -273,7 +263,7 @@ impl<C: Pooled> Loan<'_, C> {
 
     fn take_next_idle(&mut self) {
         let dead = self.open.take();
-        let mut slots = self.shared.lock();
+        let mut slots = self.shared.slots.lock();
         self.open = slots.idle.pop();
         drop(slots);
         drop(dead);
@@ -294,14 +284,13 @@ impl<C: Pooled> Drop for Loan<'_, C> {
         if let Some(open) = &mut open {
             open.connection.trim();
         }
-        let mut slots = self.shared.lock();
+        let mut slots = self.shared.slots.lock();
         slots.lent -= 1;
         let mut closed = None;
         if let Some(open) = open {
             let mut open = slots.count(open);
             if open.connection.is_reusable() && slots.epoch == self.epoch {
                 // When the call began, not now: reading the clock again would cost more than it tells.
-                open.idle_since = self.started;
                 open.check_at = self
                     .started
                     .checked_add(self.idle_check)

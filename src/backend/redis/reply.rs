@@ -19,9 +19,13 @@ pub(crate) fn unexpected(expected: &str) -> Error {
     Error::new(ErrorKind::Io, text)
 }
 
-/// Any reply that is not an error, whatever it says.
+/// The reply to a command that has nothing to tell: OK, PONG.
 pub(crate) fn done(from: &mut Connection, budget: Budget) -> Reply<()> {
-    Ok(from.skip(budget)?.map_or(Ok(()), Err))
+    match from.next(budget)? {
+        Token::Status(_) => Ok(Ok(())),
+        Token::Error(text) => Ok(Err(Error::from_server(text))),
+        _ => Err(unexpected("OK")),
+    }
 }
 
 /// A number.

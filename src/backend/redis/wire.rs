@@ -193,8 +193,8 @@ impl Wire {
         let held = self.buffer.len();
         if held == self.buffer.capacity() {
             let step = held.clamp(GROWTH, STEP);
-            self.buffer
-                .reserve_exact(len.saturating_sub(held).clamp(1, step));
+            let wanted = len.saturating_sub(held).max(held);
+            self.buffer.reserve_exact(wanted.clamp(1, step));
         }
     }
 }
