@@ -65,9 +65,11 @@ bool small_run(void)
     return getenv("REDIS_CACHE_TEST_SMALL") != NULL;
 }
 
-bool without_tool(void)
+bool under(const char *tool)
 {
-    return getenv("REDIS_CACHE_TEST_TOOL") == NULL;
+    const char *given = getenv("REDIS_CACHE_TEST_TOOL");
+
+    return given != NULL && strcmp(given, tool) == 0;
 }
 
 int target_db(void)

@@ -19,7 +19,7 @@ void fixture_empty(void); /* the store holds nothing after this */
 bool on_server(void); /* false: memory:// */
 bool on_unix(void);
 bool small_run(void); /* a slow machine or tool: leave out what is merely large */
-bool without_tool(void); /* no valgrind or sanitizer around us */
+bool under(const char *tool); /* "valgrind" or "asan" */
 
 /* The store's URL with these options ("prefix=app&ttl=5m"; NULL: none). */
 void target_url(char *url, size_t cap, const char *options);

@@ -17,12 +17,13 @@ static int rounds(int full)
 /* A child that runs the function and tells by its exit code whether its checks held. */
 static pid_t start_child(void (*function)(const redis_cache *cache, int index), const redis_cache *cache, int index)
 {
+    unsigned before = check_failures();
     pid_t pid = fork();
 
     if (pid == 0) {
-        alarm(60);
+        alarm(small_run() ? 60 : 20);
         function(cache, index);
-        _exit(check_failures() == 0 ? 0 : 1);
+        _exit(check_failures() == before ? 0 : 1);
     }
     return pid;
 }
@@ -33,7 +34,9 @@ static void end_child(pid_t pid)
 
     CHECK(pid > 0);
     CHECK(waitpid(pid, &status, 0) == pid);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    if (status != 0)
+        check_failed(__FILE__, __LINE__, "a child ended with %s %d", WIFSIGNALED(status) ? "signal" : "code",
+                     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 static void use(const redis_cache *cache, int index)
@@ -218,7 +221,10 @@ void suite_fork(void)
     RUN(parent_and_children_use_one_handle_at_once);
     RUN(a_child_that_ends_leaves_the_parents_connection_alone);
     RUN(a_child_may_fork_too);
-    RUN(children_work_whatever_other_threads_do_at_the_fork);
+    /* The allocator of AddressSanitizer (GCC 12) is not safe here: a child waits for a lock that a thread of its
+     * parent held, in malloc() itself. */
+    if (!under("asan"))
+        RUN(children_work_whatever_other_threads_do_at_the_fork);
     RUN(a_server_is_shared_and_memory_is_copied);
     RUN(a_child_may_open_handles_of_its_own);
 }

@@ -131,7 +131,7 @@ static int32_t write_key(void *user_data, redis_cache_writer *out)
 static void mix_everything(int index, void *shared)
 {
     const redis_cache *cache = shared;
-    char name[16][8];
+    char name[16][20];
     redis_cache_slice keys[16], item;
     redis_cache_entry entries[16];
     int i, j;
