@@ -332,8 +332,9 @@ fn touch_moves_the_soft_expiry_along(at: &Fixture) {
     let Some(redis_cache::Ttl::Remaining(left)) = cache.ttl("k").unwrap() else {
         panic!("no ttl")
     };
+    // The server's clock is known to within a round trip, which a busy machine may stretch.
     assert!(
-        left > Duration::from_secs(90) && left <= Duration::from_secs(100),
+        left > Duration::from_secs(90) && left < Duration::from_secs(102),
         "{left:?}"
     );
     assert_eq!(&stored[24..], b"token123value", "lease and payload stay");

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+/// What connections that do not belong to the library call themselves.
+const RAW: &str = "beside-the-library";
+
 /// A running server, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -95,11 +98,11 @@ impl Server {
             .unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
-    /// The connections of clients, without the one that asks.
+    /// The connections of clients, without those of [`Server::raw`].
     pub(crate) fn clients(&self) -> Vec<String> {
         let list: String = self.run(&["CLIENT", "LIST", "TYPE", "normal"]);
         list.lines()
-            .filter(|line| !line.contains("cmd=client"))
+            .filter(|line| !line.contains(&format!(" name={RAW} ")))
             .map(str::to_owned)
             .collect()
     }
@@ -236,7 +239,14 @@ fn connect(socket: &Path, password: Option<&String>) -> redis::RedisResult<redis
     let password = password
         .map(|password| format!("?pass={password}"))
         .unwrap_or_default();
-    redis::Client::open(format!("redis+unix://{}{password}", socket.display()))?.get_connection()
+    let client = redis::Client::open(format!("redis+unix://{}{password}", socket.display()))?;
+    let mut connection = client.get_connection()?;
+    // Refused where a password is wanted and none was given; such a connection is of no use anyway.
+    let _ = redis::cmd("CLIENT")
+        .arg("SETNAME")
+        .arg(RAW)
+        .exec(&mut connection);
+    Ok(connection)
 }
 
 fn log_of(directory: &Path) -> String {
