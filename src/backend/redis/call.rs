@@ -43,6 +43,24 @@ impl Verb {
     }
 }
 
+/// Why commands came to nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    /// The server refused them or never got them, or doing them twice does no harm.
+    pub(crate) may_resend: bool,
+}
+
+impl Failed {
+    /// The server did nothing, and said so; or nothing was sent.
+    pub(crate) fn refused(error: Error) -> Self {
+        Failed {
+            error,
+            may_resend: true,
+        }
+    }
+}
+
 /// Commands on their way to a node. Dropped unfinished, it closes the connection, for replies are still to come.
 pub(crate) struct Call<'a> {
     node: &'a Node,
@@ -62,7 +80,7 @@ impl<'a> Call<'a> {
         budget: Budget,
         admission: Admission,
         pack: impl Fn(&mut Encoder<'_>),
-    ) -> Result<Self> {
+    ) -> Result<Self, Failed> {
         let mut call = Call {
             node,
             loan,
@@ -80,15 +98,16 @@ impl<'a> Call<'a> {
         mut self,
         pack: impl Fn(&mut Encoder<'_>),
         mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
-    ) -> Result<R> {
+    ) -> Result<R, Failed> {
         loop {
             let Some(connection) = self.loan.connection() else {
-                return Err(self.failed(Error::new(ErrorKind::Io, "the connection is closed")));
+                let error = Error::new(ErrorKind::Io, "the connection is closed");
+                return Err(self.failed(error, self.is_safe()));
             };
             match read(connection, self.budget) {
                 Ok(answer) => {
                     self.node.answered();
-                    return answer.map_err(|error| self.named(error));
+                    return answer.map_err(|error| self.refused(error));
                 }
                 Err(error) => self.recover(SendFault {
                     error,
@@ -100,7 +119,7 @@ impl<'a> Call<'a> {
     }
 
     /// Sends the commands, on the connection at hand or on a fresh one.
-    fn dispatch(&mut self, pack: &impl Fn(&mut Encoder<'_>)) -> Result<()> {
+    fn dispatch(&mut self, pack: &impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
         let (node, budget, admission) = (self.node, self.budget, self.admission);
         loop {
             let connection = self.loan.connection_or(|| node.connect(budget, admission));
@@ -109,7 +128,7 @@ impl<'a> Call<'a> {
                     pack(&mut connection.encoder());
                     connection.send(budget)
                 }
-                Err(error) => return Err(self.named(error)),
+                Err(error) => return Err(self.refused(error)),
             };
             match sent {
                 Ok(()) => return Ok(()),
@@ -120,25 +139,32 @@ impl<'a> Call<'a> {
 
     /// After a fault of the connection: whether the commands may be sent once more, on another one.
     #[cold]
-    fn recover(&mut self, fault: SendFault) -> Result<()> {
+    fn recover(&mut self, fault: SendFault) -> Result<(), Failed> {
         self.loan.discard();
         let SendFault { error, unsent } = fault;
-        let may_resend = unsent || self.verb.resend == Resend::Safe;
+        let may_resend = unsent || self.is_safe();
         if self.is_retried || !may_resend || error.is_timeout() || self.budget.remaining().is_err()
         {
-            return Err(self.failed(error));
+            return Err(self.failed(error, may_resend));
         }
         self.is_retried = true;
         self.node.count_retry();
         Ok(())
     }
 
-    fn failed(&self, error: Error) -> Error {
-        self.node.did_not_answer(self.admission);
-        self.named(error)
+    fn is_safe(&self) -> bool {
+        self.verb.resend == Resend::Safe
     }
 
-    fn named(&self, error: Error) -> Error {
-        self.node.named(error, self.verb)
+    fn failed(&self, error: Error, may_resend: bool) -> Failed {
+        self.node.did_not_answer(self.admission);
+        Failed {
+            error: self.node.named(error, self.verb),
+            may_resend,
+        }
+    }
+
+    fn refused(&self, error: Error) -> Failed {
+        Failed::refused(self.node.named(error, self.verb))
     }
 }

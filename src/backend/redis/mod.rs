@@ -2,6 +2,7 @@
 //! way of every call is key, node, pool, connection; this file has the part that all calls share, and the others of
 //! this folder have one step of the way each.
 
+mod asking;
 mod breaker;
 mod budget;
 mod call;
@@ -26,6 +27,7 @@ mod topology;
 mod walk;
 mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::{
@@ -43,12 +45,12 @@ use node::Node;
 use reply::Reply;
 use resp::Encoder;
 use script::Scripts;
-use topology::{Topology, Verdict};
+use topology::{Advice, Failure, Topology};
 
 /// One Redis, or many that look like one.
 #[derive(Debug)]
 pub(crate) struct RedisBackend {
-    topology: Topology,
+    topology: Box<dyn Topology>,
     timeout: Duration,
     scripts: Scripts,
 }
@@ -57,7 +59,7 @@ impl RedisBackend {
     /// Checks that the locations can be served; connects to none of them.
     pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
         Ok(RedisBackend {
-            topology: Topology::new(options, locations, hooks)?,
+            topology: topology::new(options, locations, hooks)?,
             timeout: options.timeout,
             scripts: Scripts::new(),
         })
@@ -72,66 +74,132 @@ impl RedisBackend {
     fn ask<R>(
         &self,
         verb: Verb,
-        (key, access): (&[u8], Access),
+        key: (&[u8], Access),
         budget: Budget,
         pack: impl Fn(&mut Encoder<'_>),
         read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
     ) -> Result<(R, Clock)> {
-        self.insist(budget, || self.topology.pick(key, access), verb, pack, read)
+        let (answer, node) = self.ask_of(verb, key, budget, pack, read)?;
+        Ok((answer, node.clock()))
     }
 
-    /// Asks a node, and asks again as long as it says "not now" and there is time. `pick` is asked every time,
+    /// The same, and who answered.
+    fn ask_of<R>(
+        &self,
+        verb: Verb,
+        (key, access): (&[u8], Access),
+        budget: Budget,
+        pack: impl Fn(&mut Encoder<'_>),
+        read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+    ) -> Result<(R, Arc<Node>)> {
+        let pick = || self.topology.pick(key, access, budget);
+        self.insist((Some(key), access), budget, pick, verb, pack, read)
+    }
+
+    /// Asks the owner of that name.
+    fn ask_named<R>(
+        &self,
+        verb: Verb,
+        name: &str,
+        pack: impl Fn(&mut Encoder<'_>),
+        read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+    ) -> Result<R> {
+        let budget = self.budget();
+        let pick = || topology::named(&*self.topology, name, budget);
+        let answer = self.insist((None, Access::Write), budget, pick, verb, pack, read)?;
+        Ok(answer.0)
+    }
+
+    /// Asks a node, and does what the topology advises when that comes to nothing. `pick` is asked every time,
     /// because another node may have taken over.
     fn insist<R>(
         &self,
+        (key, access): (Option<&[u8]>, Access),
         budget: Budget,
-        pick: impl Fn() -> Result<std::sync::Arc<Node>>,
+        pick: impl Fn() -> Result<Arc<Node>>,
         verb: Verb,
         pack: impl Fn(&mut Encoder<'_>),
         mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
-    ) -> Result<(R, Clock)> {
+    ) -> Result<(R, Arc<Node>)> {
         let mut patience = Patience::new(budget);
+        let mut to_ask: Option<Arc<Node>> = None;
         loop {
-            let node = pick()?;
-            match node.run(verb, budget, &pack, &mut read) {
-                Ok(answer) => return Ok((answer, node.clock())),
-                Err(error) if self.may_pass(&error) => patience.pause(error)?,
-                Err(error) => return Err(patience.explain(error)),
+            let (node, outcome) = match to_ask.take() {
+                None => {
+                    let node = pick().map_err(|error| patience.explain(error))?;
+                    let outcome = node.run(verb, budget, &pack, &mut read);
+                    (node, outcome)
+                }
+                Some(node) => {
+                    let outcome = asking::run(&node, verb, budget, &pack, &mut read);
+                    (node, outcome)
+                }
+            };
+            let failed = match outcome {
+                Ok(answer) => return Ok((answer, node)),
+                Err(failed) => failed,
+            };
+            let failure = Failure {
+                error: &failed.error,
+                node: &node,
+                access,
+                key,
+                may_resend: failed.may_resend,
+            };
+            match self.topology.advise(&failure, budget) {
+                Advice::Final => return Err(patience.explain(failed.error)),
+                Advice::Later => patience.pause(failed.error)?,
+                Advice::Again => patience.redirect(failed.error)?,
+                Advice::Ask(node) => {
+                    patience.redirect(failed.error)?;
+                    to_ask = Some(node);
+                }
             }
         }
     }
-
-    /// Whether the server may take the command after a pause.
-    fn may_pass(&self, error: &Error) -> bool {
-        self.topology.judge(error) == Verdict::Later
-    }
 }
 
-/// The pauses between attempts at a server that says "not now": 5 ms, doubling to 50 ms, within the budget.
+/// How long a call goes on after a node failed it: within its budget, with a pause of 5 ms, doubling to 50 ms, where
+/// a node says "not now", and with a bounded number of turns to other nodes.
 struct Patience {
     budget: Budget,
     next: Duration,
+    redirects: u32,
     said: Option<Error>,
 }
 
 impl Patience {
     const LONGEST: Duration = Duration::from_millis(50);
+    const REDIRECTS: u32 = 16;
 
     fn new(budget: Budget) -> Self {
         Patience {
             budget,
             next: Duration::from_millis(5),
+            redirects: 0,
             said: None,
         }
     }
 
     /// Sleeps, after the server said `error`; fails with it when the budget would not outlast that.
+    #[cold]
     fn pause(&mut self, error: Error) -> Result<()> {
         if self.budget.left().is_none_or(|left| left <= self.next) {
             return Err(error);
         }
         std::thread::sleep(self.next);
         self.next = (self.next * 2).min(Self::LONGEST);
+        self.said = Some(error);
+        Ok(())
+    }
+
+    /// Whether another node may be asked at once after `error`; fails with it when that was done often enough.
+    #[cold]
+    fn redirect(&mut self, error: Error) -> Result<()> {
+        self.redirects += 1;
+        if self.redirects > Self::REDIRECTS || self.budget.left().is_none() {
+            return Err(self.explain(error));
+        }
         self.said = Some(error);
         Ok(())
     }
@@ -201,7 +269,7 @@ impl Backend for RedisBackend {
     fn nodes(&self) -> Result<Vec<String>> {
         Ok(self
             .topology
-            .nodes()?
+            .owners(self.budget())?
             .iter()
             .map(|node| node.name().to_owned())
             .collect())
@@ -228,12 +296,16 @@ impl Backend for RedisBackend {
     }
 
     fn locate(&self, key: &[u8]) -> Result<String> {
-        Ok(self.topology.pick(key, Access::Write)?.shown().to_owned())
+        Ok(self
+            .topology
+            .pick(key, Access::Write, self.budget())?
+            .shown()
+            .to_owned())
     }
 
     fn traffic(&self) -> Traffic {
         let mut sum = Traffic::default();
-        for node in self.topology.nodes().unwrap_or_default() {
+        for node in self.topology.all() {
             let part = node.traffic();
             sum.refused += part.refused;
             sum.retries += part.retries;
@@ -247,17 +319,12 @@ impl Backend for RedisBackend {
 
     fn reset_traffic(&self) {
         self.topology
-            .nodes()
-            .unwrap_or_default()
+            .all()
             .iter()
             .for_each(|node| node.reset_traffic());
     }
 
     fn close(&self) {
-        self.topology
-            .nodes()
-            .unwrap_or_default()
-            .iter()
-            .for_each(|node| node.close());
+        self.topology.all().iter().for_each(|node| node.close());
     }
 }

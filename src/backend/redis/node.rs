@@ -13,7 +13,7 @@ use crate::expiry::{Clock, local_unix_ms};
 
 use super::breaker::{Admission, Breaker};
 use super::budget::Budget;
-use super::call::{Call, Resend, Verb};
+use super::call::{Call, Failed, Resend, Verb};
 use super::clock::NodeClock;
 use super::connection::{Connection, Dial};
 use super::handshake;
@@ -114,7 +114,7 @@ impl Node {
         budget: Budget,
         pack: impl Fn(&mut Encoder<'_>),
         read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
-    ) -> Result<R> {
+    ) -> Result<R, Failed> {
         self.start(verb, budget, &pack)?.finish(&pack, read)
     }
 
@@ -124,15 +124,15 @@ impl Node {
         verb: Verb,
         budget: Budget,
         pack: impl Fn(&mut Encoder<'_>),
-    ) -> Result<Call<'_>> {
-        let named = |error| self.named(error, verb);
+    ) -> Result<Call<'_>, Failed> {
+        let unsent = |error| Failed::refused(self.named(error, verb));
         let claim = || budget.remaining().unwrap_or_default() + Duration::from_millis(1);
         let admission = self.breaker.admit(claim).map_err(|refusal| {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            named(refusal)
+            unsent(refusal)
         })?;
         let loan = self.pool.lend(budget, verb.resend == Resend::Never);
-        Call::begin(self, loan.map_err(named)?, verb, budget, admission, pack)
+        Call::begin(self, loan.map_err(unsent)?, verb, budget, admission, pack)
     }
 
     /// Says where and at what the error happened, unless it says so itself.

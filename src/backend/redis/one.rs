@@ -43,11 +43,11 @@ pub(super) fn get(
         Err(error) => Ok(Err(error)),
     };
     let budget = backend.budget();
-    let (found, clock) = backend.ask(GET, (key, access), budget, pack, read)?;
-    if !found && let Ok(node) = backend.topology.pick(key, access) {
+    let (found, node) = backend.ask_of(GET, (key, access), budget, pack, read)?;
+    if !found {
         node.refresh_clock(budget);
     }
-    Ok(found.then_some(clock))
+    Ok(found.then_some(node.clock()))
 }
 
 pub(super) fn set(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Life) -> Result<()> {
@@ -120,7 +120,11 @@ pub(super) fn add(
     let read = |from: &mut Connection, budget: Budget| {
         let stored = reply::stored(from, budget)?;
         let head = reply::head(from, budget)?;
-        Ok(stored.and_then(|stored| Ok((stored, head?))))
+        // What was stored stays stored, whatever became of the look at it.
+        Ok(stored.and_then(|stored| match stored {
+            true => Ok((true, Head::new())),
+            false => Ok((false, head?)),
+        }))
     };
     let ((stored, head), clock) = backend.ask(ADD, (key, Access::Write), budget, pack, read)?;
     if stored || is_live(&head, clock) {

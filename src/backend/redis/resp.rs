@@ -28,6 +28,11 @@ impl<'a> Encoder<'a> {
         Encoder { out, commands }
     }
 
+    /// Commands of the batch so far.
+    pub(crate) fn commands(&self) -> usize {
+        *self.commands
+    }
+
     /// Begins a command of `argc` arguments; its name is the first of them.
     pub(crate) fn command(&mut self, argc: usize) -> &mut Self {
         *self.commands += 1;

@@ -1,19 +1,20 @@
 //! How a call that concerns many keys reaches the nodes that own them. Keys go out in windows of bounded size; in
 //! every round each node is sent its next window before any reply is read, so the nodes work at the same time. A node
-//! that fails fails its own keys only, and what a node cannot serve just now is tried again within the budget.
+//! that fails fails its own keys only, and whether they are tried again is the topology's advice.
 
 use std::sync::Arc;
 
 use crate::backend::{Access, KeyList};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expiry::Clock;
 
 use super::budget::Budget;
-use super::call::{Call, Verb};
+use super::call::{Call, Failed, Verb};
 use super::connection::Connection;
 use super::node::Node;
 use super::reply::Reply;
 use super::resp::Encoder;
+use super::topology::{Advice, Failure};
 use super::{Patience, RedisBackend};
 
 /// What is told of one item.
@@ -29,7 +30,7 @@ pub(super) type Each<'a> = dyn FnMut(usize, Result<Told<'_>>, Clock) + 'a;
 pub(super) struct Job<'a> {
     pub(super) verb: Verb,
     pub(super) access: Access,
-    /// Items of one command.
+    /// Items of one command, where nodes take several.
     pub(super) group: usize,
     /// How many of these items the next window takes; at least one.
     pub(super) window: &'a dyn Fn(&[usize]) -> usize,
@@ -64,14 +65,17 @@ struct Share {
     items: Vec<usize>,
     /// So many of them, from the front, are done with.
     settled: usize,
+    /// Whether ASKING stands in front of every command.
+    asking: bool,
 }
 
 impl Share {
-    fn new(node: Arc<Node>, items: Vec<usize>) -> Self {
+    fn new(node: Arc<Node>, items: Vec<usize>, asking: bool) -> Self {
         Share {
             node,
             items,
             settled: 0,
+            asking,
         }
     }
 
@@ -80,119 +84,212 @@ impl Share {
     }
 }
 
-/// Items that a server refused for now, each with what it said.
-type Refused = Vec<(usize, Error)>;
+/// An item that a node failed.
+struct Setback {
+    item: usize,
+    node: Arc<Node>,
+    failed: Failed,
+}
 
 /// Has every item of `keys` that is no fault told to `each`, once.
 pub(super) fn run(backend: &RedisBackend, keys: &KeyList, job: &Job<'_>, each: &mut Each<'_>) {
     let budget = backend.budget();
+    let scatter = Scatter {
+        backend,
+        keys,
+        job,
+        budget,
+    };
     let mut patience = Patience::new(budget);
-    let mut items = Vec::with_capacity(keys.len());
-    items.extend(keys.iter().map(|(item, _)| item));
-    while !items.is_empty() {
-        let mut refused = Refused::new();
-        let mut tell = |item, outcome: Result<Told<'_>>, clock| {
-            each(
-                item,
-                outcome.map_err(|error| patience.explain(error)),
-                clock,
-            );
-        };
-        let mut shares = share_out(backend, keys, items, job.access, &mut tell);
-        while !shares.is_empty() {
-            round(backend, job, budget, &mut shares, &mut refused, &mut tell);
-            shares.retain(|share| !share.rest().is_empty());
+    let mut open = Vec::with_capacity(keys.len());
+    open.extend(keys.iter().map(|(item, _)| item));
+    let mut asked = Vec::new();
+    while !open.is_empty() || !asked.is_empty() {
+        let mut setbacks = Vec::new();
+        scatter.exhaust(std::mem::take(&mut asked), &mut setbacks, each);
+        let shares = scatter.share_out(std::mem::take(&mut open), each);
+        scatter.exhaust(shares, &mut setbacks, each);
+        let mut wait = false;
+        let mut postponed = Vec::new();
+        let mut counsel = Counsel::default();
+        for setback in setbacks {
+            match counsel.on(&scatter, &setback) {
+                Advice::Final => {
+                    let error = patience.explain(setback.failed.error);
+                    each(setback.item, Err(error), Clock::default());
+                    continue;
+                }
+                Advice::Later => {
+                    wait = true;
+                    open.push(setback.item);
+                }
+                Advice::Again => open.push(setback.item),
+                Advice::Ask(node) => add(&mut asked, node, setback.item, true),
+            }
+            postponed.push((setback.item, setback.failed.error));
         }
-        let Some((_, said)) = refused.last() else {
+        let Some((_, said)) = postponed.last() else {
             return;
         };
-        if patience.pause(said.clone()).is_err() {
-            let tell = |(item, error)| each(item, Err(error), Clock::default());
-            return refused.into_iter().for_each(tell);
-        }
-        items = refused.into_iter().map(|(item, _)| item).collect();
-    }
-}
-
-fn share_out(
-    backend: &RedisBackend,
-    keys: &KeyList,
-    items: Vec<usize>,
-    access: Access,
-    each: &mut Each<'_>,
-) -> Vec<Share> {
-    if let Some(node) = backend.topology.only() {
-        return vec![Share::new(Arc::clone(node), items)];
-    }
-    let mut shares: Vec<Share> = Vec::new();
-    for item in items {
-        let Some(key) = keys.get(item) else { continue };
-        let node = match backend.topology.pick(key, access) {
-            Ok(node) => node,
-            Err(error) => {
-                each(item, Err(error), Clock::default());
-                continue;
-            }
+        let goes_on = match wait {
+            true => patience.pause(said.clone()),
+            false => patience.redirect(said.clone()),
         };
-        let known = |share: &&mut Share| Arc::ptr_eq(&share.node, &node);
-        match shares.iter_mut().find(known) {
-            Some(share) => share.items.push(item),
-            None => shares.push(Share::new(node, vec![item])),
+        if goes_on.is_err() {
+            let tell = |(item, error)| each(item, Err(error), Clock::default());
+            return postponed.into_iter().for_each(tell);
         }
     }
-    shares
 }
 
-/// One exchange with every node: all are written to, then all are read from.
-fn round(
-    backend: &RedisBackend,
-    job: &Job<'_>,
+/// Puts an item to the others of its node.
+fn add(shares: &mut Vec<Share>, node: Arc<Node>, item: usize, asking: bool) {
+    let known = |share: &&mut Share| Arc::ptr_eq(&share.node, &node);
+    match shares.iter_mut().find(known) {
+        Some(share) => share.items.push(item),
+        None => shares.push(Share::new(node, vec![item], asking)),
+    }
+}
+
+/// What the topology said last, for the items that met the same end.
+#[derive(Default)]
+struct Counsel {
+    last: Option<(Arc<Node>, Failed, Advice)>,
+}
+
+impl Counsel {
+    fn on(&mut self, scatter: &Scatter<'_>, setback: &Setback) -> Advice {
+        let Setback { item, node, failed } = setback;
+        let concerns_slot = matches!(failed.error.code(), Some("MOVED" | "ASK"));
+        let is_same = |(known, before, _): &&(Arc<Node>, Failed, Advice)| {
+            Arc::ptr_eq(known, node)
+                && before.may_resend == failed.may_resend
+                && before.error.kind() == failed.error.kind()
+                && before.error.code() == failed.error.code()
+        };
+        if let Some((_, _, advice)) = self.last.as_ref().filter(is_same)
+            && !concerns_slot
+        {
+            return advice.clone();
+        }
+        let failure = Failure {
+            error: &failed.error,
+            node,
+            access: scatter.job.access,
+            key: scatter.keys.get(*item),
+            may_resend: failed.may_resend,
+        };
+        let advice = scatter.backend.topology.advise(&failure, scatter.budget);
+        self.last = Some((Arc::clone(node), failed.clone(), advice.clone()));
+        advice
+    }
+}
+
+/// One call.
+#[derive(Clone, Copy)]
+struct Scatter<'a> {
+    backend: &'a RedisBackend,
+    keys: &'a KeyList,
+    job: &'a Job<'a>,
     budget: Budget,
-    shares: &mut [Share],
-    refused: &mut Refused,
-    each: &mut Each<'_>,
-) {
-    let begin = |share| Exchange::begin(job, share, budget);
-    let under_way: Vec<_> = shares.iter().map(begin).collect();
-    let settled: Vec<usize> = under_way
-        .into_iter()
-        .map(|(exchange, call)| exchange.settle(call, backend, refused, each))
-        .collect();
-    for (share, settled) in shares.iter_mut().zip(settled) {
-        share.settled += settled;
+}
+
+impl Scatter<'_> {
+    fn share_out(&self, items: Vec<usize>, each: &mut Each<'_>) -> Vec<Share> {
+        let topology = &self.backend.topology;
+        if let Some(node) = topology.only().filter(|_| !items.is_empty()) {
+            return vec![Share::new(Arc::clone(node), items, false)];
+        }
+        let mut shares: Vec<Share> = Vec::new();
+        for item in items {
+            let Some(key) = self.keys.get(item) else {
+                continue;
+            };
+            match topology.pick(key, self.job.access, self.budget) {
+                Ok(node) => add(&mut shares, node, item, false),
+                Err(error) => each(item, Err(error), Clock::default()),
+            }
+        }
+        shares
+    }
+
+    /// Asks the nodes until every item is settled. A call that waits for one node's connection holds those of
+    /// others, so all calls take them in the same order.
+    fn exhaust(&self, mut shares: Vec<Share>, setbacks: &mut Vec<Setback>, each: &mut Each<'_>) {
+        shares.sort_by_key(|share| Arc::as_ptr(&share.node));
+        while !shares.is_empty() {
+            self.round(&mut shares, setbacks, each);
+            shares.retain(|share| !share.rest().is_empty());
+        }
+    }
+
+    /// One exchange with every node: all are written to, then all are read from.
+    fn round(&self, shares: &mut [Share], setbacks: &mut Vec<Setback>, each: &mut Each<'_>) {
+        let begin = |share| Exchange::begin(*self, share);
+        let under_way: Vec<_> = shares.iter().map(begin).collect();
+        let settled: Vec<usize> = under_way
+            .into_iter()
+            .map(|(exchange, call)| exchange.settle(call, setbacks, each))
+            .collect();
+        for (share, settled) in shares.iter_mut().zip(settled) {
+            share.settled += settled;
+        }
     }
 }
 
 /// One window of one node.
 struct Exchange<'a> {
-    job: &'a Job<'a>,
+    scatter: Scatter<'a>,
     share: &'a Share,
     window: &'a [usize],
+    /// Items of one command.
+    group: usize,
 }
 
 impl<'a> Exchange<'a> {
-    fn begin(job: &'a Job<'a>, share: &'a Share, budget: Budget) -> (Self, Result<Call<'a>>) {
+    fn begin(scatter: Scatter<'a>, share: &'a Share) -> (Self, Result<Call<'a>, Failed>) {
+        let Scatter {
+            job,
+            budget,
+            backend,
+            ..
+        } = scatter;
         let rest = share.rest();
-        let window = rest.get(..(job.window)(rest)).unwrap_or(rest);
-        let exchange = Exchange { job, share, window };
+        let exchange = Exchange {
+            scatter,
+            share,
+            window: rest.get(..(job.window)(rest)).unwrap_or(rest),
+            group: match backend.topology.takes_many_keys() {
+                true => job.group,
+                false => 1,
+            },
+        };
         let call = share.node.start(job.verb, budget, |to| exchange.pack(to));
         (exchange, call)
     }
 
     fn pack(&self, to: &mut Encoder<'_>) {
-        let groups = self.window.chunks(self.job.group);
-        groups.for_each(|group| (self.job.pack)(to, group));
+        for group in self.window.chunks(self.group) {
+            if self.share.asking {
+                to.command(1).arg(b"ASKING");
+            }
+            (self.scatter.job.pack)(to, group);
+        }
     }
 
     /// Reads the replies; how many items of the share are done with then. A broken connection is the end of all of
     /// them.
     fn settle(
         &self,
-        call: Result<Call<'_>>,
-        backend: &RedisBackend,
-        refused: &mut Refused,
+        call: Result<Call<'_>, Failed>,
+        setbacks: &mut Vec<Setback>,
         each: &mut Each<'_>,
     ) -> usize {
+        let setback = |item: usize, failed: Failed| Setback {
+            item,
+            node: Arc::clone(&self.share.node),
+            failed,
+        };
         // Items of the window that are done with; it outlives a connection that has to be replaced.
         let mut progress = 0;
         let pack = |to: &mut Encoder<'_>| self.pack(to);
@@ -202,7 +299,7 @@ impl<'a> Exchange<'a> {
                 budget,
                 &mut progress,
                 |item, outcome, clock| match outcome {
-                    Err(error) if backend.may_pass(&error) => refused.push((item, error)),
+                    Err(error) => setbacks.push(setback(item, Failed::refused(error))),
                     outcome => each(item, outcome, clock),
                 },
             )?;
@@ -210,12 +307,13 @@ impl<'a> Exchange<'a> {
         };
         match call.and_then(|call| call.finish(pack, read)) {
             Ok(()) => self.window.len(),
-            Err(error) => {
+            Err(failed) => {
                 let rest = self.share.rest();
-                let left = rest.get(progress..).unwrap_or_default();
-                let clock = Clock::default();
-                left.iter()
-                    .for_each(|item| each(*item, Err(error.clone()), clock));
+                for (place, item) in rest.iter().enumerate().skip(progress) {
+                    let mut failed = failed.clone();
+                    failed.may_resend |= place >= self.window.len();
+                    setbacks.push(setback(*item, failed));
+                }
                 rest.len()
             }
         }
@@ -228,9 +326,12 @@ impl<'a> Exchange<'a> {
         progress: &mut usize,
         mut each: impl FnMut(usize, Result<Told<'_>>, Clock),
     ) -> Result<()> {
-        let node = &self.share.node;
+        let (node, job) = (&self.share.node, self.scatter.job);
         let mut before = 0;
-        for items in self.window.chunks(self.job.group) {
+        for items in self.window.chunks(self.group) {
+            if self.share.asking {
+                from.skip(budget)?;
+            }
             let told = progress.saturating_sub(before);
             if told >= items.len() {
                 from.skip(budget)?;
@@ -242,11 +343,11 @@ impl<'a> Exchange<'a> {
                     clock,
                     each: &mut each,
                 };
-                let answer = (self.job.read)(from, budget, &mut group);
+                let answer = (job.read)(from, budget, &mut group);
                 let told = group.told;
                 *progress = before + told;
                 if let Err(refusal) = answer? {
-                    let refusal = node.named(refusal, self.job.verb);
+                    let refusal = node.named(refusal, job.verb);
                     let left = items.get(told..).unwrap_or_default();
                     left.iter()
                         .for_each(|item| each(*item, Err(refusal.clone()), clock));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::backend::{KeyList, ScanStep};
+use crate::backend::{Access, KeyList, ScanStep};
 use crate::error::Result;
 
 use super::RedisBackend;
@@ -12,6 +12,7 @@ use super::call::Verb;
 use super::connection::Connection;
 use super::reply::{self, Reply};
 use super::resp::{Encoder, Token};
+use super::topology;
 
 const SCAN: Verb = Verb::safe("SCAN");
 const UNLINK: Verb = Verb::safe("UNLINK");
@@ -53,9 +54,7 @@ pub(super) fn scan(
         }
         Ok(Ok(cursor))
     };
-    let pick = || backend.topology.named(step.node);
-    let (cursor, _) = backend.insist(backend.budget(), pick, SCAN, pack, read)?;
-    Ok(cursor)
+    backend.ask_named(SCAN, step.node, pack, read)
 }
 
 /// A cursor counts in its reversed bits (dictScan in Redis' `dict.c`), so read backwards it is the part of the table
@@ -85,9 +84,7 @@ pub(super) fn unlink(backend: &RedisBackend, node: &str, keys: &KeyList) -> Resu
         }
         Ok(sum)
     };
-    let pick = || backend.topology.named(node);
-    let (removed, _) = backend.insist(backend.budget(), pick, UNLINK, pack, read)?;
-    Ok(removed)
+    backend.ask_named(UNLINK, node, pack, read)
 }
 
 pub(super) fn flush(backend: &RedisBackend) -> Result<()> {
@@ -104,7 +101,8 @@ pub(super) fn ping(backend: &RedisBackend) -> Result<()> {
     everywhere(backend, PING, pack, reply::done)
 }
 
-/// Asks every node at the same time. All of them are asked, whatever some of them say; the first error is returned.
+/// Asks every node that owns keys at the same time. All of them are asked, whatever some of them say; the first error
+/// is returned.
 fn everywhere(
     backend: &RedisBackend,
     verb: Verb,
@@ -112,20 +110,26 @@ fn everywhere(
     read: impl Fn(&mut Connection, Budget) -> Reply<()>,
 ) -> Result<()> {
     let budget = backend.budget();
-    let nodes = backend.topology.nodes()?;
+    let mut nodes = backend.topology.owners(budget)?;
+    // The order in which all calls take connections of several nodes.
+    nodes.sort_by_key(Arc::as_ptr);
     let calls: Vec<_> = nodes
         .iter()
         .map(|node| node.start(verb, budget, &pack))
         .collect();
     let mut first = Ok(());
     for (node, call) in nodes.iter().zip(calls) {
-        let outcome = match call.and_then(|call| call.finish(&pack, &read)) {
-            Err(error) if backend.may_pass(&error) => {
-                let again = backend.insist(budget, || Ok(Arc::clone(node)), verb, &pack, &read);
-                again.map(drop)
+        let outcome = call.and_then(|call| call.finish(&pack, &read));
+        let outcome = outcome.or_else(|failed| {
+            if topology::passes(&failed.error) {
+                let again = || Ok(Arc::clone(node));
+                let subject = (None, Access::Write);
+                let answer = backend.insist(subject, budget, again, verb, &pack, &read);
+                answer.map(drop)
+            } else {
+                Err(failed.error)
             }
-            outcome => outcome,
-        };
+        });
         first = first.and(outcome);
     }
     first

@@ -1,0 +1,107 @@
+//! Which node serves a key, and which nodes there are: the only two questions that tell one server from many, and
+//! what to make of a node that failed. Batching, budgets, retries and walks are the same code for every answer.
+//! A topology holds no lock while it waits for the network.
+
+mod single;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::backend::Access;
+use crate::config::{Hooks, Location, Options};
+use crate::error::{Error, ErrorKind, Result};
+
+use super::budget::Budget;
+use super::node::Node;
+
+use single::Single;
+
+/// How the nodes divide the keys.
+pub(super) trait Topology: Send + Sync + fmt::Debug {
+    /// The node to ask for `key` now. It may have to look around first, within the budget.
+    fn pick(&self, key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>>;
+
+    /// The node that serves every key, where there is but one: no key need be looked at then.
+    fn only(&self) -> Option<&Arc<Node>> {
+        None
+    }
+
+    /// The nodes that own keys and take writes, by stable names, in a stable order.
+    fn owners(&self, budget: Budget) -> Result<Vec<Arc<Node>>>;
+
+    /// Every node that is known now, replicas too. No network.
+    fn all(&self) -> Vec<Arc<Node>>;
+
+    /// What a failed attempt means for the call. What is known of the nodes may be renewed on the way.
+    fn advise(&self, failure: &Failure<'_>, budget: Budget) -> Advice;
+
+    /// Whether keys of one node may stand together in one command.
+    fn takes_many_keys(&self) -> bool {
+        true
+    }
+}
+
+/// An attempt at a node that came to nothing.
+#[derive(Debug)]
+pub(super) struct Failure<'a> {
+    pub(super) error: &'a Error,
+    pub(super) node: &'a Arc<Node>,
+    pub(super) access: Access,
+    /// None when the call concerns the node rather than a key.
+    pub(super) key: Option<&'a [u8]>,
+    /// The server refused the command, or never got it, or it does no harm when done twice.
+    pub(super) may_resend: bool,
+}
+
+/// What to do after it.
+#[derive(Debug, Clone)]
+pub(super) enum Advice {
+    /// The error is the answer.
+    Final,
+    /// After a pause the topology is asked for a node again.
+    Later,
+    /// The topology is asked again at once: it knows better now.
+    Again,
+    /// This node is asked once, with ASKING in front.
+    Ask(Arc<Node>),
+}
+
+/// The topology that the options name, or that follows from the locations.
+pub(super) fn new(
+    options: &Options,
+    locations: &[Location],
+    hooks: &Hooks,
+) -> Result<Box<dyn Topology>> {
+    match locations {
+        [location] => Ok(Box::new(Single::new(location, options, hooks)?)),
+        [] => Err(Error::new(
+            ErrorKind::Config,
+            "a cache needs a location: `redis://host:port`, or a path",
+        )),
+        several => {
+            let text = format!(
+                "this version serves one server; {} locations are given",
+                several.len()
+            );
+            Err(Error::new(ErrorKind::Config, text))
+        }
+    }
+}
+
+/// The owner of that name.
+pub(super) fn named(topology: &dyn Topology, name: &str, budget: Budget) -> Result<Arc<Node>> {
+    let nodes = topology.owners(budget)?;
+    let node = nodes.into_iter().find(|node| node.name() == name);
+    node.ok_or_else(|| {
+        let text = format!("no node of this cache is named {name:?}");
+        Error::new(ErrorKind::Unavailable, text)
+    })
+}
+
+/// Whether the server refused the command only for now, and did nothing.
+pub(super) fn passes(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Some("LOADING" | "READONLY" | "CLUSTERDOWN" | "TRYAGAIN" | "MASTERDOWN")
+    )
+}
