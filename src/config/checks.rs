@@ -14,6 +14,9 @@ pub(crate) fn settle(options: &mut Options, locations: &mut [Location]) -> Resul
     TABLE.iter().try_for_each(|row| row.check(options))?;
     check_times_and_layout(options)?;
     check_locations(locations)?;
+    if options.tls != TlsOptions::default() && !locations.iter().any(|location| location.tls) {
+        return Err("options `tls_*`: no location is `rediss://`".to_owned());
+    }
     options.topology = Some(topology(options, locations)?);
     check_topology(options, locations)?;
     if let Some(primary) = &options.primary {

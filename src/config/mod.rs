@@ -26,9 +26,7 @@ pub use choices::{
 };
 pub(crate) use hooks::{Connector, Hooks, KeyFn, ReverseKeyFn};
 pub(crate) use location::{Address, Location};
-pub(crate) use options::Options;
-#[cfg(test)]
-pub(crate) use options::TlsOptions;
+pub(crate) use options::{Options, TlsOptions};
 
 use crate::backend::Backend;
 use crate::backend::memory::MemoryStore;

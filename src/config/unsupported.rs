@@ -13,11 +13,6 @@ const FIXED: &[&str] = &[
     "ring",
     "sentinel_username",
     "sentinel_password",
-    "tls_ca",
-    "tls_cert",
-    "tls_key",
-    "tls_server_name",
-    "tls_insecure",
     "stale",
     "near",
     "near_untracked",
@@ -44,7 +39,7 @@ pub(crate) fn refuse(
         ));
     }
     for location in locations.iter().filter(|location| location.tls) {
-        check_tls(location, hooks)
+        check_connector(location, hooks)
             .map_err(|text| format!("location `{}`: {text}", location.shown))?;
     }
     if let Some(topology) = options
@@ -69,16 +64,13 @@ pub(crate) fn refuse(
     Ok(())
 }
 
-/// A connector may bring its own TLS; of the options it is only told `tls_insecure`.
-fn check_tls(location: &Location, hooks: &Hooks) -> Result<(), String> {
+/// A connector brings its own TLS; of the options it is only told `tls_insecure`.
+fn check_connector(location: &Location, hooks: &Hooks) -> Result<(), String> {
     let told = TlsOptions {
         insecure: location.tls_options.insecure,
         ..TlsOptions::default()
     };
-    if hooks.connector.is_none() {
-        return Err("this build has no TLS; a `connector` may bring its own".to_owned());
-    }
-    if location.tls_options != told {
+    if hooks.connector.is_some() && location.tls_options != told {
         return Err("of the TLS options a `connector` is only told `tls_insecure`".to_owned());
     }
     Ok(())

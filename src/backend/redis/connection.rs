@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use super::budget::Budget;
 use super::foreign::{Custom, Parsed};
 use super::resp::{Encoder, Token};
+use super::wire::tls::TlsSettings;
 use super::wire::{KEPT, Wire};
 
 pub(crate) use super::wire::SendFault;
@@ -21,6 +22,8 @@ mod native;
 /// How connections to a node are made.
 pub(crate) struct Dial {
     pub(crate) address: Address,
+    /// The location is `rediss://`, and this is how its certificate is checked. A connector brings its own.
+    pub(crate) tls: Option<TlsSettings>,
     pub(crate) parser: Parser,
     /// Makes the connections instead of us; it is given `info`.
     pub(crate) connector: Option<Connector>,
@@ -60,12 +63,11 @@ enum Link {
 impl Connection {
     /// Connects, and does nothing else: no greeting, no password.
     pub(crate) fn open(how: &Dial, budget: Budget) -> Result<Connection> {
+        let wire = || Wire::connect(&how.address, how.tls.as_ref(), budget);
         let link = match (&how.connector, &how.parser) {
             (Some(connector), _) => Link::Custom(Box::new(Custom::open(connector, &how.info)?)),
-            (None, Parser::Native) => Link::Native(Wire::connect(&how.address, budget)?),
-            (None, Parser::Redis) => {
-                Link::Parsed(Box::new(Parsed::over(Wire::connect(&how.address, budget)?)))
-            }
+            (None, Parser::Native) => Link::Native(wire()?),
+            (None, Parser::Redis) => Link::Parsed(Box::new(Parsed::over(wire()?))),
         };
         Ok(Connection::over(link))
     }
@@ -191,7 +193,7 @@ impl Connection {
     pub(crate) fn is_reusable(&self) -> bool {
         let settled = self.queued == 0 && self.owed == 0 && self.open == 0;
         let drained = match &self.link {
-            Link::Native(wire) => wire.buffered().is_empty(),
+            Link::Native(wire) => wire.is_drained(),
             Link::Parsed(parsed) => parsed.is_drained(),
             Link::Custom(custom) => custom.is_drained(),
         };
@@ -200,8 +202,8 @@ impl Connection {
 
     /// True when the connection is open and nothing waits to be read. No round trip; a custom connection is
     /// asked for its own opinion.
-    pub(crate) fn is_quiet(&self) -> bool {
-        match &self.link {
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        match &mut self.link {
             Link::Native(wire) => wire.is_quiet(),
             Link::Parsed(parsed) => parsed.is_quiet(),
             Link::Custom(custom) => custom.is_open(),

@@ -75,10 +75,10 @@ impl Parsed {
     }
 
     pub(crate) fn is_drained(&self) -> bool {
-        self.queue.is_empty() && self.wire.buffered().is_empty()
+        self.queue.is_empty() && self.wire.is_drained()
     }
 
-    pub(crate) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&mut self) -> bool {
         self.wire.is_quiet()
     }
 

@@ -35,7 +35,7 @@ use crate::backend::{
     Value,
 };
 use crate::config::{Hooks, Location, Options};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 
 use budget::Budget;
@@ -58,8 +58,13 @@ pub(crate) struct RedisBackend {
 impl RedisBackend {
     /// Checks that the locations can be served; connects to none of them.
     pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
+        let topology = topology::new(options, locations, hooks)?;
+        let caution = topology.all().iter().find_map(|node| node.caution());
+        if let (Some(text), Some(hook)) = (caution, &hooks.error) {
+            hook(&Error::new(ErrorKind::Config, text));
+        }
         Ok(RedisBackend {
-            topology: topology::new(options, locations, hooks)?,
+            topology,
             timeout: options.timeout,
             scripts: Scripts::new(),
         })

@@ -21,6 +21,7 @@ use super::login::{self, Login};
 use super::pool::{Limits, Pool, Pooled};
 use super::reply::Reply;
 use super::resp::Encoder;
+use super::wire::tls::{self, TlsSettings};
 
 /// One server.
 pub(crate) struct Node {
@@ -39,6 +40,8 @@ pub(crate) struct Node {
 impl Node {
     /// Opens nothing.
     pub(crate) fn new(location: &Location, options: &Options, hooks: &Hooks) -> Result<Self> {
+        let secured = location.tls && hooks.connector.is_none();
+        let tls = secured.then(|| tls_settings(location)).transpose()?;
         let name = location.name.clone();
         let login = Login::new(location, options);
         let limits = Limits {
@@ -53,6 +56,7 @@ impl Node {
             name: name.unwrap_or_else(|| location.address.to_string()),
             dial: Dial {
                 address: location.address.clone(),
+                tls,
                 parser: options.parser,
                 connector: hooks.connector.clone(),
                 info: login::connection_info(location, &login)?,
@@ -79,6 +83,11 @@ impl Node {
     /// The given name, or the location as it was configured, without credentials.
     pub(crate) fn shown(&self) -> &str {
         &self.shown
+    }
+
+    /// What the owner of the cache should hear about this node.
+    pub(crate) fn caution(&self) -> Option<&'static str> {
+        self.dial.tls.as_ref()?.caution()
     }
 
     /// The server's clock, as it was last seen.
@@ -215,6 +224,12 @@ impl Node {
     }
 }
 
+fn tls_settings(location: &Location) -> Result<TlsSettings> {
+    let settings = tls::prepare(&location.tls_options)?;
+    settings.check(&location.address)?;
+    Ok(settings)
+}
+
 /// Whether the node did not answer, rather than answered something unwelcome.
 fn is_fault(error: &Error) -> bool {
     matches!(
@@ -228,7 +243,7 @@ impl Pooled for Connection {
         Connection::is_reusable(self)
     }
 
-    fn is_quiet(&self) -> bool {
+    fn is_quiet(&mut self) -> bool {
         Connection::is_quiet(self)
     }
 

@@ -18,7 +18,7 @@ pub(crate) trait Pooled {
     fn is_reusable(&self) -> bool;
 
     /// It is open and nothing has come in unasked; found out without waiting.
-    fn is_quiet(&self) -> bool;
+    fn is_quiet(&mut self) -> bool;
 
     /// Gives back memory that it does not need while it is idle.
     fn trim(&mut self);
@@ -103,7 +103,7 @@ impl<C: Pooled> Pool<C> {
         };
         while loan
             .open
-            .as_ref()
+            .as_mut()
             .is_some_and(|open| !self.is_trusted(open, budget.started(), careful))
         {
             loan.take_next_idle();
@@ -138,7 +138,7 @@ impl<C: Pooled> Pool<C> {
 
     /// Comparing points in time costs a few instructions, taking their difference many: a hit does only the former.
     #[inline]
-    fn is_trusted(&self, open: &Open<C>, now: Instant, careful: bool) -> bool {
+    fn is_trusted(&self, open: &mut Open<C>, now: Instant, careful: bool) -> bool {
         if let Some(longest) = self.limits.max_lifetime
             && now.saturating_duration_since(open.born) >= longest
         {

@@ -1,6 +1,7 @@
 //! One open connection to a server as a stream of bytes with a read buffer. It knows nothing of the protocol. It
 //! promises that no call outlasts its budget by more than a few milliseconds, however the other side behaves, and
-//! that memory is taken for bytes that came, not for bytes that were announced.
+//! that memory is taken for bytes that came, not for bytes that were announced. The bytes go through a [`Stream`], or
+//! through a [`Secure`] over one.
 
 use std::mem::MaybeUninit;
 
@@ -11,9 +12,12 @@ use crate::error::{Error, ErrorKind, Result};
 
 use super::budget::Budget;
 use stream::Stream;
+use tls::{Secure, TlsSettings};
 
 mod dial;
 mod stream;
+#[cfg_attr(not(feature = "tls"), path = "wire/no_tls.rs")]
+pub(crate) mod tls;
 
 /// The read buffer: most replies fit, and so do a few hundred small ones of a pipeline.
 const BUFFER: usize = 16 * 1024;
@@ -36,20 +40,36 @@ pub(crate) struct SendFault {
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: Stream,
+    /// Between the stream and the buffer, when the location is `rediss://`.
+    secure: Option<Box<Secure>>,
     /// `buffer[start..]` is unread; the spare capacity is where the next bytes go, without being zeroed first.
     buffer: Vec<u8>,
     start: usize,
 }
 
 impl Wire {
-    /// Connects within the budget.
-    pub(crate) fn connect(address: &Address, budget: Budget) -> Result<Wire> {
-        dial::connect(address, budget).map(Wire::over)
+    /// Connects within the budget; with `tls`, that includes the handshake.
+    pub(crate) fn connect(
+        address: &Address,
+        tls: Option<&TlsSettings>,
+        budget: Budget,
+    ) -> Result<Wire> {
+        let mut wire = Wire::over(dial::connect(address, budget)?);
+        match (tls, address) {
+            (Some(settings), _) => {
+                let secure = Secure::open(&mut wire.stream, settings, address, budget)?;
+                wire.secure = Some(secure);
+            }
+            (None, Address::Tcp { .. }) => wire.stream.expect_misunderstanding(),
+            (None, _) => {}
+        }
+        Ok(wire)
     }
 
     pub(super) fn over(socket: Socket) -> Wire {
         Wire {
             stream: Stream::over(socket),
+            secure: None,
             buffer: Vec::with_capacity(BUFFER),
             start: 0,
         }
@@ -58,7 +78,10 @@ impl Wire {
     /// Writes all of `bytes`.
     #[inline]
     pub(crate) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {
-        self.stream.send(bytes, budget)
+        match &mut self.secure {
+            None => self.stream.send(bytes, budget),
+            Some(secure) => secure.send(&mut self.stream, bytes, budget),
+        }
     }
 
     /// What has been read and not been taken.
@@ -92,9 +115,11 @@ impl Wire {
     /// Reads something, after making room for `len` buffered bytes or a part of them.
     fn fill(&mut self, len: usize, budget: Budget) -> Result<()> {
         self.make_room(len);
-        let count = self
-            .stream
-            .receive(self.buffer.spare_capacity_mut(), budget)?;
+        let spare = self.buffer.spare_capacity_mut();
+        let count = match &mut self.secure {
+            None => self.stream.receive(spare, budget)?,
+            Some(secure) => secure.receive(&mut self.stream, spare, budget)?,
+        };
         // SAFETY: that many bytes were written at the start of the spare capacity.
         unsafe { self.buffer.set_len(self.buffer.len() + count) };
         Ok(())
@@ -103,6 +128,9 @@ impl Wire {
     /// Reads into memory outside the buffer, which must be empty: at least one byte, at most `room.len()`; the
     /// number of those is returned. What comes behind them in the same read goes to the buffer.
     fn read_past(&mut self, room: &mut [MaybeUninit<u8>], budget: Budget) -> Result<usize> {
+        if let Some(secure) = &mut self.secure {
+            return secure.receive(&mut self.stream, room, budget);
+        }
         self.make_room(0);
         let count = self
             .stream
@@ -163,9 +191,20 @@ impl Wire {
         Ok(())
     }
 
-    /// True when the connection is open and nothing has come that nobody asked for. Asks the kernel only.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.buffered().is_empty() && self.stream.is_quiet()
+    /// True when all that came has been taken, as far as it is known here.
+    pub(crate) fn is_drained(&self) -> bool {
+        let secure = self.secure.as_ref();
+        self.buffered().is_empty() && secure.is_none_or(|secure| secure.is_drained())
+    }
+
+    /// True when the connection is open and nothing has come that nobody asked for. Asks the kernel only; what TLS
+    /// has to say for itself is taken in.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let is_quiet = match &mut self.secure {
+            None => self.stream.is_quiet(),
+            Some(secure) => secure.is_quiet(&mut self.stream),
+        };
+        is_quiet && self.buffered().is_empty()
     }
 
     /// Gives back the memory that a large reply needed.
@@ -176,7 +215,7 @@ impl Wire {
         }
     }
 
-    /// Bytes read and written since the last time.
+    /// Bytes read and written since the last time, as they passed the socket.
     pub(crate) fn take_traffic(&mut self) -> (u64, u64) {
         self.stream.take_traffic()
     }

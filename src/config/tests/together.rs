@@ -198,6 +198,12 @@ fn tls_options_are_taken_over_one_by_one() {
 }
 
 #[test]
+fn tls_options_need_a_location_that_uses_them() {
+    assert!(clash(list("h").tls_insecure(true)).contains("no location is `rediss://`"));
+    assert!(list("rediss://h").tls_insecure(true).resolve().is_ok());
+}
+
+#[test]
 fn what_this_version_cannot_do_is_refused() {
     let refused = [
         ("h?codec=json", "codec `json`: this build has postcard only"),
@@ -214,7 +220,6 @@ fn what_this_version_cannot_do_is_refused() {
             "option `near`: this version accepts only its default, `0`",
         ),
         ("h?near_ttl=1s", "option `near_ttl`"),
-        ("rediss://h", "location `rediss://h`: this build has no TLS"),
         (
             "h1,h2",
             "topology `ring`: this version has `single` only, with one location",
@@ -232,7 +237,6 @@ fn what_this_version_cannot_do_is_refused() {
             "{urls}: {error}"
         );
     }
-    assert!(refusal(Ok(list("h").tls_insecure(true))).starts_with("option `tls_insecure`"));
 }
 
 #[test]

@@ -343,6 +343,7 @@ fn a_closed_or_reset_connection_is_an_io_error() {
         let info = "redis://localhost".parse::<redis::ConnectionInfo>();
         let dial = Dial {
             address,
+            tls: None,
             parser,
             connector: None,
             info: info.unwrap_or_else(|_| panic!()),

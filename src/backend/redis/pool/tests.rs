@@ -19,7 +19,7 @@ impl Pooled for Fake {
         self.reusable
     }
 
-    fn is_quiet(&self) -> bool {
+    fn is_quiet(&mut self) -> bool {
         self.quiet.get()
     }
 

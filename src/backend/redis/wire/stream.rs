@@ -1,7 +1,7 @@
 //! A connected socket under deadlines: every wait is bounded by a budget, EINTR is retried, SIGPIPE cannot happen.
 //! This is all of a connection that knows about the kernel, and where another kind of stream has to fit.
 
-use std::io::{self, ErrorKind as Io};
+use std::io::{self, ErrorKind as Io, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -16,13 +16,25 @@ use super::SendFault;
 /// A timeout that is armed on the socket stays while it is off by no more: arming costs a system call.
 const SLACK_MICROS: u64 = 20_000;
 
+/// How every write is done: without waiting, and without a signal when nobody reads any more.
+const WRITE: libc::c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+
+/// What came from the other side; for the texts of faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Nothing yet, and it may be a TLS port that is spoken to in plain.
+    Never,
+    /// Nothing since the last command.
+    NotYet,
+    Something,
+}
+
 /// A socket, the read timeout it has, and what went through it.
 #[derive(Debug)]
 pub(super) struct Stream {
     socket: Socket,
     armed_micros: u64,
-    /// Something came since the last send; for the message of a timeout.
-    answered: bool,
+    heard: Heard,
     bytes_in: u64,
     bytes_out: u64,
 }
@@ -32,22 +44,42 @@ impl Stream {
         Stream {
             socket,
             armed_micros: 0,
-            answered: false,
+            heard: Heard::NotYet,
             bytes_in: 0,
             bytes_out: 0,
         }
     }
 
+    /// The other side may expect TLS, which it will not get.
+    pub(super) fn expect_misunderstanding(&mut self) {
+        self.heard = Heard::Never;
+    }
+
+    /// A command is about to be sent.
+    #[inline]
+    pub(super) fn begin_command(&mut self) {
+        if self.heard == Heard::Something {
+            self.heard = Heard::NotYet;
+        }
+    }
+
+    /// Whether anything has come since the last command began.
+    pub(super) fn is_answered(&self) -> bool {
+        self.heard == Heard::Something
+    }
+
+    /// Bytes written since the traffic was taken.
+    pub(super) fn bytes_out(&self) -> u64 {
+        self.bytes_out
+    }
+
     /// Writes all of `bytes`.
     #[inline]
     pub(super) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {
-        self.answered = false;
+        self.begin_command();
         let mut rest = bytes;
         while !rest.is_empty() {
-            match self
-                .socket
-                .send_with_flags(rest, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)
-            {
+            match self.socket.send_with_flags(rest, WRITE) {
                 Ok(sent) => {
                     self.bytes_out += sent as u64;
                     rest = rest.get(sent..).unwrap_or_default();
@@ -60,6 +92,30 @@ impl Stream {
             }
         }
         Ok(())
+    }
+
+    /// Writes some of `parts`, at least a byte.
+    pub(super) fn send_some(&mut self, parts: &[IoSlice<'_>], budget: Budget) -> Result<usize> {
+        loop {
+            match self.send_at_once(parts) {
+                Ok(count) => return Ok(count),
+                Err(error) => self.not_sent(error, budget)?,
+            }
+        }
+    }
+
+    /// The same, or nothing when the socket does not take it without waiting.
+    pub(super) fn send_at_once(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let count = self.socket.send_vectored_with_flags(parts, WRITE)?;
+        self.bytes_out += count as u64;
+        Ok(count)
+    }
+
+    /// Reads what is there without waiting; 0 is the end.
+    pub(super) fn receive_at_once(&mut self, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+        let count = self.socket.recv_with_flags(room, libc::MSG_DONTWAIT)?;
+        self.bytes_in += count as u64;
+        Ok(count)
     }
 
     /// Reads at least one byte to the beginning of `room` and says how many. The memory need not be initialised.
@@ -111,7 +167,7 @@ impl Stream {
     ) -> Result<usize> {
         loop {
             let Some(left) = budget.left() else {
-                return Err(silence(self.answered, budget));
+                return Err(silence(self.is_answered(), budget));
             };
             let micros = left
                 .as_secs()
@@ -122,16 +178,11 @@ impl Stream {
             }
             match read(&self.socket) {
                 Ok(count @ 1..) => {
-                    self.answered = true;
+                    self.heard = Heard::Something;
                     self.bytes_in += count as u64;
                     return Ok(count);
                 }
-                Ok(_) => {
-                    return Err(Error::new(
-                        ErrorKind::Io,
-                        "the server closed the connection",
-                    ));
-                }
+                Ok(_) => return Err(self.broken_off(closed())),
                 Err(error) => self.not_read(error)?,
             }
         }
@@ -159,8 +210,19 @@ impl Stream {
                 self.armed_micros = 0;
                 Ok(())
             }
-            _ => Err(Error::from_io(error, "cannot read the reply")),
+            _ => Err(self.broken_off(Error::from_io(error, "cannot read the reply"))),
         }
+    }
+
+    /// Redis hangs up on whoever speaks to its TLS port in plain, without a word.
+    #[cold]
+    fn broken_off(&self, fault: Error) -> Error {
+        if self.heard != Heard::Never {
+            return fault;
+        }
+        let text =
+            format!("{fault}, before it said anything; the location of a TLS port is `rediss://`");
+        Error::new(fault.kind(), text).caused_by(fault)
     }
 
     /// `Ok` when sending may go on.
@@ -201,6 +263,11 @@ impl Stream {
             _ => Ok(()),
         }
     }
+}
+
+#[cold]
+pub(super) fn closed() -> Error {
+    Error::new(ErrorKind::Io, "the server closed the connection")
 }
 
 #[cold]

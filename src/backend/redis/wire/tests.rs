@@ -65,7 +65,7 @@ fn tcp_and_unix_connect_and_carry_bytes() {
         stream.write_all(&bytes).unwrap();
     });
     for address in addresses {
-        let mut wire = Wire::connect(&address, millis(2000)).unwrap();
+        let mut wire = Wire::connect(&address, None, millis(2000)).unwrap();
         wire.send(b"ping", millis(2000)).unwrap();
         wire.need(4, millis(2000)).unwrap();
         assert_eq!(wire.take(4), b"ping");
@@ -87,12 +87,12 @@ fn what_cannot_be_connected_to_is_an_io_error() {
         },
     ];
     for address in cases {
-        let error = Wire::connect(&address, millis(2000)).unwrap_err();
+        let error = Wire::connect(&address, None, millis(2000)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io, "{error}");
         assert!(error.to_string().starts_with("cannot "), "{error}");
     }
     assert_eq!(
-        Wire::connect(&Address::Memory(None), millis(1))
+        Wire::connect(&Address::Memory(None), None, millis(1))
             .unwrap_err()
             .kind(),
         ErrorKind::Config
@@ -131,7 +131,7 @@ fn a_full_backlog_costs_no_more_than_the_budget() {
 
 fn assert_ends_in_time(address: &Address) {
     let begun = Instant::now();
-    let error = Wire::connect(address, millis(120)).unwrap_err();
+    let error = Wire::connect(address, None, millis(120)).unwrap_err();
     assert_eq!(error.to_string(), "no connection within 120ms");
     assert!(error.is_timeout());
     assert!(

@@ -69,6 +69,7 @@ fn open(connector: Connector) -> Result<Connection> {
         .unwrap_or_else(|_| panic!());
     let dial = Dial {
         address: Address::Memory(None),
+        tls: None,
         parser: Parser::Native,
         connector: Some(connector),
         info,

@@ -50,6 +50,7 @@ impl Server {
         let info = info.unwrap_or_else(|_| panic!());
         Dial {
             address: Address::Unix(path),
+            tls: None,
             parser,
             connector: custom.then_some(connector),
             info,

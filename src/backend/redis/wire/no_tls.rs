@@ -1,0 +1,68 @@
+//! Stands in for TLS in a build without the feature `tls`: the same names, of which nothing can ever be made.
+
+use std::mem::MaybeUninit;
+
+use crate::config::{Address, TlsOptions};
+use crate::error::{Error, ErrorKind, Result};
+
+use super::super::budget::Budget;
+use super::SendFault;
+use super::stream::Stream;
+
+/// There are none.
+#[derive(Debug, Clone)]
+pub(crate) enum TlsSettings {}
+
+/// Refuses: no location can be `rediss://`.
+pub(crate) fn prepare(_options: &TlsOptions) -> Result<TlsSettings> {
+    Err(Error::new(
+        ErrorKind::Config,
+        "`rediss://` and the options `tls_*` need a build with the cargo feature `tls`",
+    ))
+}
+
+impl TlsSettings {
+    pub(crate) fn caution(&self) -> Option<&'static str> {
+        match *self {}
+    }
+
+    pub(crate) fn check(&self, _address: &Address) -> Result<()> {
+        match *self {}
+    }
+}
+
+/// There is none.
+#[derive(Debug)]
+pub(super) enum Secure {}
+
+impl Secure {
+    pub(super) fn open(
+        _: &mut Stream,
+        settings: &TlsSettings,
+        _address: &Address,
+        _budget: Budget,
+    ) -> Result<Box<Secure>> {
+        match *settings {}
+    }
+
+    pub(super) fn send(&mut self, _: &mut Stream, _bytes: &[u8], _budget: Budget) -> Result<(), SendFault> {
+        match *self {}
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        _: &mut Stream,
+        _room: &mut [MaybeUninit<u8>],
+        _budget: Budget,
+    ) -> Result<usize> {
+        match *self {}
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn is_quiet(&mut self, _: &mut Stream) -> bool {
+        match *self {}
+    }
+}
