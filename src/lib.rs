@@ -94,6 +94,11 @@ mod walk;
 #[cfg(feature = "capi")]
 mod ffi;
 
+/// Its examples are compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use cache::Cache;
 pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
