@@ -2,17 +2,18 @@
 //! came back; what is longer has its own file (`many`, `lifetime`, `counters`, `sweep`, `herd`).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::{Access, Backend, Sink, WireKey};
+use crate::backend::{Access, Backend, Sink};
 use crate::config::{Config, Hooks, OnDecodeError, OnError, Options};
 use crate::entry::{self, Decode, Fill, Gather};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Expiry, Life};
 use crate::flight::Flights;
-use crate::key::KeySpace;
+use crate::key::{KeySpace, WireKey};
 use crate::stats::{Counters, Stats};
 
 /// A cache: a handle on one or more servers (or on an embedded store), a prefix and a version.
@@ -36,7 +37,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) flights: Flights,
     /// Whether the error hook has heard of an undecodable value already.
-    pub(crate) decode_told: std::sync::atomic::AtomicBool,
+    pub(crate) decode_told: AtomicBool,
 }
 
 impl Cache {
@@ -89,9 +90,10 @@ impl Cache {
     /// # Errors
     /// A value that is no `T` is a miss, or [`ErrorKind::Decode`] with `on_decode_error=error`.
     pub fn get<T: DeserializeOwned>(&self, key: impl AsRef<[u8]>) -> Result<Option<T>> {
-        let key = self.wire_key(key)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
         let mut sink = Decode::new(&self.shared.options);
-        match self.fetch(&key, &mut sink)? {
+        match self.fetch(key, &mut sink)? {
             None => Ok(None),
             Some(clock) => self.count_read(sink.finish(clock)),
         }
@@ -100,9 +102,10 @@ impl Cache {
     /// The payload under `key` as bytes: what `set_bytes` or C wrote, the serialized form of a typed value, the
     /// digits of an integer, or a foreign value as it is. One round trip.
     pub fn get_bytes(&self, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>> {
-        let key = self.wire_key(key)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
         let mut sink = Gather::new(&self.shared.options);
-        match self.fetch(&key, &mut sink)? {
+        match self.fetch(key, &mut sink)? {
             None => Ok(None),
             Some(clock) => self.count_read(sink.into_bytes(clock)),
         }
@@ -111,9 +114,10 @@ impl Cache {
     /// Copies the payload under `key` into `memory` and tells its length; allocates nothing. When the length is
     /// more than the memory holds, nothing was written. One round trip.
     pub fn get_into(&self, key: impl AsRef<[u8]>, memory: &mut [u8]) -> Result<Option<usize>> {
-        let key = self.wire_key(key)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
         let mut sink = Fill::new(&self.shared.options, memory);
-        match self.fetch(&key, &mut sink)? {
+        match self.fetch(key, &mut sink)? {
             None => Ok(None),
             Some(clock) => self.count_read(sink.finish(clock)),
         }
@@ -129,10 +133,11 @@ impl Cache {
         value: &T,
         expiry: impl Into<Expiry>,
     ) -> Result<()> {
-        let key = self.wire_key(key)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
         entry::with_scratch(|body| {
             let head = self.report(entry::encode(&self.shared.options, value, body))?;
-            self.store(&key, &head, body, expiry.into())
+            self.store(key, &head, body, expiry.into())
         })
     }
 
@@ -143,9 +148,10 @@ impl Cache {
         value: &[u8],
         expiry: impl Into<Expiry>,
     ) -> Result<()> {
-        let key = self.wire_key(key)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
         let head = self.report(entry::head_of_bytes(&self.shared.options, value))?;
-        self.store(&key, &head, value, expiry.into())
+        self.store(key, &head, value, expiry.into())
     }
 
     /// Stores a value only where there is none: true when it did. With an expiry that has passed already, nothing
@@ -156,10 +162,11 @@ impl Cache {
         value: &T,
         expiry: impl Into<Expiry>,
     ) -> Result<bool> {
-        let key = self.wire_key(key)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
         entry::with_scratch(|body| {
             let head = self.report(entry::encode(&self.shared.options, value, body))?;
-            self.store_new(&key, &head, body, expiry.into())
+            self.store_new(key, &head, body, expiry.into())
         })
     }
 
@@ -170,23 +177,26 @@ impl Cache {
         value: &[u8],
         expiry: impl Into<Expiry>,
     ) -> Result<bool> {
-        let key = self.wire_key(key)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
         let head = self.report(entry::head_of_bytes(&self.shared.options, value))?;
-        self.store_new(&key, &head, value, expiry.into())
+        self.store_new(key, &head, value, expiry.into())
     }
 
     /// Removes a key: true when there was one, of any kind. UNLINK, one round trip.
     pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        let key = self.wire_key(key)?;
-        let deleted = self.or_miss(self.shared.backend.delete(&key), false)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
+        let deleted = self.or_miss(self.shared.backend.delete(key), false)?;
         self.shared.counters.deletes.add(deleted.into());
         Ok(deleted)
     }
 
     /// Whether a read would find a value. One round trip.
     pub fn has_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        let key = self.wire_key(key)?;
-        let head = self.or_miss(self.shared.backend.head(&key, Access::Read), None)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
+        let head = self.or_miss(self.shared.backend.head(key, Access::Read), None)?;
         Ok(head.is_some_and(|(head, clock)| entry::is_live(&self.shared.options, &head, clock)))
     }
 
@@ -215,21 +225,23 @@ impl Cache {
             Error::new(ErrorKind::InvalidArgument, text)
         });
         let version = self.report(version)?;
-        let from = self.wire_key(key)?;
-        let to = self.report(self.keys.at_version(version).wire(key))?;
-        let moved = self.report(self.shared.backend.rename(&from, &to))?;
+        let (mut here, mut there) = (WireKey::new(), WireKey::new());
+        let from = self.wire_key(key, &mut here)?;
+        let to = self.report(self.keys.at_version(version).wire(key, &mut there))?;
+        let moved = self.report(self.shared.backend.rename(from, to))?;
         Ok(moved.then_some(version))
     }
 
     /// The wire key of `key`. No network.
     pub fn make_key(&self, key: impl AsRef<[u8]>) -> Result<Vec<u8>> {
-        Ok(self.wire_key(key)?.to_vec())
+        Ok(self.wire_key(key, &mut WireKey::new())?.to_vec())
     }
 
     /// The node that serves `key`: its name, or its location without credentials. No network.
     pub fn where_is(&self, key: impl AsRef<[u8]>) -> Result<String> {
-        let key = self.wire_key(key)?;
-        self.report(self.shared.backend.locate(&key))
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
+        self.report(self.shared.backend.locate(key))
     }
 
     /// Asks every node for a sign of life. One round trip a node.
@@ -262,11 +274,17 @@ impl Cache {
 
 /// The steps that operations share.
 impl Cache {
-    pub(crate) fn wire_key(&self, key: impl AsRef<[u8]>) -> Result<WireKey> {
-        self.report(self.keys.wire(key.as_ref()))
+    #[inline]
+    pub(crate) fn wire_key<'a>(
+        &self,
+        key: impl AsRef<[u8]>,
+        place: &'a mut WireKey,
+    ) -> Result<&'a [u8]> {
+        self.report(self.keys.wire(key.as_ref(), place))
     }
 
     /// Reads the value of a wire key into `sink`; a missing key is counted here, a found one by `count_read`.
+    #[inline]
     pub(crate) fn fetch(&self, key: &[u8], sink: &mut dyn Sink) -> Result<Option<Clock>> {
         let found = self.or_miss(self.shared.backend.get(key, Access::Read, sink), None)?;
         if found.is_none() {
@@ -276,36 +294,40 @@ impl Cache {
     }
 
     /// Applies `on_decode_error` to a decoded read that failed, and counts the others.
+    #[inline]
     pub(crate) fn count_read<T>(&self, read: Result<Option<T>>) -> Result<Option<T>> {
         let read = self.or_undecodable(read);
-        let counters = &self.shared.counters;
         match &read {
-            Ok(Some(_)) => counters.hits.add(1),
-            Ok(None) => counters.misses.add(1),
+            Ok(Some(_)) => self.shared.counters.hits.add(1),
+            Ok(None) => self.shared.counters.misses.add(1),
             Err(_) => {}
         }
         read
     }
 
     /// Applies `on_decode_error` to a decoded read that failed.
+    #[inline]
     pub(crate) fn or_undecodable<T>(&self, read: Result<Option<T>>) -> Result<Option<T>> {
         match read {
-            Err(error) if error.kind() == ErrorKind::Decode => {
-                self.shared.counters.decode_errors.add(1);
-                if self.shared.options.on_decode_error == OnDecodeError::Error {
-                    return self.report(Err(error));
-                }
-                if !self
-                    .shared
-                    .decode_told
-                    .swap(true, std::sync::atomic::Ordering::Relaxed)
-                {
-                    self.tell(&error);
-                }
-                Ok(None)
-            }
-            other => self.report(other),
+            Err(error) if self.hides_undecodable(&error) => Ok(None),
+            other => other,
         }
+    }
+
+    /// Counts and tells what a read that failed deserves; whether `on_decode_error` turns it into a miss.
+    #[cold]
+    fn hides_undecodable(&self, error: &Error) -> bool {
+        let counters = &self.shared.counters;
+        let is_undecodable = error.kind() == ErrorKind::Decode;
+        counters.decode_errors.add(is_undecodable.into());
+        if !is_undecodable || self.shared.options.on_decode_error == OnDecodeError::Error {
+            self.tell(error);
+            return false;
+        }
+        if !self.shared.decode_told.swap(true, Ordering::Relaxed) {
+            self.tell(error);
+        }
+        true
     }
 
     pub(crate) fn store(&self, key: &[u8], head: &[u8], body: &[u8], expiry: Expiry) -> Result<()> {
@@ -339,6 +361,7 @@ impl Cache {
     }
 
     /// Counts a fault, tells the hook, and answers with `miss` where `on_error=miss` covers it.
+    #[inline]
     pub(crate) fn or_miss<T>(&self, result: Result<T>, miss: T) -> Result<T> {
         match self.report(result) {
             Err(error) if self.hides(&error) => Ok(miss),
@@ -347,11 +370,13 @@ impl Cache {
     }
 
     /// Whether `on_error` turns this fault into a miss.
-    pub(crate) fn hides(&self, error: &Error) -> bool {
+    #[cold]
+    fn hides(&self, error: &Error) -> bool {
         self.shared.options.on_error == OnError::Miss && error.is_unavailable()
     }
 
     /// Counts a fault and tells the hook.
+    #[inline]
     pub(crate) fn report<T>(&self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.tell(error);

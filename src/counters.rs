@@ -7,6 +7,7 @@ use crate::codec::integer::Integer;
 use crate::entry::{self, Number};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Expiry;
+use crate::key::WireKey;
 
 impl Cache {
     /// The integer under `key`. One round trip.
@@ -14,9 +15,10 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::WrongType`] when the value is anything else, also an integer above `i64::MAX`.
     pub fn get_int(&self, key: impl AsRef<[u8]>) -> Result<Option<i64>> {
-        let key = self.wire_key(key)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
         let mut sink = Number::default();
-        let found = self.shared.backend.get(&key, Access::Read, &mut sink);
+        let found = self.shared.backend.get(key, Access::Read, &mut sink);
         let number = match self.or_miss(found, None)? {
             None => None,
             Some(clock) => self.report(sink.finish(clock))?,
@@ -37,10 +39,11 @@ impl Cache {
         value: i64,
         expiry: impl Into<Expiry>,
     ) -> Result<()> {
-        let key = self.wire_key(key)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
         entry::with_scratch(|digits| {
             Integer::Signed(value).write(digits);
-            self.store(&key, &[], digits, expiry.into())
+            self.store(key, &[], digits, expiry.into())
         })
     }
 
@@ -51,8 +54,9 @@ impl Cache {
     /// [`ErrorKind::WrongType`] when the value is not an integer or the sum does not fit an `i64`; nothing is
     /// changed then.
     pub fn incr(&self, key: impl AsRef<[u8]>, delta: i64) -> Result<Option<i64>> {
-        let key = self.wire_key(key)?;
-        self.or_miss(self.shared.backend.incr(&key, delta), None)
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
+        self.or_miss(self.shared.backend.incr(key, delta), None)
     }
 
     /// Subtracts from an integer; see [`incr`](Cache::incr).
@@ -82,12 +86,13 @@ impl Cache {
         initial: i64,
         expiry: impl Into<Expiry>,
     ) -> Result<i64> {
-        let key = self.wire_key(key)?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
         let life = self.life(expiry.into());
         self.report(
             self.shared
                 .backend
-                .incr_or_create(&key, delta, initial, life),
+                .incr_or_create(key, delta, initial, life),
         )
     }
 }

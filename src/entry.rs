@@ -29,11 +29,13 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
 }
 
 /// The header of raw bytes. They are stored as they are.
+#[inline]
 pub(crate) fn head_of_bytes(options: &Options, bytes: &[u8]) -> Result<Head> {
     check_size(options, bytes.len())?;
     Ok(head(options, codec::RAW))
 }
 
+#[inline]
 fn head(options: &Options, codec: u8) -> Head {
     match options.layout {
         Layout::Plain => Head::new(),
@@ -41,14 +43,19 @@ fn head(options: &Options, codec: u8) -> Head {
     }
 }
 
+#[inline]
 fn check_size(options: &Options, len: usize) -> Result<()> {
-    let most = options.max_value;
-    if len <= most {
-        return Ok(());
+    if len > options.max_value {
+        return Err(too_large(len, options.max_value));
     }
+    Ok(())
+}
+
+#[cold]
+fn too_large(len: usize, most: usize) -> Error {
     let text =
         format!("the value has {len} bytes: at most {most} are accepted (option `max_value`)");
-    Err(Error::new(ErrorKind::InvalidArgument, text))
+    Error::new(ErrorKind::InvalidArgument, text)
 }
 
 /// As much memory as a length on the wire may claim before the bytes are there.
@@ -60,50 +67,76 @@ enum Shape {
     /// No header: an integer, a foreign value, or anything at all under `layout=plain`.
     Bare,
     /// A value behind a header, which may have expired softly.
-    Tagged(Header),
+    Tagged(Tag),
     /// A placeholder or a negative entry: there is no value.
     Nothing,
     /// The magic byte, and no header that this version knows.
     Broken,
 }
 
+/// What a read must know of a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tag {
+    codec: u8,
+    compressor: u8,
+    /// How many bytes stand in front of the payload.
+    len: u8,
+    /// 0 is never.
+    soft_expire_ms: u64,
+}
+
 impl Shape {
+    #[inline]
     fn of(options: &Options, head: &[u8]) -> Self {
         if options.layout == Layout::Plain || head.first() != Some(&MAGIC) {
             return Shape::Bare;
         }
         match Header::parse(head) {
             None => Shape::Broken,
-            Some(header) if header.has_value && !header.negative => Shape::Tagged(header),
+            Some(header) if header.has_value && !header.negative => Shape::Tagged(Tag {
+                codec: header.codec,
+                compressor: header.compressor,
+                len: header.len() as u8,
+                soft_expire_ms: header.lease.map_or(0, |lease| lease.soft_expire_ms),
+            }),
             Some(_) => Shape::Nothing,
         }
     }
 
     /// How many bytes stand in front of the payload.
+    #[inline]
     fn offset(&self) -> usize {
         match self {
-            Shape::Tagged(header) => header.len(),
+            Shape::Tagged(tag) => tag.len.into(),
             _ => 0,
         }
     }
 
     /// False: a read says "missing". An error: the header cannot be read.
+    #[inline]
     fn is_live(&self, clock: Clock) -> Result<bool> {
         match self {
             Shape::Bare => Ok(true),
-            Shape::Tagged(header) => Ok(header.is_fresh(|| clock.now_ms())),
+            Shape::Tagged(tag) => {
+                Ok(tag.soft_expire_ms == 0 || tag.soft_expire_ms > clock.now_ms())
+            }
             Shape::Nothing => Ok(false),
-            Shape::Broken => Err(undecodable(
-                "the entry header is of an unknown version or cut short",
-            )),
+            Shape::Broken => Err(broken()),
+        }
+    }
+
+    /// `payload` as it was before it was compressed.
+    #[inline]
+    fn inflate<'a>(&self, payload: &'a [u8]) -> Result<&'a [u8]> {
+        match self {
+            Shape::Tagged(tag) if tag.compressor != 0 => Err(uninflatable(tag.compressor)),
+            _ => Ok(payload),
         }
     }
 
     fn decode<T: DeserializeOwned>(&self, options: &Options, payload: &[u8]) -> Result<T> {
         match (self, Integer::parse(payload)) {
-            (Shape::Tagged(header), _) => {
-                codec::decode(header.codec, plain_payload(header, payload)?)
-            }
+            (Shape::Tagged(tag), _) => codec::decode(tag.codec, self.inflate(payload)?),
             (_, Some(integer)) => integer.decode(),
             _ if options.layout == Layout::Plain => codec::decode(options.codec.number(), payload),
             _ => Err(undecodable(
@@ -113,13 +146,16 @@ impl Shape {
     }
 }
 
-fn plain_payload<'a>(header: &Header, payload: &'a [u8]) -> Result<&'a [u8]> {
-    match header.compressor {
-        0 => Ok(payload),
-        number => Err(undecodable(format!(
-            "compressor {number} is not part of this build: it has 0 (none)"
-        ))),
-    }
+#[cold]
+fn broken() -> Error {
+    undecodable("the entry header is of an unknown version or cut short")
+}
+
+#[cold]
+fn uninflatable(compressor: u8) -> Error {
+    undecodable(format!(
+        "compressor {compressor} is not part of this build: it has 0 (none)"
+    ))
 }
 
 /// Collects a payload into a vector with room for one byte more (a C string's NUL).
@@ -139,26 +175,24 @@ impl<'a> Gather<'a> {
     }
 
     /// The payload as bytes; `None` when there is no live value.
+    #[inline]
     pub(crate) fn into_bytes(self, clock: Clock) -> Result<Option<Vec<u8>>> {
         if !self.shape.is_live(clock)? {
             return Ok(None);
         }
-        if let Shape::Tagged(header) = &self.shape {
-            plain_payload(header, &self.payload)?;
-        }
+        self.shape.inflate(&self.payload)?;
         Ok(Some(self.payload))
     }
 }
 
 impl Sink for Gather<'_> {
     fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
-        self.payload.clear();
         self.shape = Shape::of(self.options, head);
         if matches!(self.shape, Shape::Nothing | Shape::Broken) {
             return Ok(Room::Discard);
         }
         let payload = head.get(self.shape.offset()..).unwrap_or_default();
-        self.payload.reserve_exact(len.min(RESERVE) + 1);
+        self.payload = Vec::with_capacity(len.min(RESERVE) + 1);
         self.payload.extend_from_slice(payload);
         Ok(Room::Append(&mut self.payload))
     }
@@ -229,13 +263,12 @@ impl<'a> Fill<'a> {
     }
 
     /// The length of the payload; when that is more than the memory holds, nothing was written there.
+    #[inline]
     pub(crate) fn finish(self, clock: Clock) -> Result<Option<usize>> {
         if !self.shape.is_live(clock)? {
             return Ok(None);
         }
-        if let Shape::Tagged(header) = &self.shape {
-            plain_payload(header, &[])?;
-        }
+        self.shape.inflate(&[])?;
         Ok(Some(self.len))
     }
 }
@@ -291,6 +324,7 @@ impl Sink for Number {
 }
 
 /// The payload of a complete stored value, seen in place; `None` when it is not live.
+#[inline]
 pub(crate) fn payload<'a>(
     options: &Options,
     stored: &'a [u8],
@@ -301,10 +335,7 @@ pub(crate) fn payload<'a>(
         return Ok(None);
     }
     let payload = stored.get(shape.offset()..).unwrap_or_default();
-    match &shape {
-        Shape::Tagged(header) => plain_payload(header, payload).map(Some),
-        _ => Ok(Some(payload)),
-    }
+    shape.inflate(payload).map(Some)
 }
 
 /// The typed value of a complete stored value; `None` when it is not live.
@@ -330,10 +361,7 @@ pub(crate) fn is_live(options: &Options, head: &[u8], clock: Clock) -> bool {
 /// The soft expiry, if the entry has one.
 pub(crate) fn soft_expire_ms(options: &Options, head: &[u8]) -> Option<u64> {
     match Shape::of(options, head) {
-        Shape::Tagged(header) => header
-            .lease
-            .map(|lease| lease.soft_expire_ms)
-            .filter(|soft| *soft > 0),
+        Shape::Tagged(tag) => Some(tag.soft_expire_ms).filter(|soft| *soft > 0),
         _ => None,
     }
 }

@@ -63,6 +63,7 @@ impl Header {
 
     /// The header that `head` opens with. `None` when it does not open with one: not the magic byte, another
     /// version, unknown flags, or cut short.
+    #[inline]
     pub(crate) fn parse(head: &[u8]) -> Option<Self> {
         let &[magic, flags, format, cost, ref rest @ ..] = head else {
             return None;
@@ -88,6 +89,7 @@ impl Header {
     }
 
     /// The bytes of this header.
+    #[inline]
     pub(crate) fn encode(&self) -> Head {
         let flag = |on: bool, bit: u8| if on { bit } else { 0 };
         let flags = VERSION << 4

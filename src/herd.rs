@@ -16,6 +16,7 @@ use crate::entry::{self, Decode, Gather};
 use crate::error::{Error, Result};
 use crate::expiry::{Clock, Expiry, Life};
 use crate::flight::Part;
+use crate::key::WireKey;
 
 /// The error of a caller's loader: anything that is an error, or a text.
 type LoadError = Box<dyn std::error::Error + Send + Sync>;
@@ -92,8 +93,9 @@ impl Cache {
         expiry: Expiry,
         load: impl FnOnce(&mut Loading) -> Result<F::Value>,
     ) -> Result<F::Value> {
-        let key = self.wire_key(key)?;
-        match self.look::<F>(&key)? {
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
+        match self.look::<F>(key)? {
             Look::Hit(value) => {
                 self.shared.counters.hits.add(1);
                 return Ok(value);
@@ -102,19 +104,16 @@ impl Cache {
             Look::Away => {}
         }
         let options = &self.shared.options;
-        let lead = match self.report(
-            self.shared
-                .flights
-                .join(&key, Instant::now() + options.wait),
-        )? {
-            Part::Lead(lead) => lead,
-            Part::Landed(landing) => return F::decode(options, &landing?),
-            Part::Waited if options.on_wait_timeout == OnWaitTimeout::Busy => {
-                return Err(self.busy());
-            }
-            Part::Waited => return self.load(expiry, load).map(|(value, _)| value),
-        };
-        let away = match self.look::<F>(&key) {
+        let lead =
+            match self.report(self.shared.flights.join(key, Instant::now() + options.wait))? {
+                Part::Lead(lead) => lead,
+                Part::Landed(landing) => return F::decode(options, &landing?),
+                Part::Waited if options.on_wait_timeout == OnWaitTimeout::Busy => {
+                    return Err(self.busy());
+                }
+                Part::Waited => return self.load(expiry, load).map(|(value, _)| value),
+            };
+        let away = match self.look::<F>(key) {
             Ok(Look::Hit(value)) => {
                 lead.land(F::stored(options, &value));
                 return Ok(value);
@@ -132,7 +131,7 @@ impl Cache {
                 Err(error)
             }
             Ok((value, expiry)) => {
-                let stored = self.keep::<F>(&key, &value, expiry, away);
+                let stored = self.keep::<F>(key, &value, expiry, away);
                 let result = stored.as_ref().map(drop).map_err(Clone::clone);
                 lead.land(stored);
                 result.map(|()| value)

@@ -4,7 +4,6 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::backend::WireKey;
 use crate::config::{Hooks, KeyCheck, KeyFn, Options, ReverseKeyFn};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -20,6 +19,8 @@ pub(crate) struct KeySpace {
     version: u64,
     /// `prefix:version:`
     opening: Vec<u8>,
+    /// Neither a function nor a check looks at a wire key as a whole.
+    is_plain: bool,
     check: KeyCheck,
     function: Option<KeyFn>,
     reverse: Option<ReverseKeyFn>,
@@ -31,6 +32,7 @@ impl KeySpace {
             opening: opening(&options.prefix, options.version),
             prefix: options.prefix.clone(),
             version: options.version,
+            is_plain: hooks.key.is_none() && options.key_check != KeyCheck::Memcached,
             check: options.key_check,
             function: hooks.key.clone(),
             reverse: hooks.reverse_key.clone(),
@@ -49,15 +51,36 @@ impl KeySpace {
         self.version
     }
 
-    /// The wire key of `key`, on the stack unless it is long.
-    pub(crate) fn wire(&self, key: &[u8]) -> Result<WireKey> {
-        let mut wire = WireKey::new();
-        self.write(key, &mut wire)?;
-        Ok(wire)
+    /// The wire key of `key`, written to `place`.
+    #[inline]
+    pub(crate) fn wire<'a>(&self, key: &[u8], place: &'a mut WireKey) -> Result<&'a [u8]> {
+        if self.is_usual(key) {
+            return Ok(place.join(&self.opening, key));
+        }
+        place.long = self.unusual(key)?;
+        Ok(&place.long)
     }
 
     /// Writes the wire key of `key` behind what `out` holds.
-    pub(crate) fn write(&self, key: &[u8], out: &mut impl Bytes) -> Result<()> {
+    #[inline]
+    pub(crate) fn write(&self, key: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        if self.is_usual(key) {
+            out.extend_from_slice(&self.opening);
+            out.extend_from_slice(key);
+        } else {
+            out.extend_from_slice(&self.unusual(key)?);
+        }
+        Ok(())
+    }
+
+    /// Whether the wire key is just the opening and `key`: no check minds so short a key.
+    #[inline]
+    fn is_usual(&self, key: &[u8]) -> bool {
+        self.is_plain && !key.is_empty() && key.len() <= MEMCACHED_LEN
+    }
+
+    #[cold]
+    fn unusual(&self, key: &[u8]) -> Result<Vec<u8>> {
         if key.is_empty() {
             return Err(refused("the key is empty: at least one byte is needed"));
         }
@@ -67,25 +90,13 @@ impl KeySpace {
                 "the key has {len} bytes: at most {REJECT_LEN} are accepted by key_check=reject"
             )));
         }
-        let digest;
-        let key = if self.check == KeyCheck::Hash && key.len() > MEMCACHED_LEN {
-            digest = hex(&Sha256::digest(key));
-            digest.as_slice()
+        let wire = if self.check == KeyCheck::Hash && key.len() > MEMCACHED_LEN {
+            self.apply(&self.prefix, &hex(&Sha256::digest(key)))?
         } else {
-            key
+            self.apply(&self.prefix, key)?
         };
-        match &self.function {
-            None if self.check != KeyCheck::Memcached => {
-                out.put(&self.opening);
-                out.put(key);
-            }
-            _ => {
-                let wire = self.apply(&self.prefix, key)?;
-                self.check_wire(&wire)?;
-                out.put(&wire);
-            }
-        }
-        Ok(())
+        self.check_wire(&wire)?;
+        Ok(wire)
     }
 
     /// The glob over wire keys that matches `pattern` in this version.
@@ -173,20 +184,32 @@ impl std::fmt::Debug for KeySpace {
     }
 }
 
-/// What wire keys are written to: a stack key or the memory of a key list.
-pub(crate) trait Bytes {
-    fn put(&mut self, bytes: &[u8]);
+/// Memory for one wire key: on the stack, so that most calls allocate nothing for it.
+pub(crate) struct WireKey {
+    short: [u8; 192],
+    /// Used when `short` is too short.
+    long: Vec<u8>,
 }
 
-impl Bytes for WireKey {
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
+impl WireKey {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        WireKey {
+            short: [0; 192],
+            long: Vec::new(),
+        }
     }
-}
 
-impl Bytes for Vec<u8> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
+    #[inline]
+    fn join(&mut self, opening: &[u8], key: &[u8]) -> &[u8] {
+        let Some(place) = self.short.get_mut(..opening.len() + key.len()) else {
+            self.long = [opening, key].concat();
+            return &self.long;
+        };
+        let (front, back) = place.split_at_mut(opening.len());
+        front.copy_from_slice(opening);
+        back.copy_from_slice(key);
+        place
     }
 }
 
@@ -233,14 +256,22 @@ mod tests {
         KeySpace::new(&options, &Hooks::default())
     }
 
+    fn wire(space: &KeySpace, key: &[u8]) -> Result<Vec<u8>> {
+        let mut place = WireKey::new();
+        let wire = space.wire(key, &mut place).map(<[u8]>::to_vec);
+        let mut written = b"before".to_vec();
+        match space.write(key, &mut written) {
+            Ok(()) => assert_eq!(&written[6..], wire.as_deref().unwrap()),
+            Err(_) => assert!(wire.is_err()),
+        }
+        wire
+    }
+
     #[test]
     fn the_wire_key_is_prefix_version_key() {
         let space = space("app", KeyCheck::Reject);
-        assert_eq!(space.wire(b"k\0\xff").unwrap().as_slice(), b"app:1:k\0\xff");
-        assert_eq!(
-            space.at_version(42).wire(b"k").unwrap().as_slice(),
-            b"app:42:k"
-        );
+        assert_eq!(wire(&space, b"k\0\xff").unwrap(), b"app:1:k\0\xff");
+        assert_eq!(wire(&space.at_version(42), b"k").unwrap(), b"app:42:k");
         assert_eq!(space.user_key(b"app:1:a:b").unwrap(), b"a:b");
     }
 
@@ -270,12 +301,12 @@ mod tests {
     #[test]
     fn each_check_refuses_what_it_says() {
         let long = vec![b'k'; REJECT_LEN + 1];
-        assert!(space("", KeyCheck::Reject).wire(&long).is_err());
-        assert!(space("", KeyCheck::Reject).wire(&long[1..]).is_ok());
-        assert!(space("", KeyCheck::Off).wire(&long).is_ok());
-        assert!(space("", KeyCheck::Memcached).wire(&[b'k'; 247]).is_ok());
-        assert!(space("", KeyCheck::Memcached).wire(&[b'k'; 248]).is_err());
-        assert!(space("", KeyCheck::Memcached).wire(b"a b").is_err());
+        assert!(wire(&space("", KeyCheck::Reject), &long).is_err());
+        assert!(wire(&space("", KeyCheck::Reject), &long[1..]).is_ok());
+        assert!(wire(&space("", KeyCheck::Off), &long).is_ok());
+        assert!(wire(&space("", KeyCheck::Memcached), &[b'k'; 247]).is_ok());
+        assert!(wire(&space("", KeyCheck::Memcached), &[b'k'; 248]).is_err());
+        assert!(wire(&space("", KeyCheck::Memcached), b"a b").is_err());
         for check in [
             KeyCheck::Off,
             KeyCheck::Reject,
@@ -283,7 +314,7 @@ mod tests {
             KeyCheck::Hash,
         ] {
             assert_eq!(
-                space("p", check).wire(b"").unwrap_err().kind(),
+                wire(&space("p", check), b"").unwrap_err().kind(),
                 ErrorKind::InvalidArgument
             );
         }
@@ -291,11 +322,13 @@ mod tests {
 
     #[test]
     fn a_long_key_becomes_its_digest() {
-        let wire = space("p", KeyCheck::Hash).wire(&[b'a'; 251]).unwrap();
+        let hashed = wire(&space("p", KeyCheck::Hash), &[b'a'; 251]).unwrap();
         let digest = "772f911dd9d6692897188d0b03f718fb5fbd02020d0fce1374f1354a31205024";
-        assert_eq!(wire.as_slice(), format!("p:1:{digest}").as_bytes());
+        assert_eq!(hashed, format!("p:1:{digest}").as_bytes());
         assert_eq!(
-            space("p", KeyCheck::Hash).wire(&[b'a'; 250]).unwrap().len(),
+            wire(&space("p", KeyCheck::Hash), &[b'a'; 250])
+                .unwrap()
+                .len(),
             254
         );
     }

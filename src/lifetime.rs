@@ -8,6 +8,7 @@ use crate::cache::Cache;
 use crate::entry;
 use crate::error::Result;
 use crate::expiry::{Expiry, Life, Ttl};
+use crate::key::WireKey;
 
 /// The latest time that is told to a server: beyond it Lua's numbers are not exact. (The year 144683.)
 const LATEST_MS: u64 = (1 << 52) - 1;
@@ -44,14 +45,16 @@ impl Cache {
     }
 
     fn retime(&self, key: &[u8], touch: Touch) -> Result<bool> {
-        let key = self.wire_key(key)?;
-        self.or_miss(self.shared.backend.touch(&key, touch), false)
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
+        self.or_miss(self.shared.backend.touch(key, touch), false)
     }
 
     /// How long an entry will be fresh; `None` when there is no value. One round trip.
     pub fn ttl(&self, key: impl AsRef<[u8]>) -> Result<Option<Ttl>> {
-        let key = self.wire_key(key)?;
-        let Some((pttl, head, clock)) = self.or_miss(self.shared.backend.ttl(&key), None)? else {
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
+        let Some((pttl, head, clock)) = self.or_miss(self.shared.backend.ttl(key), None)? else {
             return Ok(None);
         };
         if !entry::is_live(&self.shared.options, &head, clock) {

@@ -12,6 +12,7 @@ use crate::cache::Cache;
 use crate::entry;
 use crate::error::{Error, Result};
 use crate::expiry::{Clock, Expiry};
+use crate::stats::Reads;
 
 /// What became of every item of a multi-key call of which at least one failed. Converts into the [`Error`] that
 /// came first, so `?` works in functions that return [`Result`].
@@ -94,14 +95,16 @@ impl Cache {
     ) -> Result<Vec<Option<T>>, Partial<Option<T>>> {
         let keys = self.key_list(keys);
         let mut items: Vec<Result<Option<T>>> = Vec::with_capacity(keys.len());
-        self.fetch_many(&keys, &mut |index, stored| {
-            let item = match stored {
-                Err(error) => Err(error),
-                Ok(None) => Ok(None),
-                Ok(Some((stored, clock))) => self.count_read(decode(stored, clock)),
-            };
+        let mut reads = Reads::default();
+        self.fetch_many(&keys, |index, stored| {
+            let item = stored.and_then(|stored| match stored {
+                Some((stored, clock)) => self.or_undecodable(decode(stored, clock)),
+                None => Ok(None),
+            });
+            reads.count(&item);
             put(&mut items, index, item);
         });
+        self.shared.counters.add(reads);
         Partial::unless_whole(items)
     }
 
@@ -110,41 +113,37 @@ impl Cache {
     pub(crate) fn get_many_with(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
-        each: &mut dyn FnMut(usize, Result<Option<&[u8]>>),
+        mut each: impl FnMut(usize, Result<Option<&[u8]>>),
     ) {
-        self.fetch_many(&self.key_list(keys), &mut |index, stored| match stored {
-            Err(error) => each(index, Err(error)),
-            Ok(None) => each(index, Ok(None)),
-            Ok(Some((stored, clock))) => {
-                each(
-                    index,
-                    self.count_read(entry::payload(&self.shared.options, stored, clock)),
-                );
-            }
+        let options = &self.shared.options;
+        let mut reads = Reads::default();
+        self.fetch_many(&self.key_list(keys), |index, stored| {
+            let item = stored.and_then(|stored| match stored {
+                Some((stored, clock)) => {
+                    self.or_undecodable(entry::payload(options, stored, clock))
+                }
+                None => Ok(None),
+            });
+            reads.count(&item);
+            each(index, item);
         });
+        self.shared.counters.add(reads);
     }
 
-    /// The step that all reads of many keys share: faults of keys, `on_error`, and the count of what is missing.
+    /// The step that all reads of many keys share: faults of keys, and `on_error`.
     fn fetch_many(
         &self,
         keys: &KeyList,
-        each: &mut dyn FnMut(usize, Result<Option<(&[u8], Clock)>>),
+        mut each: impl FnMut(usize, Result<Option<(&[u8], Clock)>>),
     ) {
         for (index, error) in keys.faults() {
             each(*index, Err(error.clone()));
         }
-        self.shared
-            .backend
-            .get_many(keys, Access::Read, &mut |index, stored, clock| match self
-                .or_miss(stored, None)
-            {
-                Ok(Some(stored)) => each(index, Ok(Some((stored, clock)))),
-                Ok(None) => {
-                    self.shared.counters.misses.add(1);
-                    each(index, Ok(None));
-                }
-                Err(error) => each(index, Err(error)),
-            });
+        let mut each = |index, stored: Result<Option<&[u8]>>, clock| {
+            let stored = self.or_miss(stored, None);
+            each(index, stored.map(|stored| Some((stored?, clock))));
+        };
+        self.shared.backend.get_many(keys, Access::Read, &mut each);
     }
 
     /// Stores many values with one expiry. One round trip a node, all nodes at once; a pipeline, not a transaction.
@@ -232,16 +231,16 @@ impl Cache {
                 *place = value;
             }
         }
-        self.shared.backend.set_many(
-            keys,
-            &values_in_order,
-            self.life(expiry),
-            &mut |index, done| {
-                let done = self.or_miss(done.map(drop), ());
-                self.shared.counters.sets.add(done.is_ok().into());
-                each(index, done);
-            },
-        );
+        let mut stored = 0;
+        let mut each = |index, done: Result<bool>| {
+            let done = self.or_miss(done.map(drop), ());
+            stored += u64::from(done.is_ok());
+            each(index, done);
+        };
+        self.shared
+            .backend
+            .set_many(keys, &values_in_order, self.life(expiry), &mut each);
+        self.shared.counters.sets.add(stored);
     }
 
     /// Removes many keys and counts those that were there. One round trip a node, all nodes at once.
@@ -268,16 +267,14 @@ impl Cache {
         for (index, error) in keys.faults() {
             each(*index, Err(error.clone()));
         }
-        self.shared
-            .backend
-            .delete_many(&keys, &mut |index, deleted| {
-                let deleted = self.or_miss(deleted, false);
-                self.shared
-                    .counters
-                    .deletes
-                    .add(matches!(deleted, Ok(true)).into());
-                each(index, deleted);
-            });
+        let mut removed = 0;
+        let mut each = |index, deleted| {
+            let deleted = self.or_miss(deleted, false);
+            removed += u64::from(matches!(deleted, Ok(true)));
+            each(index, deleted);
+        };
+        self.shared.backend.delete_many(&keys, &mut each);
+        self.shared.counters.deletes.add(removed);
     }
 
     /// The wire keys of many keys; one that is refused keeps its place and carries the reason.
@@ -291,7 +288,8 @@ impl Cache {
         entries: impl IntoIterator<Item = (impl AsRef<[u8]>, V)>,
         mut encode: impl FnMut(V) -> Result<()>,
     ) -> KeyList {
-        let mut keys = KeyList::default();
+        let entries = entries.into_iter();
+        let mut keys = KeyList::with_capacity(entries.size_hint().0);
         for (key, value) in entries {
             keys.push(|out| {
                 self.report(

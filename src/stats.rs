@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::backend::Traffic;
+use crate::error::Result;
 
 /// A snapshot of a cache's counters since it was opened or its counters were reset. The two `connections_` figures
 /// are gauges.
@@ -57,6 +58,7 @@ pub(crate) struct Counters {
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
+    #[inline]
     pub(crate) fn add(&self, count: u64) {
         self.0.fetch_add(count, Relaxed);
     }
@@ -66,7 +68,30 @@ impl Counter {
     }
 }
 
+/// How the reads of one call came out, to be counted together.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    hits: u64,
+    misses: u64,
+}
+
+impl Reads {
+    #[inline]
+    pub(crate) fn count<T>(&mut self, read: &Result<Option<T>>) {
+        match read {
+            Ok(Some(_)) => self.hits += 1,
+            Ok(None) => self.misses += 1,
+            Err(_) => {}
+        }
+    }
+}
+
 impl Counters {
+    pub(crate) fn add(&self, reads: Reads) {
+        self.hits.add(reads.hits);
+        self.misses.add(reads.misses);
+    }
+
     pub(crate) fn snapshot(&self, traffic: Traffic) -> Stats {
         Stats {
             hits: self.hits.get(),

@@ -13,9 +13,6 @@ use smallvec::SmallVec;
 use crate::error::{Error, Result};
 use crate::expiry::{Clock, Life};
 
-/// A complete wire key, on the stack unless it is long.
-pub(crate) type WireKey = SmallVec<[u8; 192]>;
-
 /// What a call is going to do with a key, and so which node may serve it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -73,7 +70,17 @@ pub(crate) struct KeyList {
 }
 
 impl KeyList {
+    /// Room for so many keys of a usual length.
+    pub(crate) fn with_capacity(count: usize) -> KeyList {
+        KeyList {
+            bytes: Vec::with_capacity(count.saturating_mul(32)),
+            ends: Vec::with_capacity(count),
+            faults: Vec::new(),
+        }
+    }
+
     /// Appends the key that `write` puts behind the bytes it is given; when it fails, the item is a fault.
+    #[inline]
     pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) {
         let start = self.bytes.len();
         if let Err(error) = write(&mut self.bytes) {
@@ -108,12 +115,22 @@ impl KeyList {
         self.ends.len()
     }
 
+    /// The places of the keys that can be asked for.
+    pub(crate) fn places(&self) -> Vec<usize> {
+        if self.faults.is_empty() {
+            (0..self.len()).collect()
+        } else {
+            self.iter().map(|(index, _)| index).collect()
+        }
+    }
+
     /// The keys that can be asked for, with their places.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
         (0..self.ends.len()).filter_map(|index| Some((index, self.get(index)?)))
     }
 
     /// The key at `index`; `None` for a fault. (No valid key is empty.)
+    #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
         let start = index
             .checked_sub(1)

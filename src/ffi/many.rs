@@ -32,14 +32,19 @@ impl redis_cache_results {
         }
     }
 
+    #[inline]
     fn put(&mut self, index: usize, item: Item) {
         if let Some(place) = self.items.get_mut(index) {
             *place = item;
         }
     }
 
+    #[inline]
     fn put_value(&mut self, index: usize, value: &[u8]) {
         let start = self.values.len();
+        if self.values.capacity() - start < value.len() {
+            self.make_room(value.len(), self.items.len().saturating_sub(index));
+        }
         self.values.extend_from_slice(value);
         self.put(
             index,
@@ -48,6 +53,14 @@ impl redis_cache_results {
                 len: value.len(),
             },
         );
+    }
+
+    /// Values of one call are often of one length: room for `rest` like this one, within reason.
+    #[cold]
+    fn make_room(&mut self, len: usize, rest: usize) {
+        const MOST: usize = 1 << 20;
+        self.values
+            .reserve(len.max(MOST.min(len.saturating_mul(rest))));
     }
 
     /// One cause for all is the error of the call; otherwise each item has its own.
@@ -91,7 +104,7 @@ pub unsafe extern "C" fn redis_cache_get_many(
         let mut results = redis_cache_results::of(count);
         cache
             .cache
-            .get_many_with(keys, &mut |index, answer| match answer {
+            .get_many_with(keys, |index, answer| match answer {
                 Ok(Some(value)) => results.put_value(index, value),
                 Ok(None) => results.put(index, Item::Absent),
                 Err(error) => results.put(index, Item::Failed(error)),

@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 use super::guard::{guard_or, invalid};
 use crate::error::{Error, Result};
 
+#[cold]
 fn is_null(name: &str) -> Error {
     invalid(format!("`{name}` is NULL"))
 }
@@ -27,6 +28,7 @@ impl<T> Out<T> {
 ///
 /// # Safety
 /// `place` is NULL or may be written as long as the result lives, and all zeroes are a valid `T`.
+#[inline]
 pub(super) unsafe fn out<T>(name: &str, place: *mut T) -> Result<Out<T>> {
     // SAFETY: as promised by the caller.
     unsafe { optional_out(place) }.ok_or_else(|| is_null(name))
@@ -36,6 +38,7 @@ pub(super) unsafe fn out<T>(name: &str, place: *mut T) -> Result<Out<T>> {
 ///
 /// # Safety
 /// As for [`out`].
+#[inline]
 pub(super) unsafe fn optional_out<T>(place: *mut T) -> Option<Out<T>> {
     let place = NonNull::new(place)?;
     // SAFETY: as promised by the caller.
@@ -47,6 +50,7 @@ pub(super) unsafe fn optional_out<T>(place: *mut T) -> Option<Out<T>> {
 ///
 /// # Safety
 /// `object` is NULL or points to a living `T` that nobody changes during `'a`.
+#[inline]
 pub(super) unsafe fn borrow<'a, T>(name: &str, object: *const T) -> Result<&'a T> {
     // SAFETY: as promised by the caller.
     unsafe { object.as_ref() }.ok_or_else(|| is_null(name))
@@ -65,6 +69,7 @@ pub(super) unsafe fn borrow_mut<'a, T>(name: &str, object: *mut T) -> Result<&'a
 ///
 /// # Safety
 /// `data` is NULL or `count` elements stand there that nobody changes during `'a`.
+#[inline]
 pub(super) unsafe fn array<'a, T>(name: &str, data: *const T, count: usize) -> Result<&'a [T]> {
     if is_empty(name, data, count)? {
         return Ok(&[]);
@@ -73,24 +78,31 @@ pub(super) unsafe fn array<'a, T>(name: &str, data: *const T, count: usize) -> R
     Ok(unsafe { std::slice::from_raw_parts(data, count) })
 }
 
+#[inline]
 fn is_empty<T>(name: &str, data: *const T, count: usize) -> Result<bool> {
-    if count > 0 && data.is_null() {
-        return Err(invalid(format!(
-            "`{name}` is NULL, but its length is {count}"
-        )));
+    if count == 0 {
+        return Ok(true);
     }
-    if count > isize::MAX as usize / size_of::<T>() {
-        return Err(invalid(format!(
-            "the length of `{name}`, {count}, is more than memory can hold"
-        )));
+    if data.is_null() || count > isize::MAX as usize / size_of::<T>() {
+        return Err(no_array(name, data.is_null(), count));
     }
-    Ok(count == 0)
+    Ok(false)
+}
+
+#[cold]
+fn no_array(name: &str, is_null: bool, count: usize) -> Error {
+    invalid(if is_null {
+        format!("`{name}` is NULL, but its length is {count}")
+    } else {
+        format!("the length of `{name}`, {count}, is more than memory can hold")
+    })
 }
 
 /// Memory of the caller to be filled. NULL without a length is none.
 ///
 /// # Safety
 /// `data` is NULL or `count` bytes may be written there, by nobody else during `'a`.
+#[inline]
 pub(super) unsafe fn buffer<'a>(name: &str, data: *mut u8, count: usize) -> Result<&'a mut [u8]> {
     if is_empty(name, data, count)? {
         return Ok(&mut []);
@@ -103,6 +115,7 @@ pub(super) unsafe fn buffer<'a>(name: &str, data: *mut u8, count: usize) -> Resu
 ///
 /// # Safety
 /// As for [`array`].
+#[inline]
 pub(super) unsafe fn bytes<'a>(name: &str, data: *const c_char, len: usize) -> Result<&'a [u8]> {
     // SAFETY: as promised by the caller.
     unsafe { array(name, data.cast(), len) }

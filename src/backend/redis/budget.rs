@@ -2,47 +2,53 @@
 //! wait for it: the pool, the connect, every read and write, every retry. It is two points on the monotonic clock,
 //! so passing it on never stretches it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::millis_rounded_up;
 
-/// Stands in for a duration that the clock cannot count to.
-const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+use super::moment::Moment;
 
 /// A span of time that began when the call did.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
-    started: Instant,
-    ends: Instant,
+    started: Moment,
+    ends: Moment,
 }
 
 impl Budget {
     /// Begins now and lasts `total`.
+    #[inline]
     pub(crate) fn new(total: Duration) -> Self {
-        let started = Instant::now();
+        let started = Moment::now();
         Budget {
             started,
-            ends: later(started, total),
+            ends: started.after(total),
         }
     }
 
     /// When the call began.
-    pub(crate) fn started(&self) -> Instant {
+    #[inline]
+    pub(crate) fn started(&self) -> Moment {
         self.started
     }
 
     /// All the time there was at the beginning, in whole milliseconds, for messages.
     pub(crate) fn total(&self) -> Duration {
-        let total = self.ends.saturating_duration_since(self.started);
-        Duration::from_millis(millis_rounded_up(total))
+        Duration::from_millis(millis_rounded_up(self.ends.since(self.started)))
     }
 
     /// What is left now; never zero.
+    #[inline]
     pub(crate) fn left(&self) -> Option<Duration> {
-        self.ends
-            .checked_duration_since(Instant::now())
-            .filter(|left| !left.is_zero())
+        let left = self.ends.since(Moment::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// What is left now in microseconds, which sockets count in; 0 only when nothing is.
+    #[inline]
+    pub(crate) fn left_micros(&self) -> u64 {
+        self.ends.micros_since(Moment::now())
     }
 
     /// What is left now; Timeout when nothing is.
@@ -57,18 +63,12 @@ impl Budget {
 
     /// Begins now and lasts `at_most`, but not beyond this budget: for a step with a limit of its own.
     pub(crate) fn capped(&self, at_most: Duration) -> Budget {
-        let started = Instant::now();
+        let started = Moment::now();
         Budget {
             started,
-            ends: later(started, at_most).min(self.ends),
+            ends: started.after(at_most).min(self.ends),
         }
     }
-}
-
-fn later(from: Instant, by: Duration) -> Instant {
-    from.checked_add(by)
-        .or_else(|| from.checked_add(FAR_AWAY))
-        .unwrap_or(from)
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 //! connect and, as clocks drift and connections live long, now and then with a miss.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::expiry::Clock;
+
+use super::moment::Moment;
 
 /// How long a difference is taken for good.
 const GOOD_FOR: Duration = Duration::from_secs(60);
@@ -12,7 +14,7 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 /// The difference, and when it was last found out.
 #[derive(Debug)]
 pub(crate) struct NodeClock {
-    born: Instant,
+    born: Moment,
     offset_ms: AtomicI64,
     /// In milliseconds since `born`.
     read_at_ms: AtomicU64,
@@ -21,7 +23,7 @@ pub(crate) struct NodeClock {
 impl NodeClock {
     pub(crate) fn new() -> Self {
         NodeClock {
-            born: Instant::now(),
+            born: Moment::now(),
             offset_ms: AtomicI64::new(0),
             read_at_ms: AtomicU64::new(0),
         }
@@ -36,11 +38,11 @@ impl NodeClock {
     pub(crate) fn set(&self, offset_ms: i64) {
         self.offset_ms.store(offset_ms, Ordering::Relaxed);
         self.read_at_ms
-            .store(self.since_birth(Instant::now()), Ordering::Relaxed);
+            .store(self.since_birth(Moment::now()), Ordering::Relaxed);
     }
 
     /// Whether the difference is old at `now`. Only one caller is told so: it is the one to ask.
-    pub(crate) fn is_due(&self, now: Instant) -> bool {
+    pub(crate) fn is_due(&self, now: Moment) -> bool {
         let now = self.since_birth(now);
         let read_at = self.read_at_ms.load(Ordering::Relaxed);
         let is_old = u128::from(now.saturating_sub(read_at)) >= GOOD_FOR.as_millis();
@@ -51,8 +53,8 @@ impl NodeClock {
                 .is_ok()
     }
 
-    fn since_birth(&self, now: Instant) -> u64 {
-        let age = now.saturating_duration_since(self.born);
+    fn since_birth(&self, now: Moment) -> u64 {
+        let age = now.since(self.born);
         u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
     }
 }
@@ -64,13 +66,13 @@ mod tests {
     #[test]
     fn an_old_difference_is_asked_for_by_one() {
         let clock = NodeClock::new();
-        let later = Instant::now() + GOOD_FOR;
-        assert!(!clock.is_due(Instant::now()));
+        let later = Moment::now().after(GOOD_FOR);
+        assert!(!clock.is_due(Moment::now()));
         assert!(clock.is_due(later));
         assert!(!clock.is_due(later));
         clock.set(-5);
         assert_eq!(clock.get().offset_ms, -5);
-        assert!(!clock.is_due(later - Duration::from_secs(1)));
-        assert!(clock.is_due(later + GOOD_FOR));
+        assert!(!clock.is_due(Moment::now().after(GOOD_FOR - Duration::from_secs(1))));
+        assert!(clock.is_due(later.after(GOOD_FOR)));
     }
 }

@@ -90,6 +90,7 @@ impl Connection {
     }
 
     /// Sends the batch. A custom connection also reads all the replies here.
+    #[inline]
     pub(crate) fn send(&mut self, budget: Budget) -> Result<(), SendFault> {
         let sent = match &mut self.link {
             Link::Native(wire) => wire.send(&self.outgoing, budget),
@@ -107,6 +108,7 @@ impl Connection {
 
     /// The next token of the replies. An `Err` means that the connection is broken; what the server has to
     /// complain about is a [`Token::Error`].
+    #[inline]
     pub(crate) fn next(&mut self, budget: Budget) -> Result<Token<'_>> {
         let Connection {
             link,
@@ -136,6 +138,7 @@ impl Connection {
 
     /// Reads one element that is a value or nil. An `Err` of the sink leaves the connection intact unless the value
     /// was large.
+    #[inline]
     pub(crate) fn value(&mut self, sink: &mut dyn Sink, budget: Budget) -> Result<Found> {
         awaited(self.owed)?;
         let inside = self.open > 0;
@@ -150,10 +153,7 @@ impl Connection {
             Ok(native::Value::Other(Token::Error(text))) => {
                 Ok(Ok(Found::Refused(Error::from_server(text))))
             }
-            Ok(native::Value::Other(_)) => Err(Error::new(
-                ErrorKind::Io,
-                "the reply is not what was asked for: a value or nil was expected",
-            )),
+            Ok(native::Value::Other(_)) => Err(no_value()),
             Err(error) => Err(error),
         };
         match found {
@@ -242,9 +242,22 @@ fn count(owed: &mut usize, open: &mut u64, parts: u64) {
 #[inline]
 fn awaited(owed: usize) -> Result<()> {
     if owed == 0 {
-        return Err(Error::new(ErrorKind::Io, "no reply is awaited"));
+        return Err(unawaited());
     }
     Ok(())
+}
+
+#[cold]
+fn unawaited() -> Error {
+    Error::new(ErrorKind::Io, "no reply is awaited")
+}
+
+#[cold]
+fn no_value() -> Error {
+    Error::new(
+        ErrorKind::Io,
+        "the reply is not what was asked for: a value or nil was expected",
+    )
 }
 
 fn deliver<'a>(token: Token<'a>, sink: &mut dyn Sink) -> native::Value<'a> {

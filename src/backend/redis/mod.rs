@@ -12,6 +12,7 @@ mod foreign;
 mod handshake;
 mod login;
 mod many;
+mod moment;
 mod node;
 mod one;
 mod pool;
@@ -27,6 +28,7 @@ mod topology;
 mod walk;
 mod wire;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +48,9 @@ use reply::Reply;
 use resp::Encoder;
 use script::Scripts;
 use topology::{Advice, Failure, Topology};
+
+/// A node that is asked: borrowed where there is but one, so that no call counts references.
+type Picked<'a> = Cow<'a, Arc<Node>>;
 
 /// One Redis, or many that look like one.
 #[derive(Debug)]
@@ -76,6 +81,7 @@ impl RedisBackend {
     }
 
     /// Asks the node that serves `key`: the way of every call that concerns one key.
+    #[inline]
     fn ask<R>(
         &self,
         verb: Verb,
@@ -89,6 +95,7 @@ impl RedisBackend {
     }
 
     /// The same, and who answered.
+    #[inline]
     fn ask_of<R>(
         &self,
         verb: Verb,
@@ -96,8 +103,11 @@ impl RedisBackend {
         budget: Budget,
         pack: impl Fn(&mut Encoder<'_>),
         read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
-    ) -> Result<(R, Arc<Node>)> {
-        let pick = || self.topology.pick(key, access, budget);
+    ) -> Result<(R, Picked<'_>)> {
+        let pick = || match self.topology.only() {
+            Some(node) => Ok(Cow::Borrowed(node)),
+            None => self.topology.pick(key, access, budget).map(Cow::Owned),
+        };
         self.insist((Some(key), access), budget, pick, verb, pack, read)
     }
 
@@ -110,22 +120,23 @@ impl RedisBackend {
         read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
     ) -> Result<R> {
         let budget = self.budget();
-        let pick = || topology::named(&*self.topology, name, budget);
+        let pick = || topology::named(&*self.topology, name, budget).map(Cow::Owned);
         let answer = self.insist((None, Access::Write), budget, pick, verb, pack, read)?;
         Ok(answer.0)
     }
 
     /// Asks a node, and does what the topology advises when that comes to nothing. `pick` is asked every time,
     /// because another node may have taken over.
-    fn insist<R>(
+    #[inline]
+    fn insist<'a, R>(
         &self,
         (key, access): (Option<&[u8]>, Access),
         budget: Budget,
-        pick: impl Fn() -> Result<Arc<Node>>,
+        pick: impl Fn() -> Result<Picked<'a>>,
         verb: Verb,
         pack: impl Fn(&mut Encoder<'_>),
         mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
-    ) -> Result<(R, Arc<Node>)> {
+    ) -> Result<(R, Picked<'a>)> {
         let mut patience = Patience::new(budget);
         let mut to_ask: Option<Arc<Node>> = None;
         loop {
@@ -137,7 +148,7 @@ impl RedisBackend {
                 }
                 Some(node) => {
                     let outcome = asking::run(&node, verb, budget, &pack, &mut read);
-                    (node, outcome)
+                    (Cow::Owned(node), outcome)
                 }
             };
             let failed = match outcome {

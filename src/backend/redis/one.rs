@@ -32,7 +32,7 @@ pub(super) fn get(
     sink: &mut dyn Sink,
 ) -> Result<Option<Clock>> {
     let pack = |to: &mut Encoder<'_>| {
-        to.command(2).arg(b"GET").arg(key);
+        to.opening(b"*2\r\n$3\r\nGET\r\n").arg(key);
     };
     let read = |from: &mut Connection, budget: Budget| match from.value(sink, budget) {
         Ok(Found::Yes) => Ok(Ok(true)),
@@ -65,13 +65,14 @@ pub(super) fn pack_set(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life:
     let pieces = [value.head, value.body];
     match life {
         Life::Millis(ms) => to
-            .command(5)
-            .arg(b"SET")
+            .opening(b"*5\r\n$3\r\nSET\r\n")
             .arg(key)
             .joined(&pieces)
             .arg(b"PX")
             .int(signed(ms)),
-        Life::Forever | Life::Expired => to.command(3).arg(b"SET").arg(key).joined(&pieces),
+        Life::Forever | Life::Expired => {
+            to.opening(b"*3\r\n$3\r\nSET\r\n").arg(key).joined(&pieces)
+        }
     };
 }
 

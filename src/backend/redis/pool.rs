@@ -3,7 +3,7 @@
 //! A connection that broke, or that belongs to another process, never comes back to the stack.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fork::{self, PerProcess};
 
 use super::budget::Budget;
+use super::moment::Moment;
 
 /// What a pool must know of a connection.
 pub(crate) trait Pooled {
@@ -60,9 +61,10 @@ struct Slots<C> {
 
 struct Open<C> {
     connection: Box<C>,
-    born: Instant,
-    /// When it has been idle for so long that it is looked at before use.
-    check_at: Instant,
+    born: Moment,
+    /// When it has been idle for so long that it is looked at before use. Counted from the beginning of the last
+    /// call, not from its end: reading the clock again would cost more than it tells.
+    check_at: Moment,
 }
 
 /// What a pool looks like now.
@@ -91,20 +93,16 @@ impl<C: Pooled> Pool<C> {
             slots = self.wait(shared, slots, budget)?;
         }
         slots.lent += 1;
-        let open = slots.idle.pop();
-        let epoch = slots.epoch;
-        drop(slots);
+        let now = budget.started();
         let mut loan = Loan {
             shared,
-            open,
-            epoch,
-            started: budget.started(),
-            idle_check: self.limits.idle_check,
+            open: slots.idle.pop(),
+            epoch: slots.epoch,
+            check_at: now.after(self.limits.idle_check),
         };
-        while loan
-            .open
-            .as_mut()
-            .is_some_and(|open| !self.is_trusted(open, budget.started(), careful))
+        drop(slots);
+        while let Some(open) = &mut loan.open
+            && !self.is_trusted(open, now, careful)
         {
             loan.take_next_idle();
         }
@@ -136,11 +134,10 @@ impl<C: Pooled> Pool<C> {
         Ok(slots)
     }
 
-    /// Comparing points in time costs a few instructions, taking their difference many: a hit does only the former.
     #[inline]
-    fn is_trusted(&self, open: &mut Open<C>, now: Instant, careful: bool) -> bool {
+    fn is_trusted(&self, open: &mut Open<C>, now: Moment, careful: bool) -> bool {
         if let Some(longest) = self.limits.max_lifetime
-            && now.saturating_duration_since(open.born) >= longest
+            && now >= open.born.after(longest)
         {
             return false;
         }
@@ -222,8 +219,8 @@ pub(crate) struct Loan<'a, C: Pooled> {
     shared: &'a Shared<C>,
     open: Option<Open<C>>,
     epoch: u64,
-    started: Instant,
-    idle_check: Duration,
+    /// What becomes the connection's own when it comes back.
+    check_at: Moment,
 }
 
 impl<C: Pooled> Loan<'_, C> {
@@ -232,30 +229,25 @@ impl<C: Pooled> Loan<'_, C> {
     }
 
     /// The connection at hand, or else one that `connect` opens.
+    #[inline]
     pub(crate) fn connection_or(&mut self, connect: impl FnOnce() -> Result<C>) -> Result<&mut C> {
-        let open = match self.open.take() {
+        let open = match &mut self.open {
             Some(open) => open,
-            None => {
-                let connection = Box::new(connect()?);
-                let born = Instant::now();
-                Open {
-                    connection,
-                    born,
-                    check_at: born,
-                }
-            }
+            none => none.insert(Open::new(connect()?)),
         };
-        Ok(&mut self.open.insert(open).connection)
+        Ok(&mut open.connection)
     }
 
     /// The connection broke: closes it, and every idle one with it, for they likely broke too.
     pub(crate) fn discard(&mut self) {
-        let broken = self.open.take();
+        let mut broken = self.open.take();
         if self.is_inherited() {
             return;
         }
         let mut slots = self.shared.slots.lock();
-        let broken = broken.map(|open| slots.count(open));
+        if let Some(open) = &mut broken {
+            slots.count(open.connection.take_traffic());
+        }
         let idle = std::mem::take(&mut slots.idle);
         drop(slots);
         drop((broken, idle));
@@ -276,29 +268,26 @@ impl<C: Pooled> Loan<'_, C> {
 }
 
 impl<C: Pooled> Drop for Loan<'_, C> {
+    #[inline]
     fn drop(&mut self) {
         let mut open = self.open.take();
         if self.is_inherited() {
             return;
         }
+        let mut traffic = (0, 0);
         if let Some(open) = &mut open {
+            traffic = open.connection.take_traffic();
             open.connection.trim();
+            open.check_at = self.check_at;
         }
+        let open = open.filter(|open| open.connection.is_reusable());
         let mut slots = self.shared.slots.lock();
         slots.lent -= 1;
+        slots.count(traffic);
         let mut closed = None;
-        if let Some(open) = open {
-            let mut open = slots.count(open);
-            if open.connection.is_reusable() && slots.epoch == self.epoch {
-                // When the call began, not now: reading the clock again would cost more than it tells.
-                open.check_at = self
-                    .started
-                    .checked_add(self.idle_check)
-                    .unwrap_or(self.started);
-                slots.idle.push(open);
-            } else {
-                closed = Some(open);
-            }
+        match open {
+            Some(open) if slots.epoch == self.epoch => slots.idle.push(open),
+            other => closed = other,
         }
         let is_awaited = slots.waiting > 0;
         drop(slots);
@@ -309,13 +298,23 @@ impl<C: Pooled> Drop for Loan<'_, C> {
     }
 }
 
-impl<C: Pooled> Slots<C> {
+impl<C> Open<C> {
+    #[cold]
+    fn new(connection: C) -> Self {
+        let now = Moment::now();
+        Open {
+            connection: Box::new(connection),
+            born: now,
+            check_at: now,
+        }
+    }
+}
+
+impl<C> Slots<C> {
     /// Adds the traffic of a connection that comes back.
-    fn count(&mut self, mut open: Open<C>) -> Open<C> {
-        let (read, written) = open.connection.take_traffic();
+    fn count(&mut self, (read, written): (u64, u64)) {
         self.bytes_read += read;
         self.bytes_written += written;
-        open
     }
 }
 

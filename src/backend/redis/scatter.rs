@@ -24,33 +24,42 @@ pub(super) enum Told<'a> {
 }
 
 /// Hears of every item, once.
-pub(super) type Each<'a> = dyn FnMut(usize, Result<Told<'_>>, Clock) + 'a;
+pub(super) trait Each: FnMut(usize, Result<Told<'_>>, Clock) {}
+
+impl<F: FnMut(usize, Result<Told<'_>>, Clock)> Each for F {}
 
 /// One kind of call.
-pub(super) struct Job<'a> {
-    pub(super) verb: Verb,
-    pub(super) access: Access,
+pub(super) trait Job {
+    const VERB: Verb;
     /// Items of one command, where nodes take several.
-    pub(super) group: usize,
+    const GROUP: usize;
+
+    fn access(&self) -> Access {
+        Access::Write
+    }
+
     /// How many of these items the next window takes; at least one.
-    pub(super) window: &'a dyn Fn(&[usize]) -> usize,
+    fn window(&self, items: &[usize]) -> usize;
+
     /// Writes the command for a group of items.
-    pub(super) pack: &'a dyn Fn(&mut Encoder<'_>, &[usize]),
+    fn pack(&self, to: &mut Encoder<'_>, items: &[usize]);
+
     /// Reads the reply to it and tells of every item. A refusal is that of all items it has not told of.
-    pub(super) read: fn(&mut Connection, Budget, &mut Group<'_, '_>) -> Reply<()>,
+    fn read(from: &mut Connection, budget: Budget, group: &mut Group<'_, impl Each>) -> Reply<()>;
 }
 
 /// The items of one command, while its reply is read.
-pub(super) struct Group<'g, 'e> {
+pub(super) struct Group<'g, E> {
     pub(super) items: &'g [usize],
     /// So many of them, from the front, have been told of: perhaps by a connection that broke in between.
     told: usize,
     clock: Clock,
-    each: &'g mut Each<'e>,
+    each: &'g mut E,
 }
 
-impl Group<'_, '_> {
+impl<E: Each> Group<'_, E> {
     /// Tells of the item at `place`, unless that was done before.
+    #[inline]
     pub(super) fn tell(&mut self, place: usize, told: Told<'_>) {
         if let Some(item) = self.items.get(place).filter(|_| place >= self.told) {
             self.told = place + 1;
@@ -92,7 +101,7 @@ struct Setback {
 }
 
 /// Has every item of `keys` that is no fault told to `each`, once.
-pub(super) fn run(backend: &RedisBackend, keys: &KeyList, job: &Job<'_>, each: &mut Each<'_>) {
+pub(super) fn run(backend: &RedisBackend, keys: &KeyList, job: &impl Job, mut each: impl Each) {
     let budget = backend.budget();
     let scatter = Scatter {
         backend,
@@ -101,14 +110,13 @@ pub(super) fn run(backend: &RedisBackend, keys: &KeyList, job: &Job<'_>, each: &
         budget,
     };
     let mut patience = Patience::new(budget);
-    let mut open = Vec::with_capacity(keys.len());
-    open.extend(keys.iter().map(|(item, _)| item));
+    let mut open = keys.places();
     let mut asked = Vec::new();
     while !open.is_empty() || !asked.is_empty() {
         let mut setbacks = Vec::new();
-        scatter.exhaust(std::mem::take(&mut asked), &mut setbacks, each);
-        let shares = scatter.share_out(std::mem::take(&mut open), each);
-        scatter.exhaust(shares, &mut setbacks, each);
+        scatter.exhaust(std::mem::take(&mut asked), &mut setbacks, &mut each);
+        let shares = scatter.share_out(std::mem::take(&mut open), &mut each);
+        scatter.exhaust(shares, &mut setbacks, &mut each);
         let mut wait = false;
         let mut postponed = Vec::new();
         let mut counsel = Counsel::default();
@@ -158,7 +166,7 @@ struct Counsel {
 }
 
 impl Counsel {
-    fn on(&mut self, scatter: &Scatter<'_>, setback: &Setback) -> Advice {
+    fn on(&mut self, scatter: &Scatter<'_, impl Job>, setback: &Setback) -> Advice {
         let Setback { item, node, failed } = setback;
         let concerns_slot = matches!(failed.error.code(), Some("MOVED" | "ASK"));
         let is_same = |(known, before, _): &&(Arc<Node>, Failed, Advice)| {
@@ -175,7 +183,7 @@ impl Counsel {
         let failure = Failure {
             error: &failed.error,
             node,
-            access: scatter.job.access,
+            access: scatter.job.access(),
             key: scatter.keys.get(*item),
             may_resend: failed.may_resend,
         };
@@ -186,16 +194,15 @@ impl Counsel {
 }
 
 /// One call.
-#[derive(Clone, Copy)]
-struct Scatter<'a> {
+struct Scatter<'a, J> {
     backend: &'a RedisBackend,
     keys: &'a KeyList,
-    job: &'a Job<'a>,
+    job: &'a J,
     budget: Budget,
 }
 
-impl Scatter<'_> {
-    fn share_out(&self, items: Vec<usize>, each: &mut Each<'_>) -> Vec<Share> {
+impl<J: Job> Scatter<'_, J> {
+    fn share_out(&self, items: Vec<usize>, each: &mut impl Each) -> Vec<Share> {
         let topology = &self.backend.topology;
         if let Some(node) = topology.only().filter(|_| !items.is_empty()) {
             return vec![Share::new(Arc::clone(node), items, false)];
@@ -205,7 +212,7 @@ impl Scatter<'_> {
             let Some(key) = self.keys.get(item) else {
                 continue;
             };
-            match topology.pick(key, self.job.access, self.budget) {
+            match topology.pick(key, self.job.access(), self.budget) {
                 Ok(node) => add(&mut shares, node, item, false),
                 Err(error) => each(item, Err(error), Clock::default()),
             }
@@ -215,7 +222,7 @@ impl Scatter<'_> {
 
     /// Asks the nodes until every item is settled. A call that waits for one node's connection holds those of
     /// others, so all calls take them in the same order.
-    fn exhaust(&self, mut shares: Vec<Share>, setbacks: &mut Vec<Setback>, each: &mut Each<'_>) {
+    fn exhaust(&self, mut shares: Vec<Share>, setbacks: &mut Vec<Setback>, each: &mut impl Each) {
         shares.sort_by_key(|share| Arc::as_ptr(&share.node));
         while !shares.is_empty() {
             self.round(&mut shares, setbacks, each);
@@ -224,8 +231,8 @@ impl Scatter<'_> {
     }
 
     /// One exchange with every node: all are written to, then all are read from.
-    fn round(&self, shares: &mut [Share], setbacks: &mut Vec<Setback>, each: &mut Each<'_>) {
-        let begin = |share| Exchange::begin(*self, share);
+    fn round(&self, shares: &mut [Share], setbacks: &mut Vec<Setback>, each: &mut impl Each) {
+        let begin = |share| Exchange::begin(self, share);
         let under_way: Vec<_> = shares.iter().map(begin).collect();
         let settled: Vec<usize> = under_way
             .into_iter()
@@ -238,33 +245,28 @@ impl Scatter<'_> {
 }
 
 /// One window of one node.
-struct Exchange<'a> {
-    scatter: Scatter<'a>,
+struct Exchange<'a, J> {
+    scatter: &'a Scatter<'a, J>,
     share: &'a Share,
     window: &'a [usize],
     /// Items of one command.
     group: usize,
 }
 
-impl<'a> Exchange<'a> {
-    fn begin(scatter: Scatter<'a>, share: &'a Share) -> (Self, Result<Call<'a>, Failed>) {
-        let Scatter {
-            job,
-            budget,
-            backend,
-            ..
-        } = scatter;
+impl<'a, J: Job> Exchange<'a, J> {
+    fn begin(scatter: &'a Scatter<'a, J>, share: &'a Share) -> (Self, Result<Call<'a>, Failed>) {
         let rest = share.rest();
         let exchange = Exchange {
             scatter,
             share,
-            window: rest.get(..(job.window)(rest)).unwrap_or(rest),
-            group: match backend.topology.takes_many_keys() {
-                true => job.group,
+            window: rest.get(..scatter.job.window(rest)).unwrap_or(rest),
+            group: match scatter.backend.topology.takes_many_keys() {
+                true => J::GROUP,
                 false => 1,
             },
         };
-        let call = share.node.start(job.verb, budget, |to| exchange.pack(to));
+        let node = &share.node;
+        let call = node.start(J::VERB, scatter.budget, |to| exchange.pack(to));
         (exchange, call)
     }
 
@@ -273,7 +275,7 @@ impl<'a> Exchange<'a> {
             if self.share.asking {
                 to.command(1).arg(b"ASKING");
             }
-            (self.scatter.job.pack)(to, group);
+            self.scatter.job.pack(to, group);
         }
     }
 
@@ -283,7 +285,7 @@ impl<'a> Exchange<'a> {
         &self,
         call: Result<Call<'_>, Failed>,
         setbacks: &mut Vec<Setback>,
-        each: &mut Each<'_>,
+        each: &mut impl Each,
     ) -> usize {
         let setback = |item: usize, failed: Failed| Setback {
             item,
@@ -324,9 +326,9 @@ impl<'a> Exchange<'a> {
         from: &mut Connection,
         budget: Budget,
         progress: &mut usize,
-        mut each: impl FnMut(usize, Result<Told<'_>>, Clock),
+        mut each: impl Each,
     ) -> Result<()> {
-        let (node, job) = (&self.share.node, self.scatter.job);
+        let node = &self.share.node;
         let mut before = 0;
         for items in self.window.chunks(self.group) {
             if self.share.asking {
@@ -343,11 +345,11 @@ impl<'a> Exchange<'a> {
                     clock,
                     each: &mut each,
                 };
-                let answer = (job.read)(from, budget, &mut group);
+                let answer = J::read(from, budget, &mut group);
                 let told = group.told;
                 *progress = before + told;
                 if let Err(refusal) = answer? {
-                    let refusal = node.named(refusal, job.verb);
+                    let refusal = node.named(refusal, J::VERB);
                     let left = items.get(told..).unwrap_or_default();
                     left.iter()
                         .for_each(|item| each(*item, Err(refusal.clone()), clock));

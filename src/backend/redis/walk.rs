@@ -1,6 +1,7 @@
 //! What concerns whole nodes: steps of a walk over their keys, the removal of what a walk has found, and commands to
 //! every node at once.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::backend::{Access, KeyList, ScanStep};
@@ -122,7 +123,7 @@ fn everywhere(
         let outcome = call.and_then(|call| call.finish(&pack, &read));
         let outcome = outcome.or_else(|failed| {
             if topology::passes(&failed.error) {
-                let again = || Ok(Arc::clone(node));
+                let again = || Ok(Cow::Borrowed(node));
                 let subject = (None, Access::Write);
                 let answer = backend.insist(subject, budget, again, verb, &pack, &read);
                 answer.map(drop)

@@ -21,6 +21,8 @@ pub(crate) mod tls;
 
 /// The read buffer: most replies fit, and so do a few hundred small ones of a pipeline.
 const BUFFER: usize = 16 * 1024;
+/// A read that may meet a large value goes no further: what of it is read ahead has to be copied to its place.
+const GLANCE: usize = 4 * 1024;
 /// What a connection may keep in either direction when it rests.
 pub(super) const KEPT: usize = 64 * 1024;
 /// The buffer grows by what it already holds or by this, whatever is more, so a lie about a length costs little.
@@ -112,13 +114,28 @@ impl Wire {
         self.fill(self.buffered().len() + 1, budget)
     }
 
+    /// Reads something, but not far ahead, if nothing is buffered.
+    #[inline]
+    pub(crate) fn glance(&mut self, budget: Budget) -> Result<()> {
+        if self.buffered().is_empty() {
+            self.fill_some(1, GLANCE, budget)?;
+        }
+        Ok(())
+    }
+
     /// Reads something, after making room for `len` buffered bytes or a part of them.
     fn fill(&mut self, len: usize, budget: Budget) -> Result<()> {
+        self.fill_some(len, usize::MAX, budget)
+    }
+
+    fn fill_some(&mut self, len: usize, most: usize, budget: Budget) -> Result<()> {
         self.make_room(len);
         let spare = self.buffer.spare_capacity_mut();
+        let room = spare.len().min(most);
+        let room = spare.get_mut(..room).unwrap_or_default();
         let count = match &mut self.secure {
-            None => self.stream.receive(spare, budget)?,
-            Some(secure) => secure.receive(&mut self.stream, spare, budget)?,
+            None => self.stream.receive(room, budget)?,
+            Some(secure) => secure.receive(&mut self.stream, room, budget)?,
         };
         // SAFETY: that many bytes were written at the start of the spare capacity.
         unsafe { self.buffer.set_len(self.buffer.len() + count) };
@@ -208,8 +225,9 @@ impl Wire {
     }
 
     /// Gives back the memory that a large reply needed.
+    #[inline]
     pub(crate) fn trim(&mut self) {
-        if self.buffered().is_empty() && self.buffer.capacity() > KEPT {
+        if self.buffer.capacity() > KEPT && self.buffered().is_empty() {
             self.buffer = Vec::with_capacity(BUFFER);
             self.start = 0;
         }

@@ -6,7 +6,7 @@ use crate::backend::{HEAD_LEN, Room, Sink};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::super::budget::Budget;
-use super::super::resp::{Head, Kind, Token, short_bulk, unterminated};
+use super::super::resp::{Head, Kind, Token, unterminated, whole_bulk};
 use super::super::wire::Wire;
 
 /// A value that is not longer waits in the read buffer until it is complete.
@@ -15,6 +15,13 @@ const WHOLE: usize = 8 * 1024;
 /// The next token and the number of elements it announces. `inside` tells whether a reply has begun.
 #[inline]
 pub(super) fn token(wire: &mut Wire, inside: bool, budget: Budget) -> Result<(Token<'_>, u64)> {
+    if let Some((line, len)) = whole_bulk(wire.buffered()) {
+        return Ok((Token::Bulk(take_bulk(wire, line, len)), 0));
+    }
+    any_token(wire, inside, budget)
+}
+
+fn any_token(wire: &mut Wire, inside: bool, budget: Budget) -> Result<(Token<'_>, u64)> {
     let head = head(wire, inside, budget)?;
     let len = head.line + head.body();
     wire.need(len, budget)?;
@@ -36,13 +43,20 @@ pub(super) fn value<'w>(
     sink: &mut dyn Sink,
     budget: Budget,
 ) -> Result<Value<'w>> {
-    wire.need(1, budget)?;
-    if let Some((len, line)) = short_bulk(wire.buffered())
-        && wire.buffered().len() >= line + len + 2
-    {
-        let payload = unterminated(wire.take(line + len + 2).get(line..).unwrap_or_default())?;
+    wire.glance(budget)?;
+    if let Some((line, len)) = whole_bulk(wire.buffered()) {
+        let payload = take_bulk(wire, line, len);
         return Ok(Value::Delivered(sink.begin(payload, len).map(drop)));
     }
+    any_value(wire, inside, sink, budget)
+}
+
+fn any_value<'w>(
+    wire: &'w mut Wire,
+    inside: bool,
+    sink: &mut dyn Sink,
+    budget: Budget,
+) -> Result<Value<'w>> {
     let head = head(wire, inside, budget)?;
     let line = head.line;
     let element = line + head.body();
@@ -61,6 +75,13 @@ pub(super) fn value<'w>(
             Ok(Value::Other(head.token(wire.take(element))?))
         }
     }
+}
+
+/// The payload of a bulk that is buffered to its end.
+#[inline]
+fn take_bulk(wire: &mut Wire, line: usize, len: usize) -> &[u8] {
+    let element = wire.take(line + len + 2);
+    element.get(line..line + len).unwrap_or_default()
 }
 
 /// What of the value is buffered begins it; the rest goes from the socket to its place. When the sink refuses, the

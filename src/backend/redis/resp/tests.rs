@@ -156,10 +156,13 @@ fn who_answered_instead_of_redis_is_told() {
 
 #[test]
 fn the_short_way_agrees_with_the_long_one_or_stands_aside() {
-    for bytes in [&b"$0\r\n"[..], b"$7\r\nx", b"$1234567\r\n", b"$007\r\n"] {
-        let head = Head::parse(bytes).unwrap().unwrap();
+    for line in ["$0\r\n", "$7\r\n", "$1234567\r\n", "$007\r\n"] {
+        let head = Head::parse(line.as_bytes()).unwrap().unwrap();
         let Kind::Bulk(len) = head.kind else { panic!() };
-        assert_eq!(short_bulk(bytes), Some((len, head.line)));
+        let mut bytes = [line.as_bytes(), &vec![b'x'; len], b"\r\nmore"].concat();
+        assert_eq!(whole_bulk(&bytes), Some((head.line, len)));
+        bytes.truncate(head.line + len + 1);
+        assert_eq!(whole_bulk(&bytes), None);
     }
     for bytes in [
         &b""[..],
@@ -168,12 +171,13 @@ fn the_short_way_agrees_with_the_long_one_or_stands_aside() {
         b"$1\r",
         b"$\r\n",
         b"$-1\r\n",
-        b"$1\rx",
+        b"$1\rx\r\n",
+        b"$1\r\nx\r ",
         b"$12345678\r\n",
         b"$x\r\n",
         b":1\r\n",
     ] {
-        assert_eq!(short_bulk(bytes), None);
+        assert_eq!(whole_bulk(bytes), None);
     }
 }
 

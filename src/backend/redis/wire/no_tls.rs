@@ -45,7 +45,12 @@ impl Secure {
         match *settings {}
     }
 
-    pub(super) fn send(&mut self, _: &mut Stream, _bytes: &[u8], _budget: Budget) -> Result<(), SendFault> {
+    pub(super) fn send(
+        &mut self,
+        _: &mut Stream,
+        _bytes: &[u8],
+        _budget: Budget,
+    ) -> Result<(), SendFault> {
         match *self {}
     }
 

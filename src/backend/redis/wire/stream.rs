@@ -166,13 +166,10 @@ impl Stream {
         mut read: impl FnMut(&Socket) -> io::Result<usize>,
     ) -> Result<usize> {
         loop {
-            let Some(left) = budget.left() else {
+            let micros = budget.left_micros();
+            if micros == 0 {
                 return Err(silence(self.is_answered(), budget));
-            };
-            let micros = left
-                .as_secs()
-                .saturating_mul(1_000_000)
-                .saturating_add(u64::from(left.subsec_micros()));
+            }
             if self.armed_micros.abs_diff(micros) > SLACK_MICROS.min(micros / 8) {
                 self.arm(micros)?;
             }
@@ -191,8 +188,6 @@ impl Stream {
     /// Makes the next read end when this time is over.
     #[cold]
     fn arm(&mut self, micros: u64) -> Result<()> {
-        // A timeout of zero would be none.
-        let micros = micros.max(1);
         let armed = self
             .socket
             .set_read_timeout(Some(Duration::from_micros(micros)));

@@ -1,0 +1,65 @@
+//! A point on the monotonic clock as one number of nanoseconds. `Instant` keeps seconds and nanoseconds apart, and
+//! comparing two of them costs as much as a small call: too much for what every single GET asks several times.
+
+use std::time::Duration;
+
+/// Nanoseconds since the machine started, or nearly so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
+
+impl Moment {
+    #[inline]
+    pub(crate) fn now() -> Moment {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: `time` may be written. The only failure is an unknown clock, and every system has this one.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+        Moment(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+    }
+
+    /// So much later; a time that the clock cannot count to is its last.
+    #[inline]
+    pub(crate) fn after(self, time: Duration) -> Moment {
+        let seconds = time.as_secs().saturating_mul(1_000_000_000);
+        let nanos = seconds.saturating_add(u64::from(time.subsec_nanos()));
+        Moment(self.0.saturating_add(nanos))
+    }
+
+    /// The time from `earlier` to this; nothing when it is not earlier.
+    #[inline]
+    pub(crate) fn since(self, earlier: Moment) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The same in microseconds, rounded up.
+    #[inline]
+    pub(crate) fn micros_since(self, earlier: Moment) -> u64 {
+        self.0.saturating_sub(earlier.0).div_ceil(1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_on() {
+        let begin = Moment::now();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(Moment::now().since(begin) >= Duration::from_millis(2));
+        assert!(begin.after(Duration::from_millis(1)) < Moment::now());
+        assert_eq!(
+            begin.after(Duration::from_nanos(1001)).micros_since(begin),
+            2
+        );
+    }
+
+    #[test]
+    fn what_lies_beyond_the_clock_is_its_end() {
+        let now = Moment::now();
+        assert_eq!(now.after(Duration::MAX), Moment(u64::MAX));
+        assert_eq!(now.since(now.after(Duration::from_secs(1))), Duration::ZERO);
+    }
+}
