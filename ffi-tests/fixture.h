@@ -18,12 +18,14 @@ void fixture_empty(void); /* the store holds nothing after this */
 
 bool on_server(void); /* false: memory:// */
 bool on_unix(void);
-bool small_run(void); /* a slow machine or tool: leave out what is merely large */
+bool small_run(void); /* under a slow tool: leave out what is merely large */
 bool under(const char *tool); /* "valgrind" or "asan" */
 
 /* The store's URL with these options ("prefix=app&ttl=5m"; NULL: none). */
 void target_url(char *url, size_t cap, const char *options);
-/* The same location in another database and with credentials; only on a server. */
+/* These options, and more time for each call under a slow tool, unless they set a timeout themselves. */
+void relax(char *all, size_t cap, const char *options);
+/* Where the server is, for clients of another kind. */
 int target_db(void);
 unsigned target_port(void);
 const char *target_socket(void);

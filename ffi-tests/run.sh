@@ -20,6 +20,8 @@ esac
 
 REDIS_CACHE_TEST_TARGET=$target ${TOOL:-} "$program" "$argument" >"$log" 2>&1 </dev/null
 status=$?
+# A child's complaint may not reach our exit code: what valgrind or a sanitizer writes is a failure too.
+[ "$status" != 0 ] || [ -z "${REDIS_CACHE_TEST_TOOL:-}" ] || ! grep -q '^==[0-9]*==' "$log" || status=9
 printf '%-8s %-7s %-12s %s\n' "$library" "$target" "$name" "$(tail -n 1 "$log")"
 if [ "$status" != 0 ]; then
     sed 's/^/    /' "$log"

@@ -153,7 +153,10 @@ void server_pause(struct server *server, bool paused)
 
 void server_url(const struct server *server, char *url, size_t cap, const char *options)
 {
-    make_url(url, cap, server->port, server->socket, options);
+    char all[300];
+
+    relax(all, sizeof all, options);
+    make_url(url, cap, server->port, server->socket, all);
 }
 
 void server_call(const struct server *server, ...)

@@ -50,11 +50,14 @@ static void every_option_takes_its_values(void)
     size_t i;
 
     for (i = 0; i < sizeof accepted / sizeof accepted[0]; i++) {
-        redis_cache_config *config = config_with_target(NULL);
+        redis_cache_config *config = redis_cache_config_new();
         redis_cache *cache = NULL;
+        char url[512];
 
+        target_url(url, sizeof url, NULL);
+        STATUS(OK, redis_cache_config_add_server(config, url, NULL, 1));
         STATUS(OK, redis_cache_config_set(config, accepted[i].name, accepted[i].value));
-        if (!STATUS(OK, redis_cache_connect(config, &cache)) || !STATUS(OK, redis_cache_ping(cache)))
+        if (!STATUS(OK, redis_cache_connect(config, &cache)) || (!small_run() && !STATUS(OK, redis_cache_ping(cache))))
             CHECK((printf("with %s=%s\n", accepted[i].name, accepted[i].value), false));
         redis_cache_free(cache);
         redis_cache_config_free(config);

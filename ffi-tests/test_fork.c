@@ -23,6 +23,10 @@ static pid_t start_child(void (*function)(const redis_cache *cache, int index), 
     if (pid == 0) {
         alarm(small_run() ? 60 : 20);
         function(cache, index);
+        /* What the parent's other threads held at the fork belongs to nobody here. Valgrind would call that leaked,
+         * so under it the child ends by becoming another program. */
+        if (under("valgrind"))
+            execlp(check_failures() == before ? "true" : "false", "true", (char *)NULL);
         _exit(check_failures() == before ? 0 : 1);
     }
     return pid;
