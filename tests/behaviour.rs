@@ -37,6 +37,8 @@ mod compute;
 mod connections;
 #[path = "behaviour/counters.rs"]
 mod counters;
+#[path = "behaviour/flights.rs"]
+mod flights;
 #[path = "behaviour/groups.rs"]
 mod groups;
 #[path = "behaviour/many.rs"]
@@ -49,6 +51,8 @@ mod sweeps;
 mod time;
 #[path = "behaviour/traffic.rs"]
 mod traffic;
+#[path = "behaviour/typed.rs"]
+mod typed;
 #[path = "behaviour/values.rs"]
 mod values;
 #[path = "behaviour/versions.rs"]

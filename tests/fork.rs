@@ -30,10 +30,8 @@ struct Child {
 fn in_a_child(work: impl FnOnce() -> Report) -> Child {
     let mut ends = [0; 2];
     // SAFETY: the array has room for both descriptors.
-    assert_eq!(
-        unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) },
-        0
-    );
+    let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+    assert_eq!(made, 0, "pipe: {}", std::io::Error::last_os_error());
     // SAFETY: both descriptors are fresh, and each is owned once in either process.
     let (report, mut speech) = unsafe { (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1])) };
     // SAFETY: the child only runs `work` and then `_exit`: no destructor and no exit handler of the parent.

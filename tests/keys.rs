@@ -253,14 +253,14 @@ fn groups_ask_the_key_function_for_the_pattern_and_stay_in_the_version() {
     for backend in [Backend::Memory, Backend::Tcp] {
         let at = Fixture::new(backend);
         let prefix = format!("{}*", at.space());
-        let asked: Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>> = Arc::default();
+        let asked: Arc<Mutex<Vec<[Vec<u8>; 2]>>> = Arc::default();
         let log = Arc::clone(&asked);
         let config =
             at.bare_config()
                 .set("prefix", &prefix)
                 .unwrap()
                 .key_fn(move |prefix, version, key| {
-                    log.lock().unwrap().push((prefix.to_vec(), key.to_vec()));
+                    log.lock().unwrap().push([prefix.to_vec(), key.to_vec()]);
                     Ok([prefix, format!("|{version}|").as_bytes(), key].concat())
                 });
         let cache = config.connect().unwrap();
@@ -291,7 +291,7 @@ fn groups_ask_the_key_function_for_the_pattern_and_stay_in_the_version() {
         let escaped = prefix.replace('*', "\\*").into_bytes();
         assert_eq!(
             asked.lock().unwrap().first(),
-            Some(&(escaped, b"user:*".to_vec())),
+            Some(&[escaped, b"user:*".to_vec()]),
             "prefix escaped, pattern not"
         );
 

@@ -1,28 +1,19 @@
-//! `get_or_set`: one load for however many callers, and nobody left behind when it fails (design, section 6;
-//! defect 6 of the ancestor, as far as it concerns one process).
+//! `get_or_set` for one caller: what is loaded, kept, counted and told (design, section 6).
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use redis_cache::{Cache, Error, ErrorKind, Expiry, Result, Ttl};
+use redis_cache::{Error, ErrorKind, Expiry, Result, Ttl};
 
+use crate::common::fault;
 use crate::common::fixture::Fixture;
-use crate::common::{eventually, fault};
 
 behaviour! {
     stores: [
         a_miss_loads_and_a_hit_does_not,
         bytes_are_loaded_and_kept,
-        twenty_cold_threads_load_once_and_all_get_the_value,
-        twenty_cold_threads_load_bytes_once,
-        callers_of_other_keys_do_not_wait,
-        versions_are_other_keys,
         the_loaders_error_reaches_the_caller,
-        the_loaders_error_reaches_those_who_wait,
         a_failed_load_stores_nothing_and_the_next_call_loads,
-        a_panic_of_the_loader_reaches_its_caller_and_strands_nobody,
         a_loaded_none_is_a_value,
         loaded_integers_are_counters,
         the_lifetime_given_is_kept,
@@ -30,19 +21,18 @@ behaviour! {
         an_expired_lifetime_returns_the_value_and_stores_nothing,
         a_value_that_does_not_decode_is_loaded_again,
         a_loader_may_use_the_cache,
-        a_loader_that_asks_for_its_own_key_is_told,
     ],
     servers: [],
 }
 
-type Never = std::convert::Infallible;
+pub(crate) type Never = std::convert::Infallible;
 
-fn loaded<T>(value: T) -> Result<T, Never> {
+pub(crate) fn loaded<T>(value: T) -> Result<T, Never> {
     Ok(value)
 }
 
 #[derive(Debug, PartialEq)]
-struct DatabaseDown(u16);
+pub(crate) struct DatabaseDown(pub(crate) u16);
 
 impl std::fmt::Display for DatabaseDown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -97,83 +87,8 @@ fn bytes_are_loaded_and_kept(at: &Fixture) {
     }
 }
 
-/// Starts `count` threads that call at the same moment.
-fn at_once<T: Send>(count: usize, call: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let start = Barrier::new(count);
-    std::thread::scope(|scope| {
-        let (start, call) = (&start, &call);
-        let threads: Vec<_> = (0..count)
-            .map(|index| {
-                scope.spawn(move || {
-                    start.wait();
-                    call(index)
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
-    })
-}
-
-fn twenty_cold_threads_load_once_and_all_get_the_value(at: &Fixture) {
-    let (cache, loads) = (at.cache(), AtomicU32::new(0));
-    let values = at_once(20, |_| {
-        cache
-            .get_or_set("k", Expiry::Default, || {
-                std::thread::sleep(Duration::from_millis(150));
-                loaded(format!("load {}", loads.fetch_add(1, Ordering::SeqCst)))
-            })
-            .unwrap()
-    });
-    assert_eq!(loads.load(Ordering::SeqCst), 1);
-    assert_eq!(values, vec!["load 0"; 20]);
-}
-
-fn twenty_cold_threads_load_bytes_once(at: &Fixture) {
-    let (cache, loads) = (at.cache(), AtomicU32::new(0));
-    let values = at_once(20, |_| {
-        let cache = cache.clone();
-        cache
-            .get_or_set_bytes("k", Expiry::Default, |_| {
-                std::thread::sleep(Duration::from_millis(150));
-                loads.fetch_add(1, Ordering::SeqCst);
-                loaded(vec![7; 100_000])
-            })
-            .unwrap()
-    });
-    assert_eq!(loads.load(Ordering::SeqCst), 1);
-    assert!(values.iter().all(|value| *value == [7; 100_000]));
-}
-
-/// Both loaders run at the same time, or neither could end.
-fn both_run(one: (&Cache, &str), other: (&Cache, &str)) {
-    let met = Barrier::new(2);
-    let values = at_once(2, |index| {
-        let (cache, key) = if index == 0 { one } else { other };
-        cache
-            .get_or_set(key, Expiry::Default, || {
-                met.wait();
-                loaded(index)
-            })
-            .unwrap()
-    });
-    assert_eq!(values, [0, 1]);
-}
-
-fn callers_of_other_keys_do_not_wait(at: &Fixture) {
-    let cache = at.cache();
-    both_run((&cache, "a"), (&cache, "b"));
-}
-
-fn versions_are_other_keys(at: &Fixture) {
-    let cache = at.cache();
-    both_run((&cache, "k"), (&cache.version(2), "k"));
-}
-
 #[track_caller]
-fn assert_is_the_loaders(error: &Error, code: u16) {
+pub(crate) fn assert_is_the_loaders(error: &Error, code: u16) {
     assert_eq!(error.kind(), ErrorKind::Callback, "{error}");
     let source =
         std::error::Error::source(error).and_then(|source| source.downcast_ref::<DatabaseDown>());
@@ -195,27 +110,6 @@ fn the_loaders_error_reaches_the_caller(at: &Fixture) {
     assert!(error.to_string().contains("a text will do"), "{error}");
 }
 
-fn the_loaders_error_reaches_those_who_wait(at: &Fixture) {
-    let (cache, loads) = (at.cache(), AtomicU32::new(0));
-    let outcomes = at_once(10, |_| {
-        cache.get_or_set("k", Expiry::Default, || {
-            loads.fetch_add(1, Ordering::SeqCst);
-            std::thread::sleep(Duration::from_millis(300));
-            Err::<String, _>(DatabaseDown(7))
-        })
-    });
-    for outcome in outcomes {
-        assert_is_the_loaders(&fault(outcome), 7);
-    }
-    // A thread that a busy machine held up for 300 ms came to an empty room, and loaded for itself.
-    let loads = loads.load(Ordering::SeqCst);
-    assert!(
-        loads <= 3,
-        "{loads} of ten loaded: they did not share the error"
-    );
-    assert!(!cache.has_key("k").unwrap());
-}
-
 fn a_failed_load_stores_nothing_and_the_next_call_loads(at: &Fixture) {
     let cache = at.cache();
     fault(cache.get_or_set("k", Expiry::Default, || Err::<String, _>(DatabaseDown(1))));
@@ -226,51 +120,6 @@ fn a_failed_load_stores_nothing_and_the_next_call_loads(at: &Fixture) {
             .get_or_set("k", Expiry::Default, || loaded("better".to_owned()))
             .unwrap(),
         "better"
-    );
-}
-
-fn a_panic_of_the_loader_reaches_its_caller_and_strands_nobody(at: &Fixture) {
-    let cache = at.cache();
-    let (inside, panics) = (AtomicU32::new(0), AtomicU32::new(0));
-    std::thread::scope(|scope| {
-        let first = scope.spawn(|| {
-            let call = || {
-                cache.get_or_set("k", Expiry::Default, || -> Result<String, Never> {
-                    inside.store(1, Ordering::SeqCst);
-                    std::thread::sleep(Duration::from_millis(200));
-                    // resume_unwind, so that the panic hook does not print.
-                    std::panic::resume_unwind(Box::new("the loader panicked"))
-                })
-            };
-            let panic = catch_unwind(AssertUnwindSafe(call)).unwrap_err();
-            assert_eq!(panic.downcast_ref::<&str>(), Some(&"the loader panicked"));
-            panics.fetch_add(1, Ordering::SeqCst);
-        });
-        eventually("the loader runs", || inside.load(Ordering::SeqCst) == 1);
-        let waiting: Vec<_> = (0..6)
-            .map(|_| {
-                scope.spawn(|| {
-                    cache.get_or_set("k", Expiry::Default, || loaded("rescued".to_owned()))
-                })
-            })
-            .collect();
-        for waiter in waiting {
-            match waiter.join().unwrap() {
-                Ok(value) => assert_eq!(value, "rescued"),
-                Err(error) => assert!(
-                    matches!(error.kind(), ErrorKind::Callback | ErrorKind::Panic),
-                    "{error}"
-                ),
-            }
-        }
-        first.join().unwrap();
-    });
-    assert_eq!(panics.load(Ordering::SeqCst), 1);
-    assert_eq!(
-        cache
-            .get_or_set("k", Expiry::Default, || loaded("rescued".to_owned()))
-            .unwrap(),
-        "rescued"
     );
 }
 
@@ -292,7 +141,7 @@ fn a_loaded_none_is_a_value(at: &Fixture) {
         .unwrap();
 }
 
-fn loaded_integers_are_counters(at: &Fixture) {
+pub(crate) fn loaded_integers_are_counters(at: &Fixture) {
     let cache = at.cache();
     assert_eq!(
         cache
@@ -401,20 +250,4 @@ fn a_loader_may_use_the_cache(at: &Fixture) {
         .unwrap();
     assert_eq!(value, 22);
     assert_eq!(cache.get::<i32>("a").unwrap(), Some(22));
-}
-
-fn a_loader_that_asks_for_its_own_key_is_told(at: &Fixture) {
-    let cache = at.cache();
-    let started = Instant::now();
-    let value = cache.get_or_set("k", Expiry::Default, || {
-        let inner = cache.get_or_set("k", Expiry::Default, || loaded("inner".to_owned()));
-        assert_eq!(fault(inner).kind(), ErrorKind::InvalidArgument);
-        loaded("outer".to_owned())
-    });
-    assert_eq!(value.unwrap(), "outer");
-    assert!(
-        started.elapsed() < Duration::from_secs(4),
-        "it waited for itself"
-    );
-    assert_eq!(cache.get::<String>("k").unwrap().as_deref(), Some("outer"));
 }

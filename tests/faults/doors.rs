@@ -19,6 +19,7 @@ dialects! {
     a_server_that_hangs_up_is_an_io_error,
     a_handshake_that_breaks_off_at_any_byte_is_an_io_error,
     the_next_call_works_once_the_door_is_open,
+    without_any_option_a_call_takes_a_second_at_most,
 }
 
 fn a_web_server_is_an_io_error_that_says_so(at: &Faulty) {
@@ -126,6 +127,24 @@ fn the_next_call_works_once_the_door_is_open(at: &Faulty) {
             "after {door:?}"
         );
     }
+}
+
+/// Guards against defect 12 of the ancestor: timeouts are infinite by default there.
+fn without_any_option_a_call_takes_a_second_at_most(at: &Faulty) {
+    let cache = Cache::open(&at.server.url()).unwrap();
+    cache.set_bytes("k", b"x", Expiry::Default).unwrap();
+    at.server.judge(|_| Fate::Stall(0));
+    let second = Duration::from_secs(1);
+    assert_eq!(
+        kind(within(second, || cache.get_bytes("k"))),
+        ErrorKind::Timeout
+    );
+    at.server.door(Door::Mute);
+    cache.close();
+    assert_eq!(
+        kind(within(second, || cache.get_bytes("k"))),
+        ErrorKind::Timeout
+    );
 }
 
 fn quick(url: &str) -> Cache {
