@@ -116,6 +116,10 @@ fn check_topology(options: &Options, locations: &[Location]) -> Result<(), Strin
         "option `db`: a cluster has database 0 only",
     )?;
     must(
+        options.ring == Ring::RedisCache || matches!(topology, Topology::Single | Topology::Ring),
+        "option `ring`: only `topology=ring` has one",
+    )?;
+    must(
         options.ring == Ring::RedisCache || locations.iter().all(|place| place.weight == 1),
         "option `weight`: only `ring=redis_cache` knows weights",
     )

@@ -53,6 +53,8 @@ pub(crate) struct Location {
     pub(crate) weight: u32,
     /// As configured, without credentials and query.
     pub(crate) shown: String,
+    /// As configured, with credentials and without query. Only rings of other programs look at it; it is never shown.
+    pub(crate) spelled: String,
 }
 
 /// What a query says about the whole cache.
@@ -119,6 +121,7 @@ fn read(text: &str, mut own: Own) -> Result<(Location, Vec<Assignment>), String>
         name: own.name,
         weight: own.weight.unwrap_or(1),
         shown: pieces.shown(),
+        spelled: text.split('?').next().unwrap_or(text).to_owned(),
     };
     Ok((location, assignments))
 }

@@ -10,7 +10,6 @@ use super::table::find;
 /// Options that must have their default value.
 const FIXED: &[&str] = &[
     "read_from",
-    "ring",
     "sentinel_username",
     "sentinel_password",
     "stale",
@@ -42,13 +41,12 @@ pub(crate) fn refuse(
         check_connector(location, hooks)
             .map_err(|text| format!("location `{}`: {text}", location.shown))?;
     }
-    if let Some(topology) = options
-        .topology
-        .filter(|topology| *topology != Topology::Single)
+    if let Some(topology @ (Topology::Primary | Topology::Cluster | Topology::Sentinel)) =
+        options.topology
     {
         let topology = topology.as_str();
         return Err(format!(
-            "topology `{topology}`: this version has `single` only, with one location"
+            "topology `{topology}`: this version has `single` and `ring`"
         ));
     }
     let default = Options::default();

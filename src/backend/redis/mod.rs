@@ -18,6 +18,7 @@ mod one;
 mod pool;
 mod reply;
 mod resp;
+mod ring;
 mod scatter;
 mod script;
 #[cfg(test)]

@@ -169,6 +169,7 @@ fn free_port() -> u16 {
 pub(crate) fn location(address: Address) -> Location {
     Location {
         shown: address.to_string(),
+        spelled: address.to_string(),
         address,
         tls: false,
         db: Some(0),

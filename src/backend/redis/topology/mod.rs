@@ -2,18 +2,20 @@
 //! what to make of a node that failed. Batching, budgets, retries and walks are the same code for every answer.
 //! A topology holds no lock while it waits for the network.
 
+mod shards;
 mod single;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::backend::Access;
-use crate::config::{Hooks, Location, Options};
+use crate::config::{Hooks, Location, Options, Topology as Kind};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::budget::Budget;
 use super::node::Node;
 
+use shards::Shards;
 use single::Single;
 
 /// How the nodes divide the keys.
@@ -72,20 +74,26 @@ pub(super) fn new(
     locations: &[Location],
     hooks: &Hooks,
 ) -> Result<Box<dyn Topology>> {
-    match locations {
-        [location] => Ok(Box::new(Single::new(location, options, hooks)?)),
-        [] => Err(Error::new(
-            ErrorKind::Config,
-            "a cache needs a location: `redis://host:port`, or a path",
-        )),
-        several => {
-            let text = format!(
-                "this version serves one server; {} locations are given",
-                several.len()
-            );
-            Err(Error::new(ErrorKind::Config, text))
+    let by_itself = match locations {
+        [_] => Kind::Single,
+        _ => Kind::Ring,
+    };
+    Ok(match (options.topology.unwrap_or(by_itself), locations) {
+        (_, []) => {
+            let text = "a cache needs a location: `redis://host:port`, or a path";
+            return Err(Error::new(ErrorKind::Config, text));
         }
-    }
+        (Kind::Single, [location]) => Box::new(Single::new(location, options, hooks)?),
+        (Kind::Ring, _) => Box::new(Shards::new(options, locations, hooks)?),
+        (kind, _) => {
+            let text = format!(
+                "topology `{}` does not serve {} locations",
+                kind.as_str(),
+                locations.len()
+            );
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+    })
 }
 
 /// The owner of that name.
@@ -104,4 +112,9 @@ pub(super) fn passes(error: &Error) -> bool {
         error.code(),
         Some("LOADING" | "READONLY" | "CLUSTERDOWN" | "TRYAGAIN" | "MASTERDOWN")
     )
+}
+
+/// No node serves the key now.
+fn none_for() -> Error {
+    Error::new(ErrorKind::Unavailable, "no node serves the key")
 }
