@@ -9,7 +9,6 @@ use super::table::find;
 
 /// Options that must have their default value.
 const FIXED: &[&str] = &[
-    "read_from",
     "ring",
     "sentinel_username",
     "sentinel_password",
@@ -49,11 +48,11 @@ pub(crate) fn refuse(
     }
     if let Some(topology) = options
         .topology
-        .filter(|topology| *topology != Topology::Single)
+        .filter(|topology| !matches!(topology, Topology::Single | Topology::Cluster))
     {
         let topology = topology.as_str();
         return Err(format!(
-            "topology `{topology}`: this version has `single` only, with one location"
+            "topology `{topology}`: this version has `single`, with one location, and `cluster`"
         ));
     }
     let default = Options::default();

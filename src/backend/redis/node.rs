@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::backend::Traffic;
-use crate::config::{Hooks, Location, Options};
+use crate::config::{Address, Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, local_unix_ms};
 
@@ -39,8 +39,29 @@ pub(crate) struct Node {
 impl Node {
     /// Opens nothing.
     pub(crate) fn new(location: &Location, options: &Options, hooks: &Hooks) -> Result<Self> {
+        Node::with_login(location, Login::new(location, options), options, hooks)
+    }
+
+    /// A replica of a cluster, for reads: without READONLY it would send every caller on to its primary.
+    pub(crate) fn of_replica(
+        location: &Location,
+        options: &Options,
+        hooks: &Hooks,
+    ) -> Result<Self> {
+        let login = Login {
+            reads_replica: true,
+            ..Login::new(location, options)
+        };
+        Node::with_login(location, login, options, hooks)
+    }
+
+    fn with_login(
+        location: &Location,
+        login: Login,
+        options: &Options,
+        hooks: &Hooks,
+    ) -> Result<Self> {
         let name = location.name.clone();
-        let login = Login::new(location, options);
         let limits = Limits {
             max_connections: options.max_connections,
             pool_timeout: options.pool_timeout,
@@ -79,6 +100,16 @@ impl Node {
     /// The given name, or the location as it was configured, without credentials.
     pub(crate) fn shown(&self) -> &str {
         &self.shown
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> &Address {
+        &self.dial.address
+    }
+
+    /// Whether it did not answer when it was last asked.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.breaker.is_failing()
     }
 
     /// The server's clock, as it was last seen.
@@ -178,7 +209,7 @@ impl Node {
             Err(error) => return Ok(Err(error)),
         };
         let offset = if self.dial.connector.is_some() {
-            handshake::ask_time(&mut connection, budget)?
+            handshake::ask_time(&mut connection, &self.login, budget)?
         } else {
             handshake::greet(&mut connection, &self.login, budget)?
         };

@@ -2,18 +2,21 @@
 //! what to make of a node that failed. Batching, budgets, retries and walks are the same code for every answer.
 //! A topology holds no lock while it waits for the network.
 
+mod cluster;
 mod single;
+mod slots;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::backend::Access;
-use crate::config::{Hooks, Location, Options};
+use crate::config::{self, Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::budget::Budget;
 use super::node::Node;
 
+use cluster::Cluster;
 use single::Single;
 
 /// How the nodes divide the keys.
@@ -72,6 +75,9 @@ pub(super) fn new(
     locations: &[Location],
     hooks: &Hooks,
 ) -> Result<Box<dyn Topology>> {
+    if options.topology == Some(config::Topology::Cluster) {
+        return Ok(Box::new(Cluster::new(options, locations, hooks)?));
+    }
     match locations {
         [location] => Ok(Box::new(Single::new(location, options, hooks)?)),
         [] => Err(Error::new(
