@@ -125,6 +125,11 @@ impl Error {
         self
     }
 
+    /// What went wrong, without the node and the command.
+    pub(crate) fn text(&self) -> &str {
+        &self.0.text
+    }
+
     /// The class of this error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -73,6 +73,11 @@ impl Breaker {
         Error::new(ErrorKind::Unavailable, text)
     }
 
+    /// Whether the node did not answer when it was last asked.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) != 0
+    }
+
     /// The node answered.
     pub(crate) fn succeeded(&self) {
         if self.failures.load(Ordering::Relaxed) != 0 {

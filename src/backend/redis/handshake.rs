@@ -28,15 +28,27 @@ pub(crate) fn greet(connection: &mut Connection, login: &Login, budget: Budget) 
     }
     let refusal = answers.to_opening.map(|error| login_refused(error, login));
     let refusal = refusal.or_else(|| answers.to_select.map(|error| db_refused(error, login)));
+    let refusal = refusal.or_else(|| answers.to_readonly.map(|error| error.during("READONLY")));
     Ok(refusal.map_or(Ok(answers.offset), Err))
 }
 
-/// Only the time, for connections whose login is somebody else's affair.
-pub(crate) fn ask_time(connection: &mut Connection, budget: Budget) -> Reply<Offset> {
+/// The rest of it, for connections whose login is somebody else's affair: READONLY and the time.
+pub(crate) fn ask_time(
+    connection: &mut Connection,
+    login: &Login,
+    budget: Budget,
+) -> Reply<Offset> {
+    let asks_readonly = read_replica(&mut connection.encoder(), login);
     pack_time(&mut connection.encoder());
     let sent_at = local_unix_ms();
     connection.send(budget).map_err(|fault| fault.error)?;
-    Ok(Ok(read_time(connection, sent_at, budget)?))
+    let refusal = if asks_readonly {
+        connection.skip(budget)?
+    } else {
+        None
+    };
+    let offset = read_time(connection, sent_at, budget)?;
+    Ok(refusal.map_or(Ok(offset), |error| Err(error.during("READONLY"))))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +63,7 @@ enum Opening {
 struct Answers {
     to_opening: Option<Error>,
     to_select: Option<Error>,
+    to_readonly: Option<Error>,
     offset: Offset,
 }
 
@@ -69,6 +82,7 @@ fn introduce(
             .arg(b"SELECT")
             .int(i64::from(login.db));
     }
+    let asks_readonly = read_replica(&mut connection.encoder(), login);
     let optional = present(&mut connection.encoder(), login);
     pack_time(&mut connection.encoder());
 
@@ -94,6 +108,11 @@ fn introduce(
         None
     };
     let to_select = if has_db { answer(connection)? } else { None };
+    let to_readonly = if asks_readonly {
+        answer(connection)?
+    } else {
+        None
+    };
     for _ in 0..optional {
         answer(connection)?;
     }
@@ -101,6 +120,7 @@ fn introduce(
     Ok(Answers {
         to_opening,
         to_select,
+        to_readonly,
         offset,
     })
 }
@@ -131,6 +151,14 @@ fn open(to: &mut Encoder<'_>, login: &Login, opening: Opening) -> bool {
         }
     }
     true
+}
+
+/// Asks a replica of a cluster to serve reads; false when that is not wanted.
+fn read_replica(to: &mut Encoder<'_>, login: &Login) -> bool {
+    if login.reads_replica {
+        to.command(1).arg(b"READONLY");
+    }
+    login.reads_replica
 }
 
 /// What CLIENT LIST shows of this client (<https://redis.io/docs/latest/commands/client-setinfo/>); the number of

@@ -15,6 +15,8 @@ pub(crate) struct Login {
     pub(crate) password: Option<String>,
     pub(crate) db: u32,
     pub(crate) client_name: Option<String>,
+    /// Whether a replica of a cluster is to serve reads (<https://redis.io/docs/latest/commands/readonly/>).
+    pub(crate) reads_replica: bool,
 }
 
 impl Login {
@@ -25,6 +27,7 @@ impl Login {
             password: location.password.clone(),
             db: location.db.unwrap_or(options.db),
             client_name: options.client_name.clone(),
+            reads_replica: false,
         }
     }
 }

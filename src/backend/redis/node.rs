@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::backend::Traffic;
-use crate::config::{Hooks, Location, Options};
+use crate::config::{Address, Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, local_unix_ms};
 
@@ -40,10 +40,31 @@ pub(crate) struct Node {
 impl Node {
     /// Opens nothing.
     pub(crate) fn new(location: &Location, options: &Options, hooks: &Hooks) -> Result<Self> {
+        Node::with_login(location, Login::new(location, options), options, hooks)
+    }
+
+    /// A replica of a cluster, for reads: without READONLY it would send every caller on to its primary.
+    pub(crate) fn of_replica(
+        location: &Location,
+        options: &Options,
+        hooks: &Hooks,
+    ) -> Result<Self> {
+        let login = Login {
+            reads_replica: true,
+            ..Login::new(location, options)
+        };
+        Node::with_login(location, login, options, hooks)
+    }
+
+    fn with_login(
+        location: &Location,
+        login: Login,
+        options: &Options,
+        hooks: &Hooks,
+    ) -> Result<Self> {
         let secured = location.tls && hooks.connector.is_none();
         let tls = secured.then(|| tls_settings(location)).transpose()?;
         let name = location.name.clone();
-        let login = Login::new(location, options);
         let limits = Limits {
             max_connections: options.max_connections,
             pool_timeout: options.pool_timeout,
@@ -88,6 +109,16 @@ impl Node {
     /// What the owner of the cache should hear about this node.
     pub(crate) fn caution(&self) -> Option<&'static str> {
         self.dial.tls.as_ref()?.caution()
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> &Address {
+        &self.dial.address
+    }
+
+    /// Whether it did not answer when it was last asked.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.breaker.is_failing()
     }
 
     /// The server's clock, as it was last seen.
@@ -187,7 +218,7 @@ impl Node {
             Err(error) => return Ok(Err(error)),
         };
         let offset = if self.dial.connector.is_some() {
-            handshake::ask_time(&mut connection, budget)?
+            handshake::ask_time(&mut connection, &self.login, budget)?
         } else {
             handshake::greet(&mut connection, &self.login, budget)?
         };

@@ -2,8 +2,10 @@
 //! what to make of a node that failed. Batching, budgets, retries and walks are the same code for every answer.
 //! A topology holds no lock while it waits for the network.
 
+mod cluster;
 mod shards;
 mod single;
+mod slots;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use super::budget::Budget;
 use super::node::Node;
 
+use cluster::Cluster;
 use shards::Shards;
 use single::Single;
 
@@ -84,6 +87,7 @@ pub(super) fn new(
             return Err(Error::new(ErrorKind::Config, text));
         }
         (Kind::Single, [location]) => Box::new(Single::new(location, options, hooks)?),
+        (Kind::Cluster, _) => Box::new(Cluster::new(options, locations, hooks)?),
         (Kind::Ring, _) => Box::new(Shards::new(options, locations, hooks)?),
         (kind, _) => {
             let text = format!(

@@ -1,0 +1,325 @@
+//! What is known of a cluster: its nodes, and which of them has which slot. A look around replaces all of it, a
+//! redirection corrects one slot. Nodes that stay keep their connections; those that left are dropped.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::backend::Access;
+use crate::config::{Address, Hooks, Location, Options, ReadFrom};
+use crate::error::Result;
+
+use super::super::super::node::Node;
+use super::super::slots::{Place, Range, SLOTS};
+
+/// How long a node that failed is left alone by reads that another node can serve.
+const LEFT_ALONE: Duration = Duration::from_secs(1);
+
+/// Stands for the shard of a slot that nobody has.
+const NOBODY: u16 = u16::MAX;
+
+/// What connections to a node are for. One server has two sets of them when it serves both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    /// Everything: a server that does not have the slot sends the caller on.
+    Primary,
+    /// Reads of what a replica has: its connections begin with READONLY.
+    Replica,
+}
+
+/// A node of the cluster.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) node: Arc<Node>,
+    role: Role,
+    /// In milliseconds since `born`.
+    alone_until: AtomicU64,
+    born: Instant,
+}
+
+impl Member {
+    fn new(node: Node, role: Role) -> Arc<Self> {
+        Arc::new(Member {
+            node: Arc::new(node),
+            role,
+            alone_until: AtomicU64::new(0),
+            born: Instant::now(),
+        })
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn leave_alone(&self) {
+        let until = self.now() + LEFT_ALONE.as_millis() as u64;
+        self.alone_until.store(until, Ordering::Relaxed);
+    }
+
+    /// How much longer it is left alone, in milliseconds.
+    pub(super) fn alone(&self) -> u64 {
+        match self.alone_until.load(Ordering::Relaxed) {
+            0 => 0,
+            until => until.saturating_sub(self.now()),
+        }
+    }
+}
+
+/// Makes nodes as the configuration wants them.
+pub(super) struct Maker {
+    options: Options,
+    hooks: Hooks,
+    locations: Vec<Location>,
+}
+
+impl Maker {
+    pub(super) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Self {
+        Maker {
+            options: options.clone(),
+            hooks: hooks.clone(),
+            locations: locations.to_vec(),
+        }
+    }
+
+    /// The nodes that the configuration names.
+    pub(super) fn seeds(&self) -> Result<Vec<Arc<Member>>> {
+        let make = |location: &Location| {
+            let node = Node::new(location, &self.options, &self.hooks)?;
+            Ok(Member::new(node, Role::Primary))
+        };
+        self.locations.iter().map(make).collect()
+    }
+
+    /// A node as it is configured; one that is not gets the credentials and the TLS options of the first location.
+    fn make(&self, address: &Address, role: Role) -> Option<Arc<Member>> {
+        let name = address.to_string();
+        let same = |location: &&Location| location.address.to_string() == name;
+        let location = match self.locations.iter().find(same) {
+            Some(location) => location.clone(),
+            None => Location {
+                address: address.clone(),
+                name: None,
+                shown: name,
+                ..self.locations.first()?.clone()
+            },
+        };
+        let node = match role {
+            Role::Primary => Node::new(&location, &self.options, &self.hooks),
+            Role::Replica => Node::of_replica(&location, &self.options, &self.hooks),
+        };
+        Some(Member::new(node.ok()?, role))
+    }
+}
+
+/// Nodes by their address and what they are for.
+type Members = BTreeMap<(String, Role), Arc<Member>>;
+
+/// Who shares the same slots.
+#[derive(Debug, Clone)]
+struct Shard {
+    primary: Arc<Member>,
+    replicas: Vec<Arc<Member>>,
+}
+
+/// The nodes, and who has which slot.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    seeds: Vec<Arc<Member>>,
+    members: Members,
+    /// Nodes that a redirection has named since the last look around, which may not show them yet.
+    named: Members,
+    shards: Vec<Shard>,
+    /// The shard of every slot, or `NOBODY`; empty before the first look around.
+    of_slot: Vec<u16>,
+}
+
+impl Known {
+    /// Nothing but where to ask.
+    pub(super) fn new(seeds: &[Arc<Member>]) -> Self {
+        Known {
+            seeds: seeds.to_vec(),
+            members: Members::new(),
+            named: Members::new(),
+            shards: Vec::new(),
+            of_slot: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.shards.is_empty()
+    }
+
+    /// The node to ask. Where nobody is known to have the slot it is any node: that one will say who has it, or that
+    /// nobody does.
+    pub(super) fn pick(&self, slot: usize, access: Access, from: ReadFrom) -> Option<&Arc<Node>> {
+        let shard = self.of_slot.get(slot);
+        let shard = shard.and_then(|shard| self.shards.get(usize::from(*shard)));
+        let Some(shard) = shard else {
+            let any = fastrand::usize(..self.shards.len().max(1));
+            return Some(&self.shards.get(any)?.primary.node);
+        };
+        let member = match (access, from) {
+            (Access::Write, _) | (_, ReadFrom::Primary) => &shard.primary,
+            (Access::Read, from) => shard.reader(from),
+        };
+        Some(&member.node)
+    }
+
+    /// The nodes that have slots, in the order of their first ones: a replica that is promoted stands where its
+    /// primary stood.
+    pub(super) fn owners(&self) -> Vec<Arc<Node>> {
+        let mut seen = vec![false; self.shards.len()];
+        let mut owners = Vec::new();
+        for shard in self.of_slot.iter().map(|shard| usize::from(*shard)) {
+            if let (Some(seen), Some(shard)) = (seen.get_mut(shard), self.shards.get(shard))
+                && !std::mem::replace(seen, true)
+            {
+                owners.push(Arc::clone(&shard.primary.node));
+            }
+        }
+        owners
+    }
+
+    /// Every node, those that are only configured too.
+    pub(super) fn all(&self) -> Vec<Arc<Member>> {
+        let mut all: Vec<_> = self.members.values().map(Arc::clone).collect();
+        let others = self.named.values().chain(&self.seeds);
+        for member in others {
+            if !all.iter().any(|known| Arc::ptr_eq(known, member)) {
+                all.push(Arc::clone(member));
+            }
+        }
+        all
+    }
+
+    /// Takes over what the node at `asked` says of the cluster.
+    pub(super) fn learn(&mut self, ranges: &[Range], asked: &Address, maker: &Maker) {
+        let mut members = Members::new();
+        let mut shards: Vec<Shard> = Vec::new();
+        let mut of_slot = vec![NOBODY; SLOTS];
+        let mut numbers: HashMap<String, u16> = HashMap::new();
+        for range in ranges {
+            let mut member = |place: &Place, role| {
+                let address = address(place, asked);
+                let key = (address.to_string(), role);
+                let member = self.find(&key).or_else(|| maker.make(&address, role))?;
+                members.insert(key, Arc::clone(&member));
+                Some(member)
+            };
+            let Some(primary) = member(&range.primary, Role::Primary) else {
+                continue;
+            };
+            let replicas = range.replicas.iter();
+            let replicas = replicas.filter_map(|place| member(place, Role::Replica));
+            let replicas: Vec<_> = replicas.collect();
+            let key = address(&range.primary, asked).to_string();
+            let number = *numbers.entry(key).or_insert_with(|| {
+                shards.push(Shard { primary, replicas });
+                (shards.len() - 1) as u16
+            });
+            if let Some(slots) = of_slot.get_mut(range.first..=range.last) {
+                slots.fill(number);
+            }
+        }
+        // A node that is being filled has no slot yet: it is kept for one more time.
+        for (key, member) in std::mem::take(&mut self.named) {
+            members.entry(key).or_insert(member);
+        }
+        (self.members, self.shards, self.of_slot) = (members, shards, of_slot);
+    }
+
+    /// The node that a redirection from `asked` names.
+    pub(super) fn redirected(
+        &mut self,
+        place: &Place,
+        asked: &Address,
+        maker: &Maker,
+    ) -> Option<Arc<Member>> {
+        let address = address(place, asked);
+        let key = (address.to_string(), Role::Primary);
+        let member = self
+            .find(&key)
+            .or_else(|| maker.make(&address, Role::Primary))?;
+        self.named.insert(key, Arc::clone(&member));
+        Some(member)
+    }
+
+    /// Takes over that `to` has the slot, as `from` said, which then does not have it.
+    pub(super) fn moved(&mut self, slot: usize, to: &Arc<Member>, from: &Arc<Node>) {
+        let same = |shard: &Shard| Arc::ptr_eq(&shard.primary, to);
+        let number = self.shards.iter().position(same).unwrap_or_else(|| {
+            self.shards.push(Shard {
+                primary: Arc::clone(to),
+                replicas: Vec::new(),
+            });
+            self.shards.len() - 1
+        });
+        if let Some(shard) = self.shards.get_mut(number) {
+            let stays = |member: &Arc<Member>| !Arc::ptr_eq(&member.node, from);
+            shard.replicas.retain(stays);
+        }
+        self.of_slot.resize(SLOTS, NOBODY);
+        if let (Some(place), Ok(number)) = (self.of_slot.get_mut(slot), u16::try_from(number)) {
+            *place = number;
+        }
+    }
+
+    /// What is known of a node that was asked.
+    pub(super) fn member(&self, node: &Arc<Node>) -> Option<Arc<Member>> {
+        self.all()
+            .into_iter()
+            .find(|member| Arc::ptr_eq(&member.node, node))
+    }
+
+    /// Whom to ask about the cluster: nodes that have slots, in any order, then the others, then those that failed.
+    pub(super) fn advisers(&self) -> Vec<Arc<Member>> {
+        let mut advisers = self.all();
+        fastrand::shuffle(&mut advisers);
+        let is_owner = |member: &Member| {
+            let same = |shard: &Shard| Arc::ptr_eq(&shard.primary.node, &member.node);
+            self.shards.iter().any(same)
+        };
+        advisers.sort_by_cached_key(|member| (member.alone(), !is_owner(member), member.role));
+        advisers
+    }
+
+    fn find(&self, key: &(String, Role)) -> Option<Arc<Member>> {
+        let known = self.members.get(key).or_else(|| self.named.get(key));
+        let seed = || {
+            let same = |seed: &&Arc<Member>| {
+                seed.role == key.1 && seed.node.address().to_string() == key.0
+            };
+            self.seeds.iter().find(same)
+        };
+        known.or_else(seed).map(Arc::clone)
+    }
+}
+
+impl Shard {
+    /// A node to read from: one that did not fail lately, or else the primary, or else the one that failed first.
+    fn reader(&self, from: ReadFrom) -> &Arc<Member> {
+        let primary = std::iter::once(&self.primary).filter(|_| from == ReadFrom::Any);
+        let sound = |member: &&Arc<Member>| member.alone() == 0;
+        let readers = primary.chain(&self.replicas).filter(sound);
+        let count = readers.clone().count();
+        let mut chosen = readers.skip(fastrand::usize(..count.max(1)));
+        chosen.next().unwrap_or_else(|| {
+            let all = std::iter::once(&self.primary).chain(&self.replicas);
+            all.min_by_key(|member| member.alone())
+                .unwrap_or(&self.primary)
+        })
+    }
+}
+
+/// The address of a place, as the node at `asked` told it. A server behind a Unix socket is on this machine.
+fn address(place: &Place, asked: &Address) -> Address {
+    let host = place.host.clone().unwrap_or_else(|| match asked {
+        Address::Tcp { host, .. } => host.clone(),
+        Address::Unix(_) | Address::Memory(_) => "127.0.0.1".to_owned(),
+    });
+    Address::Tcp {
+        host,
+        port: place.port,
+    }
+}
