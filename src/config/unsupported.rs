@@ -9,10 +9,7 @@ use super::table::find;
 
 /// Options that must have their default value.
 const FIXED: &[&str] = &[
-    "read_from",
     "ring",
-    "sentinel_username",
-    "sentinel_password",
     "stale",
     "near",
     "near_untracked",
@@ -44,11 +41,11 @@ pub(crate) fn refuse(
     }
     if let Some(topology) = options
         .topology
-        .filter(|topology| *topology != Topology::Single)
+        .filter(|topology| !matches!(topology, Topology::Single | Topology::Sentinel))
     {
         let topology = topology.as_str();
         return Err(format!(
-            "topology `{topology}`: this version has `single` only, with one location"
+            "topology `{topology}`: this version has `single` with one location, and `sentinel`"
         ));
     }
     let default = Options::default();

@@ -2,18 +2,22 @@
 //! what to make of a node that failed. Batching, budgets, retries and walks are the same code for every answer.
 //! A topology holds no lock while it waits for the network.
 
+mod readers;
+mod resolver;
+mod sentinel;
 mod single;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::backend::Access;
-use crate::config::{Hooks, Location, Options};
+use crate::config::{self, Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::budget::Budget;
 use super::node::Node;
 
+use sentinel::Sentinel;
 use single::Single;
 
 /// How the nodes divide the keys.
@@ -72,6 +76,9 @@ pub(super) fn new(
     locations: &[Location],
     hooks: &Hooks,
 ) -> Result<Box<dyn Topology>> {
+    if options.topology == Some(config::Topology::Sentinel) {
+        return Ok(Box::new(Sentinel::new(options, locations, hooks)?));
+    }
     match locations {
         [location] => Ok(Box::new(Single::new(location, options, hooks)?)),
         [] => Err(Error::new(
