@@ -1,5 +1,5 @@
 //! One behaviour, many stores: every case runs over the embedded store, over Redis by TCP and by Unix socket, in
-//! both protocol versions, with the `redis` crate's parser and over a connection of the `redis` crate. A failing
+//! both protocol versions, with the `redis` crate's parser, over a connection of the `redis` crate, and found by sentinels. A failing
 //! test is called `<theme>::<store>::<what should have happened>`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -15,6 +15,7 @@ macro_rules! behaviour {
         behaviour!(@ resp3 Resp3 $($all)* $($server)*);
         behaviour!(@ redis_parser RedisParser $($all)* $($server)*);
         behaviour!(@ connector Connector $($all)* $($server)*);
+        behaviour!(@ sentinel Sentinel $($all)* $($server)*);
     };
     (@ $module:ident $backend:ident $($case:ident)*) => {
         mod $module {

@@ -104,6 +104,11 @@ fn check_topology(options: &Options, locations: &[Location]) -> Result<(), Strin
          other topologies name none",
     )?;
     must(
+        topology == Topology::Sentinel
+            || options.sentinel_username.is_none() && options.sentinel_password.is_none(),
+        "options `sentinel_username` and `sentinel_password`: only `topology=sentinel` asks sentinels",
+    )?;
+    must(
         options.read_from == ReadFrom::Primary
             || !matches!(topology, Topology::Single | Topology::Ring),
         "option `read_from`: only `topology` primary, cluster and sentinel have replicas to read from",

@@ -9,8 +9,6 @@ use super::table::find;
 
 /// Options that must have their default value.
 const FIXED: &[&str] = &[
-    "sentinel_username",
-    "sentinel_password",
     "stale",
     "near",
     "near_untracked",
@@ -40,10 +38,9 @@ pub(crate) fn refuse(
         check_connector(location, hooks)
             .map_err(|text| format!("location `{}`: {text}", location.shown))?;
     }
-    if let Some(topology @ (Topology::Primary | Topology::Sentinel)) = options.topology {
-        let topology = topology.as_str();
-        return Err(format!(
-            "topology `{topology}`: this version has `single`, `ring` and `cluster`"
+    if options.topology == Some(Topology::Primary) {
+        return Err(String::from(
+            "topology `primary`: this version has `single`, `ring`, `cluster` and `sentinel`",
         ));
     }
     let default = Options::default();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use redis_cache::{Cache, Config};
 
+use super::sentinel::Watched;
 use super::server::Server;
 
 /// Where bytes go and how: everything that must behave alike.
@@ -19,6 +20,7 @@ pub(crate) enum Backend {
     Resp3,
     RedisParser,
     Connector,
+    Sentinel,
 }
 
 /// A store, and keys in it that no other test uses.
@@ -26,39 +28,54 @@ pub(crate) enum Backend {
 pub(crate) struct Fixture {
     pub(crate) backend: Backend,
     space: String,
-    server: Option<Arc<Server>>,
+    place: Place,
+}
+
+/// What is behind the cache.
+#[derive(Debug)]
+enum Place {
+    Memory,
+    Server(Arc<Server>),
+    Watched(Arc<Watched>),
 }
 
 impl Fixture {
     /// On the server that other tests use as well.
     pub(crate) fn new(backend: Backend) -> Fixture {
-        let server = (backend != Backend::Memory).then(Server::shared);
+        let place = match backend {
+            Backend::Memory => Place::Memory,
+            Backend::Sentinel => Place::Watched(Watched::shared()),
+            _ => Place::Server(Server::shared()),
+        };
         Fixture {
             backend,
             space: unique_name(),
-            server,
+            place,
         }
     }
 
     /// The same kind of store, for this test alone.
     pub(crate) fn alone(&self) -> Fixture {
-        let server = (self.backend != Backend::Memory).then(|| Arc::new(Server::start()));
+        let place = match self.backend {
+            Backend::Memory => Place::Memory,
+            Backend::Sentinel => Place::Watched(Arc::new(Watched::alone())),
+            _ => Place::Server(Arc::new(Server::start())),
+        };
         Fixture {
             backend: self.backend,
             space: unique_name(),
-            server,
+            place,
         }
     }
 
     /// A configuration with the location and nothing else: the prefix is empty.
     pub(crate) fn bare_config(&self) -> Config {
-        let config = Config::new();
-        let Some(server) = &self.server else {
-            return config
-                .server(&format!("memory://{}", self.space))
-                .expect("a location");
-        };
         let at = |url: String| Config::new().server(&url).expect("a location");
+        let server = match &self.place {
+            Place::Memory => return at(format!("memory://{}", self.space)),
+            Place::Watched(watched) => return watched.config(),
+            Place::Server(server) => server,
+        };
         match self.backend {
             Backend::Unix => at(server.unix()),
             Backend::Resp2 => at(server.tcp()).set("protocol", "2").expect("an option"),
@@ -70,7 +87,7 @@ impl Fixture {
                 connection.set_read_timeout(Some(Duration::from_secs(1)))?;
                 Ok(connection)
             }),
-            Backend::Memory | Backend::Tcp => at(server.tcp()),
+            Backend::Memory | Backend::Tcp | Backend::Sentinel => at(server.tcp()),
         }
     }
 
@@ -107,7 +124,11 @@ impl Fixture {
     }
 
     pub(crate) fn server(&self) -> &Server {
-        self.server.as_ref().expect("this case is for servers")
+        match &self.place {
+            Place::Memory => panic!("this case is for servers"),
+            Place::Server(server) => server,
+            Place::Watched(watched) => watched.first(),
+        }
     }
 
     /// The key as the server knows it.

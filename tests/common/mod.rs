@@ -7,6 +7,7 @@
 pub(crate) mod fault;
 pub(crate) mod fixture;
 pub(crate) mod monitor;
+pub(crate) mod sentinel;
 pub(crate) mod server;
 
 use std::fmt::Debug;

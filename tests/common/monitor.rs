@@ -10,6 +10,8 @@ use super::server::Server;
 #[derive(Debug)]
 pub(crate) struct Monitor {
     lines: BufReader<UnixStream>,
+    /// How lines begin that sentinels are the cause of.
+    of_sentinels: Vec<String>,
 }
 
 impl Monitor {
@@ -21,6 +23,7 @@ impl Monitor {
         stream.write_all(b"MONITOR\r\n").expect("a request");
         let mut monitor = Monitor {
             lines: BufReader::new(stream),
+            of_sentinels: sentinels(server),
         };
         assert_eq!(monitor.line(), "+OK");
         monitor
@@ -46,9 +49,10 @@ impl Monitor {
                 .unwrap_or_default();
             let handshake = matches!(
                 first.as_str(),
-                "HELLO" | "AUTH" | "SELECT" | "CLIENT" | "TIME"
+                "HELLO" | "AUTH" | "SELECT" | "CLIENT" | "TIME" | "ROLE"
             );
-            if !origin.ends_with(" lua") && !handshake {
+            let is_watching = self.of_sentinels.iter().any(|end| origin.ends_with(end));
+            if !origin.ends_with(" lua") && !handshake && !is_watching {
                 seen.push(words);
             }
         }
@@ -68,6 +72,20 @@ impl Monitor {
         assert!(!line.is_empty(), "the server closed the MONITOR connection");
         line.trim_end().to_owned()
     }
+}
+
+/// The ends of the origins of what sentinels ask the server.
+fn sentinels(server: &Server) -> Vec<String> {
+    let list: String = server.run(&["CLIENT", "LIST"]);
+    let lines = list.lines().filter(|line| line.contains(" name=sentinel-"));
+    let address = |line: &str| {
+        line.split(' ')
+            .find_map(|field| field.strip_prefix("addr=").map(str::to_owned))
+    };
+    lines
+        .filter_map(address)
+        .map(|address| format!(" {address}"))
+        .collect()
 }
 
 /// The words of `"GET" "a \"key\""`; escapes stay as the server writes them.

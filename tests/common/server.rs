@@ -98,11 +98,12 @@ impl Server {
             .unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
-    /// The connections of clients, without those of [`Server::raw`].
+    /// The connections of clients, without those of [`Server::raw`] and of sentinels.
     pub(crate) fn clients(&self) -> Vec<String> {
         let list: String = self.run(&["CLIENT", "LIST", "TYPE", "normal"]);
         list.lines()
             .filter(|line| !line.contains(&format!(" name={RAW} ")))
+            .filter(|line| !line.contains(" name=sentinel-"))
             .map(str::to_owned)
             .collect()
     }
@@ -148,6 +149,15 @@ impl Server {
         );
     }
 
+    /// Stops it in the middle of whatever it does; connections to it go on being accepted.
+    pub(crate) fn freeze(&self) {
+        signal(&self.process, libc::SIGSTOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        signal(&self.process, libc::SIGCONT);
+    }
+
     pub(crate) fn restart(&mut self) {
         self.stop();
         self.start_again();
@@ -160,6 +170,13 @@ impl Drop for Server {
         let _ = self.process.wait();
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// Sends a signal to a child that was not waited for yet.
+pub(crate) fn signal(process: &Child, signal: libc::c_int) {
+    let pid = libc::pid_t::try_from(process.id()).expect("a process id");
+    // SAFETY: a plain call; the process is our child, so its id is its own until it is waited for.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
 }
 
 /// A port of the loopback address that nothing listens on just now.

@@ -51,6 +51,31 @@ pub(crate) fn ask_time(
     Ok(refusal.map_or(Ok(offset), |error| Err(error.during("READONLY"))))
 }
 
+/// Refuses a server that says it is a replica, in the words it would use itself. One that does not tell, because this
+/// user has no right to ask, passes.
+pub(crate) fn ask_role(connection: &mut Connection, budget: Budget) -> Reply<()> {
+    connection.encoder().command(1).arg(b"ROLE");
+    connection.send(budget).map_err(|fault| fault.error)?;
+    let Ok(parts) = reply::array(connection, budget)? else {
+        return Ok(Ok(()));
+    };
+    let mut is_replica = false;
+    for part in 0..parts {
+        if part > 0 {
+            connection.skip(budget)?;
+        } else if let Token::Bulk(role) = connection.next(budget)? {
+            is_replica = role == b"slave";
+        } else {
+            return Err(reply::unexpected("a role"));
+        }
+    }
+    if is_replica {
+        let text = b"READONLY the server is a replica, and was expected to be the primary";
+        return Ok(Err(Error::from_server(text)));
+    }
+    Ok(Ok(()))
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Opening {
     /// HELLO 3, with the credentials in it.

@@ -30,6 +30,7 @@ pub(crate) struct Node {
     dial: Dial,
     login: Login,
     connect_timeout: Duration,
+    is_primary: bool,
     pool: Pool<Connection>,
     breaker: Breaker,
     clock: NodeClock,
@@ -84,6 +85,7 @@ impl Node {
             },
             login,
             connect_timeout: options.connect_timeout,
+            is_primary: false,
             pool: Pool::new(limits),
             breaker: Breaker::new(
                 options.breaker_failures,
@@ -94,6 +96,17 @@ impl Node {
             refused: AtomicU64::new(0),
             retries: AtomicU64::new(0),
         })
+    }
+
+    /// This server must say of itself that it is a primary, on every new connection.
+    pub(crate) fn as_primary(mut self) -> Self {
+        self.is_primary = true;
+        self
+    }
+
+    /// Whether it must be one.
+    pub(crate) fn is_primary(&self) -> bool {
+        self.is_primary
     }
 
     /// The given name, or the address: the same for every spelling of it.
@@ -221,6 +234,10 @@ impl Node {
             handshake::ask_time(&mut connection, &self.login, budget)?
         } else {
             handshake::greet(&mut connection, &self.login, budget)?
+        };
+        let offset = match offset {
+            Ok(_) if self.is_primary => handshake::ask_role(&mut connection, budget)?.and(offset),
+            offset => offset,
         };
         Ok(offset.map(|offset| {
             if let Some(offset) = offset {

@@ -221,9 +221,6 @@ fn what_this_version_cannot_do_is_refused() {
         ),
         ("h?near_ttl=1s", "option `near_ttl`"),
         ("h1?primary=h1,h2", "topology `primary`"),
-        ("h?topology=cluster", "topology `cluster`"),
-        ("h?topology=sentinel&sentinel_name=x", "topology `sentinel`"),
-        ("h?sentinel_password=s3cret", "option `sentinel_password`"),
     ];
     for (urls, part) in refused {
         let error = refusal(Config::parse(urls));

@@ -3,6 +3,9 @@
 //! A topology holds no lock while it waits for the network.
 
 mod cluster;
+mod readers;
+mod resolver;
+mod sentinel;
 mod shards;
 mod single;
 mod slots;
@@ -18,6 +21,7 @@ use super::budget::Budget;
 use super::node::Node;
 
 use cluster::Cluster;
+use sentinel::Sentinel;
 use shards::Shards;
 use single::Single;
 
@@ -88,6 +92,7 @@ pub(super) fn new(
         }
         (Kind::Single, [location]) => Box::new(Single::new(location, options, hooks)?),
         (Kind::Cluster, _) => Box::new(Cluster::new(options, locations, hooks)?),
+        (Kind::Sentinel, _) => Box::new(Sentinel::new(options, locations, hooks)?),
         (Kind::Ring, _) => Box::new(Shards::new(options, locations, hooks)?),
         (kind, _) => {
             let text = format!(

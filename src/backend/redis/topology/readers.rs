@@ -1,0 +1,66 @@
+//! The nodes that plain reads may go to when `read_from` is not `primary`. A node that failed one is passed over for a
+//! while, so a read fails only when all of them do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::backend::redis::moment::Moment;
+use crate::backend::redis::node::Node;
+
+/// A node that failed a read is passed over for so long. Its breaker decides what comes after that.
+const ASIDE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Readers {
+    since: Moment,
+    readers: Vec<Reader>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    node: Arc<Node>,
+    /// In microseconds after `since`.
+    aside_until: AtomicU64,
+}
+
+impl Readers {
+    pub(super) fn new(nodes: impl IntoIterator<Item = Arc<Node>>) -> Self {
+        let reader = |node| Reader {
+            node,
+            aside_until: AtomicU64::new(0),
+        };
+        Readers {
+            since: Moment::now(),
+            readers: nodes.into_iter().map(reader).collect(),
+        }
+    }
+
+    /// One of them for the call that began at `started`: the same for all of its keys, so that they stay together.
+    /// None when all have failed lately.
+    pub(super) fn pick(&self, started: Moment) -> Option<&Arc<Node>> {
+        let now = started.since(self.since);
+        let first = now.subsec_nanos() as usize % self.readers.len().max(1);
+        let (before, from) = self.readers.split_at_checked(first)?;
+        let now = micros(now);
+        from.iter()
+            .chain(before)
+            .find(|reader| reader.aside_until.load(Ordering::Relaxed) <= now)
+            .map(|reader| &reader.node)
+    }
+
+    /// Passes over `node` for a while; false when it is none of these.
+    pub(super) fn set_aside(&self, node: &Arc<Node>) -> bool {
+        let known = |reader: &&Reader| Arc::ptr_eq(&reader.node, node);
+        let reader = self.readers.iter().find(known);
+        if let Some(reader) = reader {
+            let until = micros(self.since.elapsed() + ASIDE);
+            reader.aside_until.store(until, Ordering::Relaxed);
+        }
+        reader.is_some()
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

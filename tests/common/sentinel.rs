@@ -1,0 +1,344 @@
+//! Servers that sentinels watch over, for tests: a primary, replicas and real sentinels, each a process of its own
+//! with its files in a directory that goes with it. They know each other from the start, so a failover can follow
+//! at once. Killed by process id when dropped.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use redis_cache::Config;
+
+use super::eventually;
+use super::server::{Server, free_port, signal};
+
+/// What the sentinels call the primary.
+pub(crate) const NAME: &str = "the-primary";
+
+/// How many there are, and what they ask for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) sentinels: usize,
+    pub(crate) replicas: usize,
+    /// After so many milliseconds of silence a sentinel holds a server to be down.
+    pub(crate) down_after: u32,
+    pub(crate) password: Option<&'static str>,
+    pub(crate) sentinel_password: Option<&'static str>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Setup {
+            sentinels: 3,
+            replicas: 2,
+            down_after: 400,
+            password: None,
+            sentinel_password: None,
+        }
+    }
+}
+
+/// A watched primary and its replicas, until they are dropped.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    /// The first was the primary at the beginning.
+    servers: Vec<Server>,
+    sentinels: Vec<Sentinel>,
+    setup: Setup,
+}
+
+/// One sentinel.
+#[derive(Debug)]
+pub(crate) struct Sentinel {
+    directory: PathBuf,
+    port: u16,
+    password: Option<&'static str>,
+    process: Child,
+}
+
+impl Watched {
+    /// Three sentinels, a primary and two replicas.
+    pub(crate) fn start() -> Watched {
+        Watched::with(Setup::default())
+    }
+
+    pub(crate) fn with(setup: Setup) -> Watched {
+        let servers = servers(&setup);
+        let ports: Vec<u16> = servers.iter().map(Server::port).collect();
+        for _ in 0..20 {
+            if let Some(sentinels) = launch(&setup, &ports) {
+                let watched = Watched {
+                    servers,
+                    sentinels,
+                    setup,
+                };
+                watched.await_readiness();
+                return watched;
+            }
+        }
+        panic!("the sentinels did not start");
+    }
+
+    /// The group that tests with keys of their own may share. Nothing fails over there.
+    pub(crate) fn shared() -> Arc<Watched> {
+        static SHARED: Mutex<Weak<Watched>> = Mutex::new(Weak::new());
+        let mut shared = SHARED
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        shared.upgrade().unwrap_or_else(|| {
+            let watched = Arc::new(Watched::with(Setup {
+                down_after: 60_000,
+                ..Setup::default()
+            }));
+            *shared = Arc::downgrade(&watched);
+            watched
+        })
+    }
+
+    /// The smallest group, for a test that wants a primary of its own.
+    pub(crate) fn alone() -> Watched {
+        Watched::with(Setup {
+            sentinels: 1,
+            replicas: 0,
+            down_after: 60_000,
+            ..Setup::default()
+        })
+    }
+
+    fn await_readiness(&self) {
+        let count = self.setup.replicas;
+        eventually("the replicas are in step", || {
+            let info: String = self.servers[0].run(&["INFO", "replication"]);
+            info.matches("state=online").count() == count
+        });
+        for sentinel in &self.sentinels {
+            eventually("a sentinel sees that all are well", || {
+                let quorum = sentinel.ask::<redis::Value>(&["SENTINEL", "CKQUORUM", NAME]);
+                quorum.is_ok() && sentinel.replicas_that_are_well() == count
+            });
+        }
+    }
+
+    /// A configuration with the locations and the name.
+    pub(crate) fn config(&self) -> Config {
+        let with_all = |config: Config, sentinel: &Sentinel| {
+            config.server(&sentinel.url()).expect("a location")
+        };
+        let config = self.sentinels.iter().fold(Config::new(), with_all);
+        named(config)
+    }
+
+    /// The server that was the primary at the beginning.
+    pub(crate) fn first(&self) -> &Server {
+        &self.servers[0]
+    }
+
+    pub(crate) fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    pub(crate) fn servers_mut(&mut self) -> &mut [Server] {
+        &mut self.servers
+    }
+
+    pub(crate) fn sentinels(&self) -> &[Sentinel] {
+        &self.sentinels
+    }
+
+    pub(crate) fn sentinels_mut(&mut self) -> &mut [Sentinel] {
+        &mut self.sentinels
+    }
+
+    /// The place of the server that every sentinel names, if they agree.
+    pub(crate) fn primary(&self) -> Option<usize> {
+        let mut ports = self.sentinels.iter().map(Sentinel::port_of_primary);
+        let first = ports.next()??;
+        let agreed = ports.all(|port| port == Some(first));
+        let place = |server: &Server| server.port() == first;
+        self.servers.iter().position(place).filter(|_| agreed)
+    }
+
+    /// Has a sentinel promote a replica.
+    pub(crate) fn fail_over(&self) {
+        // Refused while it has no replica in its books, or is still busy with the last one.
+        eventually("a sentinel begins a failover", || {
+            let begun = self.sentinels[0].ask::<String>(&["SENTINEL", "FAILOVER", NAME]);
+            begun.is_ok()
+        });
+    }
+}
+
+/// The options that the sentinels' locations need beside them.
+pub(crate) fn named(config: Config) -> Config {
+    let config = config.set("topology", "sentinel").expect("an option");
+    config.set("sentinel_name", NAME).expect("an option")
+}
+
+fn servers(setup: &Setup) -> Vec<Server> {
+    let mut options = vec!["--repl-diskless-sync-delay", "0"];
+    if let Some(password) = setup.password {
+        options.extend(["--requirepass", password, "--masterauth", password]);
+    }
+    let primary = Server::with(&options);
+    let port = primary.port().to_string();
+    options.extend(["--replicaof", "127.0.0.1", &port]);
+    let replicas: Vec<_> = (0..setup.replicas)
+        .map(|_| Server::with(&options))
+        .collect();
+    [primary].into_iter().chain(replicas).collect()
+}
+
+/// `None` when one of them does not come up, as it does when its port is taken.
+fn launch(setup: &Setup, servers: &[u16]) -> Option<Vec<Sentinel>> {
+    let ports: Vec<u16> = (0..setup.sentinels).map(|_| free_port()).collect();
+    let sentinels: Vec<_> = (0..ports.len())
+        .map(|own| Sentinel::launch(setup, &ports, own, servers))
+        .collect();
+    let started = std::time::Instant::now();
+    while started.elapsed() < Duration::from_secs(5) {
+        if sentinels
+            .iter()
+            .all(|each| each.port_of_primary().is_some())
+        {
+            return Some(sentinels);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
+
+impl Sentinel {
+    fn launch(setup: &Setup, ports: &[u16], own: usize, servers: &[u16]) -> Sentinel {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("rcs-{}-{number}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory for the sentinel");
+        let file = directory.join("sentinel.conf");
+        fs::write(&file, settings(setup, ports, own, servers)).expect("a file of settings");
+        let log = fs::File::create(directory.join("log")).expect("a log file");
+        let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
+        let process = Command::new(program)
+            .arg(&file)
+            .arg("--sentinel")
+            .current_dir(&directory)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("one more handle"))
+            .stderr(log)
+            .spawn()
+            .expect("redis-server starts");
+        Sentinel {
+            directory,
+            port: ports[own],
+            password: setup.sentinel_password,
+            process,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Stops it in the middle of whatever it does; connections to it go on being accepted.
+    pub(crate) fn freeze(&self) {
+        signal(&self.process, libc::SIGSTOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        signal(&self.process, libc::SIGCONT);
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("kill of our own child");
+        self.process.wait().expect("wait for our own child");
+    }
+
+    /// Runs one command.
+    pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> redis::RedisResult<T> {
+        let login = self.password.map(|password| format!(":{password}@"));
+        let url = format!(
+            "redis://{}127.0.0.1:{}",
+            login.unwrap_or_default(),
+            self.port
+        );
+        let client = redis::Client::open(url)?;
+        let mut connection = client.get_connection_with_timeout(Duration::from_secs(1))?;
+        connection.set_read_timeout(Some(Duration::from_secs(1)))?;
+        let mut packed = redis::Cmd::new();
+        command.iter().for_each(|part| {
+            packed.arg(*part);
+        });
+        packed.query(&mut connection)
+    }
+
+    pub(crate) fn port_of_primary(&self) -> Option<u16> {
+        let command = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME];
+        let (_, port) = self.ask::<Option<(String, u16)>>(&command).ok()??;
+        Some(port)
+    }
+
+    /// How many replicas it holds to be up and in step.
+    pub(crate) fn replicas_that_are_well(&self) -> usize {
+        type Fields = std::collections::HashMap<String, String>;
+        let replicas: Vec<Fields> = self
+            .ask(&["SENTINEL", "REPLICAS", NAME])
+            .unwrap_or_default();
+        let is_well =
+            |fields: &&Fields| fields["flags"] == "slave" && fields["master-link-status"] == "ok";
+        replicas.iter().filter(is_well).count()
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// The file that a sentinel starts from, and writes its own findings to.
+fn settings(setup: &Setup, ports: &[u16], own: usize, servers: &[u16]) -> String {
+    let id = |place: usize| format!("{:040x}", 1 + place);
+    let mut text = format!("bind 127.0.0.1\nport {}\nprotected-mode no\n", ports[own]);
+    let mut line = |words: std::fmt::Arguments<'_>| {
+        writeln!(text, "{words}").expect("text grows");
+    };
+    if let Some(password) = setup.sentinel_password {
+        line(format_args!("requirepass {password}"));
+        line(format_args!("sentinel sentinel-pass {password}"));
+    }
+    let quorum = setup.sentinels / 2 + 1;
+    line(format_args!("sentinel myid {}", id(own)));
+    line(format_args!(
+        "sentinel monitor {NAME} 127.0.0.1 {} {quorum}",
+        servers[0]
+    ));
+    line(format_args!(
+        "sentinel down-after-milliseconds {NAME} {}",
+        setup.down_after
+    ));
+    line(format_args!("sentinel failover-timeout {NAME} 3000"));
+    line(format_args!("sentinel parallel-syncs {NAME} 2"));
+    if let Some(password) = setup.password {
+        line(format_args!("sentinel auth-pass {NAME} {password}"));
+    }
+    for replica in &servers[1..] {
+        line(format_args!(
+            "sentinel known-replica {NAME} 127.0.0.1 {replica}"
+        ));
+    }
+    for (place, port) in ports.iter().enumerate().filter(|(place, _)| *place != own) {
+        line(format_args!(
+            "sentinel known-sentinel {NAME} 127.0.0.1 {port} {}",
+            id(place)
+        ));
+    }
+    text
+}
