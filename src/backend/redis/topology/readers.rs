@@ -54,7 +54,7 @@ impl Readers {
         let known = |reader: &&Reader| Arc::ptr_eq(&reader.node, node);
         let reader = self.readers.iter().find(known);
         if let Some(reader) = reader {
-            let until = micros(self.since.elapsed() + ASIDE);
+            let until = micros(Moment::now().since(self.since) + ASIDE);
             reader.aside_until.store(until, Ordering::Relaxed);
         }
         reader.is_some()

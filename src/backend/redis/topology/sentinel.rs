@@ -342,7 +342,7 @@ impl State {
             return true;
         };
         match self.in_doubt {
-            true => looked_at.elapsed() >= CALM,
+            true => Moment::now().since(looked_at) >= CALM,
             false => budget.started().since(looked_at) >= TRUST,
         }
     }
