@@ -1,6 +1,6 @@
 //! The counters that a cache keeps of itself, and `where_is`, `ping` and `close` (c-api.md, `redis_cache_stats`).
 
-use redis_cache::{ErrorKind, Expiry};
+use redis_cache::{Config, ErrorKind, Expiry};
 
 use crate::common::fixture::{Backend, Fixture};
 use crate::common::{eventually, kind};
@@ -52,6 +52,11 @@ fn writes_and_loads_are_counted(at: &Fixture) {
     assert_eq!(stats.sets, 4, "{stats:?}");
     assert!(stats.deletes >= 2, "{stats:?}");
     assert_eq!(stats.computes, 1, "{stats:?}");
+    assert_eq!(
+        (stats.hits, stats.misses),
+        (1, 1),
+        "one key was asked for twice: {stats:?}"
+    );
     assert_eq!(
         (stats.errors, stats.decode_errors, stats.refused),
         (0, 0, 0),
@@ -109,6 +114,13 @@ fn ping_and_where_is_name_a_node(at: &Fixture) {
     };
     assert!(place.contains(expected), "{place}");
     assert_eq!(kind(cache.where_is("")), ErrorKind::InvalidArgument);
+    let named = Config::new().server_with("memory://", Some("left"), 1);
+    let named = named.unwrap().connect().unwrap();
+    assert_eq!(
+        named.where_is("k").unwrap(),
+        "left",
+        "by its name, if it has one"
+    );
 }
 
 fn a_closed_cache_opens_again(at: &Fixture) {
