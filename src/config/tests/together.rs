@@ -203,6 +203,23 @@ fn tls_options_need_a_location_that_uses_them() {
     assert!(list("rediss://h").tls_insecure(true).resolve().is_ok());
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn nobody_gives_up_checking_certificates_without_hearing_of_it() {
+    use std::sync::{Arc, Mutex};
+
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ears = Arc::clone(&heard);
+    let config = list("rediss://h?tls_insecure=true")
+        .error_hook(move |error| ears.lock().unwrap().push(error.to_string()));
+    config.connect().unwrap();
+    let heard = heard.lock().unwrap();
+    assert!(
+        heard.len() == 1 && heard[0].contains("`tls_insecure=true`"),
+        "{heard:?}"
+    );
+}
+
 #[test]
 fn what_this_version_cannot_do_is_refused() {
     let refused = [

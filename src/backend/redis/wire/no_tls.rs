@@ -71,3 +71,15 @@ impl Secure {
         match *self {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_tls_names_the_feature_that_is_missing() {
+        let error = prepare(&TlsOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("feature `tls`"), "{error}");
+    }
+}

@@ -1,7 +1,7 @@
 //! A connected socket under deadlines: every wait is bounded by a budget, EINTR is retried, SIGPIPE cannot happen.
-//! This is all of a connection that knows about the kernel, and where another kind of stream has to fit.
+//! This is all of a connection that knows about the kernel; TLS goes through it too.
 
-use std::io::{self, ErrorKind as Io, IoSlice};
+use std::io::{self, ErrorKind as Io};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -63,16 +63,6 @@ impl Stream {
         }
     }
 
-    /// Whether anything has come since the last command began.
-    pub(super) fn is_answered(&self) -> bool {
-        self.heard == Heard::Something
-    }
-
-    /// Bytes written since the traffic was taken.
-    pub(super) fn bytes_out(&self) -> u64 {
-        self.bytes_out
-    }
-
     /// Writes all of `bytes`.
     #[inline]
     pub(super) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {
@@ -92,30 +82,6 @@ impl Stream {
             }
         }
         Ok(())
-    }
-
-    /// Writes some of `parts`, at least a byte.
-    pub(super) fn send_some(&mut self, parts: &[IoSlice<'_>], budget: Budget) -> Result<usize> {
-        loop {
-            match self.send_at_once(parts) {
-                Ok(count) => return Ok(count),
-                Err(error) => self.not_sent(error, budget)?,
-            }
-        }
-    }
-
-    /// The same, or nothing when the socket does not take it without waiting.
-    pub(super) fn send_at_once(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        let count = self.socket.send_vectored_with_flags(parts, WRITE)?;
-        self.bytes_out += count as u64;
-        Ok(count)
-    }
-
-    /// Reads what is there without waiting; 0 is the end.
-    pub(super) fn receive_at_once(&mut self, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
-        let count = self.socket.recv_with_flags(room, libc::MSG_DONTWAIT)?;
-        self.bytes_in += count as u64;
-        Ok(count)
     }
 
     /// Reads at least one byte to the beginning of `room` and says how many. The memory need not be initialised.
@@ -156,6 +122,11 @@ impl Stream {
             std::mem::take(&mut self.bytes_in),
             std::mem::take(&mut self.bytes_out),
         )
+    }
+
+    /// Whether anything has come since the last command began.
+    pub(super) fn is_answered(&self) -> bool {
+        self.heard == Heard::Something
     }
 
     /// One successful read.
@@ -257,6 +228,39 @@ impl Stream {
             // Whatever it was, the next attempt to send tells.
             _ => Ok(()),
         }
+    }
+}
+
+/// What TLS needs of the socket besides.
+#[cfg(feature = "tls")]
+impl Stream {
+    /// Bytes written since the traffic was taken.
+    pub(super) fn bytes_out(&self) -> u64 {
+        self.bytes_out
+    }
+
+    /// Writes some of `parts`, at least a byte.
+    pub(super) fn send_some(&mut self, parts: &[io::IoSlice<'_>], budget: Budget) -> Result<usize> {
+        loop {
+            match self.send_at_once(parts) {
+                Ok(count) => return Ok(count),
+                Err(error) => self.not_sent(error, budget)?,
+            }
+        }
+    }
+
+    /// The same, or nothing when the socket does not take it without waiting.
+    pub(super) fn send_at_once(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let count = self.socket.send_vectored_with_flags(parts, WRITE)?;
+        self.bytes_out += count as u64;
+        Ok(count)
+    }
+
+    /// Reads what is there without waiting; 0 is the end.
+    pub(super) fn receive_at_once(&mut self, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+        let count = self.socket.recv_with_flags(room, libc::MSG_DONTWAIT)?;
+        self.bytes_in += count as u64;
+        Ok(count)
     }
 }
 

@@ -20,6 +20,7 @@ use fault::Told;
 
 mod fault;
 mod files;
+mod sessions;
 mod settings;
 mod trusting;
 

@@ -1,7 +1,6 @@
 //! How this process speaks TLS: one `ClientConfig` for all connections with the same options, whoever opens them,
 //! because reading the roots of the system takes milliseconds and resuming a session saves most of a handshake.
-//! Every server has its own memory of sessions: rustls files them by name, and many nodes share one. After a fork
-//! the child uses no lock and no session of its parent.
+//! Every server has sessions of its own. After a fork the child uses no lock and no session of its parent.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,14 +16,13 @@ use crate::fork::PerProcess;
 
 use super::fault::{Told, Trust};
 use super::files::Files;
+use super::sessions::Sessions;
 use super::trusting::Trusting;
 
 /// Sets of options that are kept when nobody uses them any more.
 const MOST_SHARED: usize = 8;
 /// Servers whose sessions are remembered.
 const MOST_SERVERS: usize = 256;
-/// Sessions remembered of each: rustls keeps 8 tickets for a name.
-const SESSIONS: usize = 8;
 
 /// How connections to a location are secured. Cheap to clone.
 #[derive(Clone)]
@@ -41,8 +39,10 @@ struct Shared {
     servers: PerProcess<Mutex<Servers>>,
 }
 
-/// The same configuration with a memory for each host and port, the newest last.
-type Servers = Vec<((String, u16), Arc<ClientConfig>)>;
+/// The same configuration for each server, with its sessions; the newest last. A session stands for a name that was
+/// checked, so it is only resumed under that name.
+type Servers = Vec<(Server, Arc<ClientConfig>)>;
+type Server = (Address, ServerName<'static>);
 /// The newest last.
 type Registry = Vec<Arc<Shared>>;
 
@@ -84,7 +84,8 @@ impl TlsSettings {
         &self,
         address: &Address,
     ) -> Result<(Arc<ClientConfig>, ServerName<'static>)> {
-        Ok((self.shared.of_server(address), self.name_of(address)?))
+        let name = self.name_of(address)?;
+        Ok((self.shared.of_server(address, &name), name))
     }
 
     fn name_of(&self, address: &Address) -> Result<ServerName<'static>> {
@@ -136,12 +137,14 @@ impl Shared {
             trust,
             has_certificate: client.is_some(),
         };
-        let config = match client {
+        let mut config = match client {
             Some((chain, key)) => builder
                 .with_client_auth_cert(chain, key)
                 .map_err(|error| files.unusable(error))?,
             None => builder.with_no_client_auth(),
         };
+        // Every server gets sessions of its own.
+        config.resumption = Resumption::disabled();
         Ok(Shared {
             digest: files.digest(),
             config,
@@ -151,22 +154,21 @@ impl Shared {
     }
 
     /// A copy of the configuration costs a few reference counts; what is inside is shared.
-    fn of_server(&self, address: &Address) -> Arc<ClientConfig> {
-        let server = match address {
-            Address::Tcp { host, port } => (host.clone(), *port),
-            Address::Unix(_) | Address::Memory(_) => (address.to_string(), 0),
-        };
+    fn of_server(&self, address: &Address, name: &ServerName<'static>) -> Arc<ClientConfig> {
         let mut servers = locked(self.servers.get(|_| Mutex::new(Vec::new())));
-        if let Some((_, config)) = servers.iter().find(|(known, _)| *known == server) {
+        let mut known = servers.iter();
+        if let Some((_, config)) =
+            known.find(|(server, _)| server.0 == *address && server.1 == *name)
+        {
             return Arc::clone(config);
         }
         let mut config = self.config.clone();
-        config.resumption = Resumption::in_memory_sessions(SESSIONS);
+        config.resumption = Resumption::store(Arc::new(Sessions::default()));
         let config = Arc::new(config);
         if servers.len() >= MOST_SERVERS {
             servers.remove(0);
         }
-        servers.push((server, Arc::clone(&config)));
+        servers.push(((address.clone(), name.clone()), Arc::clone(&config)));
         config
     }
 }

@@ -116,7 +116,8 @@ fn a_handshake_ends_with_its_budget_whatever_the_server_does() {
             thread::sleep(Duration::from_millis(10));
         }
     };
-    let servers: [(&str, Box<dyn FnOnce(TcpStream) + Send>); 2] = [
+    type Server = Box<dyn FnOnce(TcpStream) + Send>;
+    let servers: [(&str, Server); 2] = [
         (
             "no answer to the TLS handshake within 150ms",
             Box::new(silent),

@@ -124,7 +124,6 @@ fn a_second_connection_resumes_the_session_of_the_first() {
     for protocols in ["TLSv1.2", "TLSv1.3"] {
         let servers = [(); 2]
             .map(|()| Secured::start(&office, &certificate, &["--tls-protocols", protocols]));
-        // Another authority of the same office means another configuration, without sessions.
         let settings = office.settings();
         for round in 0..3 {
             for server in &servers {
@@ -273,34 +272,4 @@ fn plain_and_tls_do_not_understand_each_other_and_say_so() {
     let error = ping(&mut connection).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     assert!(error.to_string().contains("`rediss://`"), "{error}");
-}
-
-#[test]
-#[ignore = "a measurement"]
-fn how_long_a_connect_takes() {
-    let office = Office::open();
-    let certificate = office.authority.local_server();
-    for protocols in ["TLSv1.2", "TLSv1.3"] {
-        let server = Secured::start(&office, &certificate, &["--tls-protocols", protocols]);
-        for full in [true, false] {
-            let mut times: Vec<_> = (0..100)
-                .map(|_| {
-                    if full {
-                        let t = std::fs::read_to_string(&office.ca).unwrap();
-                        std::fs::write(&office.ca, t + "\n").unwrap();
-                    }
-                    let settings = office.settings();
-                    let begun = Instant::now();
-                    let mut wire =
-                        Wire::connect(&local(server.port), Some(&settings), millis(5000)).unwrap();
-                    let took = begun.elapsed();
-                    wire.send(b"PING\r\n", millis(5000)).unwrap();
-                    wire.need(7, millis(5000)).unwrap();
-                    (took, begun.elapsed())
-                })
-                .collect();
-            times.sort();
-            println!("{protocols} full={full} {:?}", times[50]);
-        }
-    }
 }
