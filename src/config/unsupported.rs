@@ -9,7 +9,6 @@ use super::table::find;
 
 /// Options that must have their default value.
 const FIXED: &[&str] = &[
-    "read_from",
     "sentinel_username",
     "sentinel_password",
     "stale",
@@ -41,12 +40,10 @@ pub(crate) fn refuse(
         check_connector(location, hooks)
             .map_err(|text| format!("location `{}`: {text}", location.shown))?;
     }
-    if let Some(topology @ (Topology::Primary | Topology::Cluster | Topology::Sentinel)) =
-        options.topology
-    {
+    if let Some(topology @ (Topology::Cluster | Topology::Sentinel)) = options.topology {
         let topology = topology.as_str();
         return Err(format!(
-            "topology `{topology}`: this version has `single` and `ring`"
+            "topology `{topology}`: this version has `single`, `ring` and `primary`"
         ));
     }
     let default = Options::default();

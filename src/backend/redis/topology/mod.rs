@@ -2,6 +2,9 @@
 //! what to make of a node that failed. Batching, budgets, retries and walks are the same code for every answer.
 //! A topology holds no lock while it waits for the network.
 
+mod primary;
+mod renewal;
+mod role;
 mod shards;
 mod single;
 
@@ -15,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use super::budget::Budget;
 use super::node::Node;
 
+use primary::Primary;
 use shards::Shards;
 use single::Single;
 
@@ -22,6 +26,11 @@ use single::Single;
 pub(super) trait Topology: Send + Sync + fmt::Debug {
     /// The node to ask for `key` now. It may have to look around first, within the budget.
     fn pick(&self, key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>>;
+
+    /// How much of the budget an attempt at a node may take: less than all where another node could answer as well.
+    fn time_for(&self, _node: &Arc<Node>, _access: Access, budget: Budget) -> Budget {
+        budget
+    }
 
     /// The node that serves every key, where there is but one: no key need be looked at then.
     fn only(&self) -> Option<&Arc<Node>> {
@@ -84,6 +93,7 @@ pub(super) fn new(
             return Err(Error::new(ErrorKind::Config, text));
         }
         (Kind::Single, [location]) => Box::new(Single::new(location, options, hooks)?),
+        (Kind::Primary, _) => Box::new(Primary::new(options, locations, hooks)?),
         (Kind::Ring, _) => Box::new(Shards::new(options, locations, hooks)?),
         (kind, _) => {
             let text = format!(
