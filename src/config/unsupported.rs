@@ -1,7 +1,7 @@
 //! What the options can say and this version cannot do. Nothing is accepted and then ignored: what has no machinery
 //! yet is refused here, and each refusal goes when its machinery comes.
 
-use super::choices::{Codec, Compressor, Topology};
+use super::choices::{Codec, Compressor};
 use super::hooks::Hooks;
 use super::location::Location;
 use super::options::{Options, TlsOptions};
@@ -37,11 +37,6 @@ pub(crate) fn refuse(
     for location in locations.iter().filter(|location| location.tls) {
         check_connector(location, hooks)
             .map_err(|text| format!("location `{}`: {text}", location.shown))?;
-    }
-    if options.topology == Some(Topology::Primary) {
-        return Err(String::from(
-            "topology `primary`: this version has `single`, `ring`, `cluster` and `sentinel`",
-        ));
     }
     let default = Options::default();
     for name in FIXED {

@@ -47,6 +47,14 @@ impl Breaker {
         }
     }
 
+    /// Whether nobody may ask the node now.
+    pub(crate) fn is_open(&self) -> bool {
+        match self.retry_at.load(Ordering::Acquire) {
+            0 => false,
+            retry_at => self.now() < retry_at,
+        }
+    }
+
     #[cold]
     fn probe(&self, retry_at: u64, claim: impl FnOnce() -> Duration) -> Result<Admission, Error> {
         let now = self.now();

@@ -1,6 +1,8 @@
 //! One exchange with one node: the commands go out, the replies come in. This is where a dead connection is replaced,
 //! once and silently, and where the breaker hears how it went.
 
+use std::os::fd::RawFd;
+
 use crate::error::{Error, ErrorKind, Result};
 
 use super::breaker::Admission;
@@ -91,6 +93,17 @@ impl<'a> Call<'a> {
         };
         call.dispatch(&pack)?;
         Ok(call)
+    }
+
+    /// The same call with another budget from now on.
+    pub(super) fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Where the replies come in, unless that is not known.
+    pub(super) fn socket(&mut self) -> Option<RawFd> {
+        self.loan.connection()?.socket()
     }
 
     /// Has `read` read all the replies. `pack` is what [`Node::start`] was given.

@@ -4,6 +4,7 @@
 //! promise that no reply ever reaches another caller. Its errors name no node.
 
 use std::fmt;
+use std::os::fd::RawFd;
 
 use crate::backend::Sink;
 use crate::config::{Address, Connector, Parser};
@@ -207,6 +208,15 @@ impl Connection {
             Link::Native(wire) => wire.is_quiet(),
             Link::Parsed(parsed) => parsed.is_quiet(),
             Link::Custom(custom) => custom.is_open(),
+        }
+    }
+
+    /// What becomes readable when a reply comes; a custom connection may have none, and has read it already.
+    pub(crate) fn socket(&mut self) -> Option<RawFd> {
+        match &mut self.link {
+            Link::Native(wire) => Some(wire.socket()),
+            Link::Parsed(parsed) => Some(parsed.wire().socket()),
+            Link::Custom(_) => None,
         }
     }
 

@@ -25,6 +25,7 @@ mod script;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod together;
 mod topology;
 mod walk;
 mod wire;
@@ -106,8 +107,12 @@ impl RedisBackend {
         read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
     ) -> Result<(R, Picked<'_>)> {
         let pick = || match self.topology.only() {
-            Some(node) => Ok(Cow::Borrowed(node)),
-            None => self.topology.pick(key, access, budget).map(Cow::Owned),
+            Some(node) => Ok((Cow::Borrowed(node), budget)),
+            None => {
+                let node = self.topology.pick(key, access, budget)?;
+                let time = self.topology.time_for(&node, access, budget);
+                Ok((Cow::Owned(node), time))
+            }
         };
         self.insist((Some(key), access), budget, pick, verb, pack, read)
     }
@@ -121,19 +126,22 @@ impl RedisBackend {
         read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
     ) -> Result<R> {
         let budget = self.budget();
-        let pick = || topology::named(&*self.topology, name, budget).map(Cow::Owned);
+        let pick = || {
+            let node = topology::named(&*self.topology, name, budget)?;
+            Ok((Cow::Owned(node), budget))
+        };
         let answer = self.insist((None, Access::Write), budget, pick, verb, pack, read)?;
         Ok(answer.0)
     }
 
-    /// Asks a node, and does what the topology advises when that comes to nothing. `pick` is asked every time,
-    /// because another node may have taken over.
+    /// Asks a node, and does what the topology advises when that comes to nothing. `pick` is asked every time for a
+    /// node and the time it may take, because another node may have taken over.
     #[inline]
     fn insist<'a, R>(
         &self,
         (key, access): (Option<&[u8]>, Access),
         budget: Budget,
-        pick: impl Fn() -> Result<Picked<'a>>,
+        pick: impl Fn() -> Result<(Picked<'a>, Budget)>,
         verb: Verb,
         pack: impl Fn(&mut Encoder<'_>),
         mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
@@ -143,8 +151,8 @@ impl RedisBackend {
         loop {
             let (node, outcome) = match to_ask.take() {
                 None => {
-                    let node = pick().map_err(|error| patience.explain(error))?;
-                    let outcome = node.run(verb, budget, &pack, &mut read);
+                    let (node, time) = pick().map_err(|error| patience.explain(error))?;
+                    let outcome = node.run(verb, time, &pack, &mut read);
                     (node, outcome)
                 }
                 Some(node) => {

@@ -19,6 +19,11 @@ impl Moment {
         Moment(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
     }
 
+    #[inline]
+    pub(crate) fn nanos(self) -> u64 {
+        self.0
+    }
+
     /// So much later; a time that the clock cannot count to is its last.
     #[inline]
     pub(crate) fn after(self, time: Duration) -> Moment {

@@ -23,6 +23,15 @@ use super::reply::Reply;
 use super::resp::Encoder;
 use super::wire::tls::{self, TlsSettings};
 
+/// How a node is opened when it is one of several.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Opening {
+    /// The time to get a connection and to send.
+    pub(super) budget: Budget,
+    /// Whether to wait for a connection when all are lent.
+    pub(super) may_wait: bool,
+}
+
 /// One server.
 pub(crate) struct Node {
     name: String,
@@ -178,14 +187,46 @@ impl Node {
         budget: Budget,
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Call<'_>, Failed> {
-        let unsent = |error| Failed::refused(self.named(error, verb));
-        let claim = || budget.remaining().unwrap_or_default() + Duration::from_millis(1);
-        let admission = self.breaker.admit(claim).map_err(|refusal| {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            unsent(refusal)
-        })?;
+        let admission = self.admit(verb, budget)?;
         let loan = self.pool.lend(budget, verb.resend == Resend::Never);
-        Call::begin(self, loan.map_err(unsent)?, verb, budget, admission, pack)
+        let loan = loan.map_err(|error| Failed::refused(self.named(error, verb)))?;
+        Call::begin(self, loan, verb, budget, admission, pack)
+    }
+
+    /// The same where this is one of several nodes, which must not take the time of the others. `None` when it
+    /// would have to wait for a connection and is not to.
+    pub(super) fn start_among(
+        &self,
+        verb: Verb,
+        budget: Budget,
+        opening: Opening,
+        pack: impl Fn(&mut Encoder<'_>),
+    ) -> Result<Option<Call<'_>>, Failed> {
+        let admission = self.admit(verb, budget)?;
+        let careful = verb.resend == Resend::Never;
+        let loan = if opening.may_wait {
+            let loan = self.pool.lend(opening.budget, careful);
+            Some(loan.map_err(|error| Failed::refused(self.named(error, verb)))?)
+        } else {
+            self.pool.lend_now(opening.budget, careful)
+        };
+        let begin = |loan| Call::begin(self, loan, verb, opening.budget, admission, pack);
+        let call = loan.map(begin).transpose()?;
+        Ok(call.map(|call| call.with_budget(budget)))
+    }
+
+    #[inline]
+    fn admit(&self, verb: Verb, budget: Budget) -> Result<Admission, Failed> {
+        let claim = || budget.remaining().unwrap_or_default() + Duration::from_millis(1);
+        self.breaker.admit(claim).map_err(|refusal| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            Failed::refused(self.named(refusal, verb))
+        })
+    }
+
+    /// Whether the breaker would refuse a call now.
+    pub(super) fn is_refusing(&self) -> bool {
+        self.breaker.is_open()
     }
 
     /// Says where and at what the error happened, unless it says so itself.
@@ -279,7 +320,7 @@ fn tls_settings(location: &Location) -> Result<TlsSettings> {
 }
 
 /// Whether the node did not answer, rather than answered something unwelcome.
-fn is_fault(error: &Error) -> bool {
+pub(super) fn is_fault(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Io | ErrorKind::Timeout | ErrorKind::Unavailable

@@ -92,6 +92,25 @@ impl<C: Pooled> Pool<C> {
         if slots.lent >= self.limits.max_connections {
             slots = self.wait(shared, slots, budget)?;
         }
+        Ok(self.take(shared, slots, budget, careful))
+    }
+
+    /// The same, but `None` when all are lent.
+    pub(crate) fn lend_now(&self, budget: Budget, careful: bool) -> Option<Loan<'_, C>> {
+        let shared = self.shared();
+        let slots = shared.slots.lock();
+        let is_free = slots.lent < self.limits.max_connections;
+        is_free.then(|| self.take(shared, slots, budget, careful))
+    }
+
+    #[inline]
+    fn take<'a>(
+        &self,
+        shared: &'a Shared<C>,
+        mut slots: MutexGuard<'a, Slots<C>>,
+        budget: Budget,
+        careful: bool,
+    ) -> Loan<'a, C> {
         slots.lent += 1;
         let now = budget.started();
         let mut loan = Loan {
@@ -106,7 +125,7 @@ impl<C: Pooled> Pool<C> {
         {
             loan.take_next_idle();
         }
-        Ok(loan)
+        loan
     }
 
     #[cold]

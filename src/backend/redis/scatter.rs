@@ -1,7 +1,9 @@
-//! How a call that concerns many keys reaches the nodes that own them. Keys go out in windows of bounded size; in
-//! every round each node is sent its next window before any reply is read, so the nodes work at the same time. A node
-//! that fails fails its own keys only, and whether they are tried again is the topology's advice.
+//! How a call that concerns many keys reaches the nodes that own them. Keys go out in windows of bounded size;
+//! every node is sent its first one before any reply is read, so the nodes work at the same time. A node that fails
+//! fails its own keys only, and whether they are tried again is the topology's advice.
 
+use std::cell::Cell;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use crate::backend::{Access, KeyList};
@@ -11,9 +13,10 @@ use crate::expiry::Clock;
 use super::budget::Budget;
 use super::call::{Call, Failed, Verb};
 use super::connection::Connection;
-use super::node::Node;
+use super::node::{Node, Opening};
 use super::reply::Reply;
 use super::resp::Encoder;
+use super::together;
 use super::topology::{Advice, Failure};
 use super::{Patience, RedisBackend};
 
@@ -73,7 +76,7 @@ struct Share {
     node: Arc<Node>,
     items: Vec<usize>,
     /// So many of them, from the front, are done with.
-    settled: usize,
+    settled: Cell<usize>,
     /// Whether ASKING stands in front of every command.
     asking: bool,
 }
@@ -83,13 +86,17 @@ impl Share {
         Share {
             node,
             items,
-            settled: 0,
+            settled: Cell::new(0),
             asking,
         }
     }
 
     fn rest(&self) -> &[usize] {
-        self.items.get(self.settled..).unwrap_or_default()
+        self.items.get(self.settled.get()..).unwrap_or_default()
+    }
+
+    fn settle(&self, items: usize) {
+        self.settled.set(self.settled.get() + items);
     }
 }
 
@@ -220,58 +227,119 @@ impl<J: Job> Scatter<'_, J> {
         shares
     }
 
-    /// Asks the nodes until every item is settled. A call that waits for one node's connection holds those of
-    /// others, so all calls take them in the same order.
+    /// Asks the nodes until every item is settled. The first windows are begun in the common order; later ones wait
+    /// for no connection as long as others are held.
     fn exhaust(&self, mut shares: Vec<Share>, setbacks: &mut Vec<Setback>, each: &mut impl Each) {
-        shares.sort_by_key(|share| Arc::as_ptr(&share.node));
-        while !shares.is_empty() {
-            self.round(&mut shares, setbacks, each);
-            shares.retain(|share| !share.rest().is_empty());
+        shares.sort_by_key(|share| together::order(&share.node));
+        let mut under_way = Vec::with_capacity(shares.len());
+        for (place, share) in shares.iter().enumerate() {
+            let opening = together::opening(self.budget, shares.len() - place);
+            under_way.extend(self.begin(share, opening, setbacks));
+        }
+        let mut postponed = Vec::new();
+        loop {
+            let next = together::take_ready(&mut under_way, Exchange::socket, self.budget);
+            let share = match next {
+                Some(exchange) => exchange.settle(setbacks, each),
+                None => match postponed.pop() {
+                    Some(share) => share,
+                    None => return,
+                },
+            };
+            if share.rest().is_empty() {
+                continue;
+            }
+            let opening = Opening {
+                budget: self.budget,
+                may_wait: under_way.is_empty(),
+            };
+            match self.begin(share, opening, setbacks) {
+                Some(exchange) => under_way.push(exchange),
+                None => postponed.extend(Some(share).filter(|share| !share.rest().is_empty())),
+            }
         }
     }
 
-    /// One exchange with every node: all are written to, then all are read from.
-    fn round(&self, shares: &mut [Share], setbacks: &mut Vec<Setback>, each: &mut impl Each) {
-        let begin = |share| Exchange::begin(self, share);
-        let under_way: Vec<_> = shares.iter().map(begin).collect();
-        let settled: Vec<usize> = under_way
-            .into_iter()
-            .map(|(exchange, call)| exchange.settle(call, setbacks, each))
-            .collect();
-        for (share, settled) in shares.iter_mut().zip(settled) {
-            share.settled += settled;
-        }
-    }
-}
-
-/// One window of one node.
-struct Exchange<'a, J> {
-    scatter: &'a Scatter<'a, J>,
-    share: &'a Share,
-    window: &'a [usize],
-    /// Items of one command.
-    group: usize,
-}
-
-impl<'a, J: Job> Exchange<'a, J> {
-    fn begin(scatter: &'a Scatter<'a, J>, share: &'a Share) -> (Self, Result<Call<'a>, Failed>) {
+    /// Sends the next window of a node. `None` when that failed, and the share is settled, or when no connection is
+    /// free.
+    fn begin<'a>(
+        &'a self,
+        share: &'a Share,
+        opening: Opening,
+        setbacks: &mut Vec<Setback>,
+    ) -> Option<Exchange<'a, J>> {
         let rest = share.rest();
-        let exchange = Exchange {
-            scatter,
+        let window = Window {
+            scatter: self,
             share,
-            window: rest.get(..scatter.job.window(rest)).unwrap_or(rest),
-            group: match scatter.backend.topology.takes_many_keys() {
+            items: rest.get(..self.job.window(rest)).unwrap_or(rest),
+            group: match self.backend.topology.takes_many_keys() {
                 true => J::GROUP,
                 false => 1,
             },
         };
-        let node = &share.node;
-        let call = node.start(J::VERB, scatter.budget, |to| exchange.pack(to));
-        (exchange, call)
+        let pack = |to: &mut Encoder<'_>| window.pack(to);
+        let topology = &self.backend.topology;
+        let time = topology.time_for(&share.node, self.job.access(), self.budget);
+        match share.node.start_among(J::VERB, time, opening, pack) {
+            Ok(call) => call.map(|call| Exchange { window, call }),
+            Err(failed) => {
+                window.fail(0, &failed, setbacks);
+                None
+            }
+        }
+    }
+}
+
+/// A window under way.
+struct Exchange<'a, J> {
+    window: Window<'a, J>,
+    call: Call<'a>,
+}
+
+impl<'a, J: Job> Exchange<'a, J> {
+    fn socket(&mut self) -> Option<RawFd> {
+        self.call.socket()
     }
 
+    /// Reads the replies. A broken connection is the end of the whole share.
+    fn settle(self, setbacks: &mut Vec<Setback>, each: &mut impl Each) -> &'a Share {
+        let Exchange { window, call } = self;
+        // Items of the window that are done with; it outlives a connection that has to be replaced.
+        let mut progress = 0;
+        let pack = |to: &mut Encoder<'_>| window.pack(to);
+        let read = |from: &mut Connection, budget| {
+            window.read(
+                from,
+                budget,
+                &mut progress,
+                |item, outcome, clock| match outcome {
+                    Err(error) => setbacks.push(window.setback(item, Failed::refused(error))),
+                    outcome => each(item, outcome, clock),
+                },
+            )?;
+            Ok(Ok(()))
+        };
+        match call.finish(pack, read) {
+            Ok(()) => window.share.settle(window.items.len()),
+            Err(failed) => window.fail(progress, &failed, setbacks),
+        }
+        window.share
+    }
+}
+
+/// The items of one node that are sent together.
+struct Window<'a, J> {
+    scatter: &'a Scatter<'a, J>,
+    share: &'a Share,
+    items: &'a [usize],
+    /// Items of one command.
+    group: usize,
+}
+
+impl<J: Job> Window<'_, J> {
     fn pack(&self, to: &mut Encoder<'_>) {
-        for group in self.window.chunks(self.group) {
+        for group in self.items.chunks(self.group) {
             if self.share.asking {
                 to.command(1).arg(b"ASKING");
             }
@@ -279,46 +347,23 @@ impl<'a, J: Job> Exchange<'a, J> {
         }
     }
 
-    /// Reads the replies; how many items of the share are done with then. A broken connection is the end of all of
-    /// them.
-    fn settle(
-        &self,
-        call: Result<Call<'_>, Failed>,
-        setbacks: &mut Vec<Setback>,
-        each: &mut impl Each,
-    ) -> usize {
-        let setback = |item: usize, failed: Failed| Setback {
+    fn setback(&self, item: usize, failed: Failed) -> Setback {
+        Setback {
             item,
             node: Arc::clone(&self.share.node),
             failed,
-        };
-        // Items of the window that are done with; it outlives a connection that has to be replaced.
-        let mut progress = 0;
-        let pack = |to: &mut Encoder<'_>| self.pack(to);
-        let read = |from: &mut Connection, budget| {
-            self.read(
-                from,
-                budget,
-                &mut progress,
-                |item, outcome, clock| match outcome {
-                    Err(error) => setbacks.push(setback(item, Failed::refused(error))),
-                    outcome => each(item, outcome, clock),
-                },
-            )?;
-            Ok(Ok(()))
-        };
-        match call.and_then(|call| call.finish(pack, read)) {
-            Ok(()) => self.window.len(),
-            Err(failed) => {
-                let rest = self.share.rest();
-                for (place, item) in rest.iter().enumerate().skip(progress) {
-                    let mut failed = failed.clone();
-                    failed.may_resend |= place >= self.window.len();
-                    setbacks.push(setback(*item, failed));
-                }
-                rest.len()
-            }
         }
+    }
+
+    /// Ends the whole share, of which `progress` items are done with. What lies behind the window was never sent.
+    fn fail(&self, progress: usize, failed: &Failed, setbacks: &mut Vec<Setback>) {
+        let rest = self.share.rest();
+        for (place, item) in rest.iter().enumerate().skip(progress) {
+            let mut failed = failed.clone();
+            failed.may_resend |= place >= self.items.len();
+            setbacks.push(self.setback(*item, failed));
+        }
+        self.share.settle(rest.len());
     }
 
     fn read(
@@ -330,7 +375,7 @@ impl<'a, J: Job> Exchange<'a, J> {
     ) -> Result<()> {
         let node = &self.share.node;
         let mut before = 0;
-        for items in self.window.chunks(self.group) {
+        for items in self.items.chunks(self.group) {
             if self.share.asking {
                 from.skip(budget)?;
             }

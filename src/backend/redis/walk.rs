@@ -1,19 +1,20 @@
 //! What concerns whole nodes: steps of a walk over their keys, the removal of what a walk has found, and commands to
 //! every node at once.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::backend::{Access, KeyList, ScanStep};
 use crate::error::Result;
 
-use super::RedisBackend;
 use super::budget::Budget;
 use super::call::Verb;
 use super::connection::Connection;
+use super::node::Node;
 use super::reply::{self, Reply};
 use super::resp::{Encoder, Token};
-use super::topology;
+use super::together;
+use super::topology::{Advice, Failure};
+use super::{Patience, RedisBackend};
 
 const SCAN: Verb = Verb::safe("SCAN");
 const UNLINK: Verb = Verb::safe("UNLINK");
@@ -102,8 +103,7 @@ pub(super) fn ping(backend: &RedisBackend) -> Result<()> {
     everywhere(backend, PING, pack, reply::done)
 }
 
-/// Asks every node that owns keys at the same time. All of them are asked, whatever some of them say; the first error
-/// is returned.
+/// Asks every node that owns keys, all at the same time and whatever some of them say; the first error is returned.
 fn everywhere(
     backend: &RedisBackend,
     verb: Verb,
@@ -111,27 +111,44 @@ fn everywhere(
     read: impl Fn(&mut Connection, Budget) -> Reply<()>,
 ) -> Result<()> {
     let budget = backend.budget();
-    let mut nodes = backend.topology.owners(budget)?;
-    // The order in which all calls take connections of several nodes.
-    nodes.sort_by_key(Arc::as_ptr);
-    let calls: Vec<_> = nodes
-        .iter()
-        .map(|node| node.start(verb, budget, &pack))
-        .collect();
+    let mut patience = Patience::new(budget);
     let mut first = Ok(());
-    for (node, call) in nodes.iter().zip(calls) {
-        let outcome = call.and_then(|call| call.finish(&pack, &read));
-        let outcome = outcome.or_else(|failed| {
-            if topology::passes(&failed.error) {
-                let again = || Ok(Cow::Borrowed(node));
-                let subject = (None, Access::Write);
-                let answer = backend.insist(subject, budget, again, verb, &pack, &read);
-                answer.map(drop)
-            } else {
-                Err(failed.error)
+    let mut done: Vec<Arc<Node>> = Vec::new();
+    loop {
+        let owners = backend.topology.owners(budget);
+        let mut nodes = owners.map_err(|error| patience.explain(error))?;
+        nodes.retain(|node| !done.iter().any(|done| Arc::ptr_eq(done, node)));
+        let answers = together::ask(&nodes, verb, budget, &pack, &read);
+        let (mut postponed, mut wait) = (None, false);
+        for (node, answer) in nodes.into_iter().zip(answers) {
+            let Err(failed) = answer else {
+                done.push(node);
+                continue;
+            };
+            let failure = Failure {
+                error: &failed.error,
+                node: &node,
+                access: Access::Write,
+                key: None,
+                may_resend: failed.may_resend,
+            };
+            match backend.topology.advise(&failure, budget) {
+                Advice::Later => wait = true,
+                Advice::Again => {}
+                Advice::Final | Advice::Ask(_) => {
+                    first = first.and(Err(patience.explain(failed.error)));
+                    done.push(node);
+                    continue;
+                }
             }
-        });
-        first = first.and(outcome);
+            postponed = Some(failed.error);
+        }
+        let Some(said) = postponed else {
+            return first;
+        };
+        match wait {
+            true => patience.pause(said)?,
+            false => patience.redirect(said)?,
+        }
     }
-    first
 }

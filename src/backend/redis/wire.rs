@@ -4,6 +4,7 @@
 //! through a [`Secure`] over one.
 
 use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
 
 use socket2::Socket;
 
@@ -11,10 +12,12 @@ use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
 
 use super::budget::Budget;
+pub(crate) use ready::first_readable;
 use stream::Stream;
 use tls::{Secure, TlsSettings};
 
 mod dial;
+mod ready;
 mod stream;
 #[cfg_attr(not(feature = "tls"), path = "wire/no_tls.rs")]
 pub(crate) mod tls;
@@ -222,6 +225,10 @@ impl Wire {
             Some(secure) => secure.is_quiet(&mut self.stream),
         };
         is_quiet && self.buffered().is_empty()
+    }
+
+    pub(crate) fn socket(&self) -> RawFd {
+        self.stream.socket()
     }
 
     /// Gives back the memory that a large reply needed.

@@ -237,7 +237,6 @@ fn what_this_version_cannot_do_is_refused() {
             "option `near`: this version accepts only its default, `0`",
         ),
         ("h?near_ttl=1s", "option `near_ttl`"),
-        ("h1?primary=h1,h2", "topology `primary`"),
     ];
     for (urls, part) in refused {
         let error = refusal(Config::parse(urls));
@@ -271,7 +270,12 @@ fn what_this_version_can_do_is_accepted() {
                &parser=redis&pipelining=off&client_name=x&lease=1s&wait=1s&on_wait_timeout=busy&early=0\
                &ttl_jitter=0.5&idle_check=0s&max_lifetime=1h&breaker_failures=1&scan_count=10&memory_limit=1m";
     assert!(list(url).resolve().is_ok());
-    for urls in ["h1,h2", "h1,h2?ring=django-redis", "h1?topology=ring"] {
+    for urls in [
+        "h1,h2",
+        "h1,h2?ring=django-redis",
+        "h1?topology=ring",
+        "h1?primary=h1:6379&read_from=replica,h2",
+    ] {
         assert!(list(urls).resolve().is_ok(), "{urls}");
     }
 }

@@ -3,8 +3,11 @@
 //! A topology holds no lock while it waits for the network.
 
 mod cluster;
+mod primary;
 mod readers;
+mod renewal;
 mod resolver;
+mod role;
 mod sentinel;
 mod shards;
 mod single;
@@ -21,6 +24,7 @@ use super::budget::Budget;
 use super::node::Node;
 
 use cluster::Cluster;
+use primary::Primary;
 use sentinel::Sentinel;
 use shards::Shards;
 use single::Single;
@@ -29,6 +33,11 @@ use single::Single;
 pub(super) trait Topology: Send + Sync + fmt::Debug {
     /// The node to ask for `key` now. It may have to look around first, within the budget.
     fn pick(&self, key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>>;
+
+    /// How much of the budget an attempt at a node may take: less than all where another node could answer as well.
+    fn time_for(&self, _node: &Arc<Node>, _access: Access, budget: Budget) -> Budget {
+        budget
+    }
 
     /// The node that serves every key, where there is but one: no key need be looked at then.
     fn only(&self) -> Option<&Arc<Node>> {
@@ -93,6 +102,7 @@ pub(super) fn new(
         (Kind::Single, [location]) => Box::new(Single::new(location, options, hooks)?),
         (Kind::Cluster, _) => Box::new(Cluster::new(options, locations, hooks)?),
         (Kind::Sentinel, _) => Box::new(Sentinel::new(options, locations, hooks)?),
+        (Kind::Primary, _) => Box::new(Primary::new(options, locations, hooks)?),
         (Kind::Ring, _) => Box::new(Shards::new(options, locations, hooks)?),
         (kind, _) => {
             let text = format!(

@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind as Io};
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use socket2::{MaybeUninitSlice, Socket};
@@ -114,6 +114,10 @@ impl Stream {
             .socket
             .recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT);
         peeked.is_err_and(|error| error.kind() == Io::WouldBlock)
+    }
+
+    pub(super) fn socket(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 
     /// Bytes read and written since the last time.

@@ -1,0 +1,78 @@
+//! Several nodes at once: all are written to before any is read from, and whoever answers first is read first. One
+//! node that hangs must not take the time of the others, neither when connections are opened nor when replies are
+//! read. A call that waits for one node's connection holds those of others, so all calls take them in one order.
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use super::budget::Budget;
+use super::call::{Call, Failed, Verb};
+use super::connection::Connection;
+use super::node::{Node, Opening};
+use super::reply::Reply;
+use super::resp::Encoder;
+use super::wire::first_readable;
+
+/// The order in which all calls take the connections of several nodes.
+pub(super) fn order(node: &Arc<Node>) -> *const Node {
+    Arc::as_ptr(node)
+}
+
+/// How one of `waiting` nodes that are still to be written to is opened: with its share of the time.
+pub(super) fn opening(budget: Budget, waiting: usize) -> Opening {
+    Opening {
+        budget: match (waiting, budget.left()) {
+            (0 | 1, _) | (_, None) => budget,
+            (parts, Some(left)) => budget.capped(left / u32::try_from(parts).unwrap_or(u32::MAX)),
+        },
+        may_wait: true,
+    }
+}
+
+/// Takes out the call to read from now: one that has an answer, or any when the budget is over.
+pub(super) fn take_ready<T>(
+    under_way: &mut Vec<T>,
+    socket: impl Fn(&mut T) -> Option<RawFd>,
+    budget: Budget,
+) -> Option<T> {
+    let place = match under_way.len() {
+        0 => return None,
+        1 => 0,
+        _ => {
+            let sockets: Vec<_> = under_way.iter_mut().map(socket).collect();
+            first_readable(&sockets, budget)
+        }
+    };
+    Some(under_way.swap_remove(place.min(under_way.len() - 1)))
+}
+
+/// Asks all of `nodes` the same; the answers stand in their order.
+pub(super) fn ask<R>(
+    nodes: &[Arc<Node>],
+    verb: Verb,
+    budget: Budget,
+    pack: impl Fn(&mut Encoder<'_>),
+    mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+) -> Vec<Result<R, Failed>> {
+    let mut answers: Vec<_> = nodes.iter().map(|_| None).collect();
+    let mut places: Vec<_> = nodes.iter().enumerate().collect();
+    places.sort_by_key(|(_, node)| order(node));
+    let mut under_way: Vec<(usize, Call<'_>)> = Vec::new();
+    let mut waiting = places.len();
+    let mut told = |place: usize, answer| {
+        if let Some(slot) = answers.get_mut(place) {
+            *slot = Some(answer);
+        }
+    };
+    for (place, node) in places {
+        match node.start_among(verb, budget, opening(budget, waiting), &pack) {
+            Ok(call) => under_way.extend(call.map(|call| (place, call))),
+            Err(failed) => told(place, Err(failed)),
+        }
+        waiting -= 1;
+    }
+    while let Some((place, call)) = take_ready(&mut under_way, |(_, call)| call.socket(), budget) {
+        told(place, call.finish(&pack, &mut read));
+    }
+    answers.into_iter().flatten().collect()
+}
