@@ -50,31 +50,10 @@ pub(crate) struct Node {
 impl Node {
     /// Opens nothing.
     pub(crate) fn new(location: &Location, options: &Options, hooks: &Hooks) -> Result<Self> {
-        Node::with_login(location, Login::new(location, options), options, hooks)
-    }
-
-    /// A replica of a cluster, for reads: without READONLY it would send every caller on to its primary.
-    pub(crate) fn of_replica(
-        location: &Location,
-        options: &Options,
-        hooks: &Hooks,
-    ) -> Result<Self> {
-        let login = Login {
-            reads_replica: true,
-            ..Login::new(location, options)
-        };
-        Node::with_login(location, login, options, hooks)
-    }
-
-    fn with_login(
-        location: &Location,
-        login: Login,
-        options: &Options,
-        hooks: &Hooks,
-    ) -> Result<Self> {
         let secured = location.tls && hooks.connector.is_none();
         let tls = secured.then(|| tls_settings(location)).transpose()?;
         let name = location.name.clone();
+        let login = Login::new(location, options);
         let limits = Limits {
             max_connections: options.max_connections,
             pool_timeout: options.pool_timeout,
@@ -131,6 +110,12 @@ impl Node {
     /// What the owner of the cache should hear about this node.
     pub(crate) fn caution(&self) -> Option<&'static str> {
         self.dial.tls.as_ref()?.caution()
+    }
+
+    /// For reads of what a replica of a cluster has: without READONLY it sends every caller on to its primary.
+    pub(crate) fn for_replica_reads(mut self) -> Self {
+        self.login.reads_replica = true;
+        self
     }
 
     /// Where it is.

@@ -7,6 +7,7 @@ mod known;
 mod survey;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub(super) struct Cluster {
 struct State {
     known: RwLock<Known>,
     survey: Survey,
+    /// A call failed and had no time to look around: the next one does.
+    doubt: AtomicBool,
 }
 
 impl State {
@@ -55,6 +58,7 @@ impl State {
         State {
             known: RwLock::new(known),
             survey: Survey::new(),
+            doubt: AtomicBool::new(false),
         }
     }
 
@@ -171,17 +175,23 @@ impl Cluster {
         Some((slot, member))
     }
 
+    /// Remembers that a node failed, for the calls to come.
+    fn doubt(&self, node: &Arc<Node>) {
+        let state = self.state();
+        if let Some(member) = state.known().member(node) {
+            member.leave_alone();
+        }
+        state.doubt.store(true, Ordering::Relaxed);
+    }
+
     /// A node did not answer, or cannot serve: reads turn to another one; for the rest somebody may have taken over.
     fn turn_away(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let state = self.state();
-        let member = state.known().member(failure.node);
-        if let Some(member) = &member {
-            member.leave_alone();
-        }
+        self.doubt(failure.node);
         let is_elsewhere = || {
             let slot = slots::slot(failure.key?);
             let known = state.known();
-            let node = known.pick(slot, failure.access, self.read_from)?;
+            let node = known.pick(slot, failure.access, self.read_from, budget.started())?;
             Some(!Arc::ptr_eq(node, failure.node))
         };
         if failure.access == Access::Read && is_elsewhere() == Some(true) {
@@ -198,16 +208,21 @@ impl Cluster {
 
 impl Topology for Cluster {
     fn pick(&self, key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>> {
+        let state = self.state();
+        if state.doubt.load(Ordering::Relaxed) && state.doubt.swap(false, Ordering::Relaxed) {
+            let _ = self.refresh(Some(PAUSE), budget);
+        }
         let slot = slots::slot(key);
         let known = |state: &State| {
             let known = state.known();
-            known.pick(slot, access, self.read_from).map(Arc::clone)
+            let node = known.pick(slot, access, self.read_from, budget.started());
+            node.map(Arc::clone)
         };
-        if let Some(node) = known(self.state()) {
+        if let Some(node) = known(state) {
             return Ok(node);
         }
         self.refresh(None, budget)?;
-        known(self.state()).ok_or_else(|| nobody("no node of the cluster is known"))
+        known(state).ok_or_else(|| nobody("no node of the cluster is known"))
     }
 
     fn owners(&self, budget: Budget) -> Result<Vec<Arc<Node>>> {
@@ -241,6 +256,10 @@ impl Topology for Cluster {
                 && (!error.is_timeout() || failure.node.is_failing()) =>
             {
                 self.turn_away(failure, budget)
+            }
+            None if is_fault(error) && failure.node.is_failing() => {
+                self.doubt(failure.node);
+                Advice::Final
             }
             _ => Advice::Final,
         }

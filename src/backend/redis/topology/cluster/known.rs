@@ -97,18 +97,23 @@ impl Maker {
         let same = |location: &&Location| location.address.to_string() == name;
         let location = match self.locations.iter().find(same) {
             Some(location) => location.clone(),
-            None => Location {
-                address: address.clone(),
-                name: None,
-                shown: name,
-                ..self.locations.first()?.clone()
-            },
+            None => {
+                let like = self.locations.first()?.clone();
+                let scheme = if like.tls { "rediss" } else { "redis" };
+                Location {
+                    address: address.clone(),
+                    name: None,
+                    shown: format!("{scheme}://{name}"),
+                    ..like
+                }
+            }
         };
+        let node = Node::new(&location, &self.options, &self.hooks).ok()?;
         let node = match role {
-            Role::Primary => Node::new(&location, &self.options, &self.hooks),
-            Role::Replica => Node::of_replica(&location, &self.options, &self.hooks),
+            Role::Primary => node,
+            Role::Replica => node.for_replica_reads(),
         };
-        Some(Member::new(node.ok()?, role))
+        Some(Member::new(node, role))
     }
 }
 
@@ -152,7 +157,13 @@ impl Known {
 
     /// The node to ask. Where nobody is known to have the slot it is any node: that one will say who has it, or that
     /// nobody does.
-    pub(super) fn pick(&self, slot: usize, access: Access, from: ReadFrom) -> Option<&Arc<Node>> {
+    pub(super) fn pick(
+        &self,
+        slot: usize,
+        access: Access,
+        from: ReadFrom,
+        turn: Instant,
+    ) -> Option<&Arc<Node>> {
         let shard = self.of_slot.get(slot);
         let shard = shard.and_then(|shard| self.shards.get(usize::from(*shard)));
         let Some(shard) = shard else {
@@ -161,7 +172,7 @@ impl Known {
         };
         let member = match (access, from) {
             (Access::Write, _) | (_, ReadFrom::Primary) => &shard.primary,
-            (Access::Read, from) => shard.reader(from),
+            (Access::Read, from) => shard.reader(from, turn),
         };
         Some(&member.node)
     }
@@ -280,7 +291,10 @@ impl Known {
             let same = |shard: &Shard| Arc::ptr_eq(&shard.primary.node, &member.node);
             self.shards.iter().any(same)
         };
-        advisers.sort_by_cached_key(|member| (member.alone(), !is_owner(member), member.role));
+        advisers.sort_by_cached_key(|member| {
+            let fails = member.node.is_failing();
+            (fails, member.alone(), !is_owner(member), member.role)
+        });
         advisers
     }
 
@@ -297,13 +311,17 @@ impl Known {
 }
 
 impl Shard {
-    /// A node to read from: one that did not fail lately, or else the primary, or else the one that failed first.
-    fn reader(&self, from: ReadFrom) -> &Arc<Member> {
+    /// A node to read from: one that did not fail lately, or else the primary, or else the one that failed first. It
+    /// is the same for all keys of a call, which began at `turn`.
+    fn reader(&self, from: ReadFrom, turn: Instant) -> &Arc<Member> {
         let primary = std::iter::once(&self.primary).filter(|_| from == ReadFrom::Any);
         let sound = |member: &&Arc<Member>| member.alone() == 0;
         let readers = primary.chain(&self.replicas).filter(sound);
         let count = readers.clone().count();
-        let mut chosen = readers.skip(fastrand::usize(..count.max(1)));
+        let turn = turn.saturating_duration_since(self.primary.born).as_nanos() as u64;
+        // Calls may come in any rhythm: this takes it out (Knuth's multiplicative hashing).
+        let turn = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let mut chosen = readers.skip(turn as usize % count.max(1));
         chosen.next().unwrap_or_else(|| {
             let all = std::iter::once(&self.primary).chain(&self.replicas);
             all.min_by_key(|member| member.alone())
