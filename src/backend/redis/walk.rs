@@ -12,9 +12,8 @@ use super::connection::Connection;
 use super::node::Node;
 use super::reply::{self, Reply};
 use super::resp::{Encoder, Token};
-use super::together;
 use super::topology::{Advice, Failure};
-use super::{Patience, RedisBackend};
+use super::{Patience, RedisBackend, many, together};
 
 const SCAN: Verb = Verb::safe("SCAN");
 const UNLINK: Verb = Verb::safe("UNLINK");
@@ -66,6 +65,9 @@ pub(super) fn walked(cursor: u64) -> f64 {
 }
 
 pub(super) fn unlink(backend: &RedisBackend, node: &str, keys: &KeyList) -> Result<u64> {
+    if !backend.topology.takes_many_keys() {
+        return unlink_each(backend, keys);
+    }
     let keys: Vec<&[u8]> = keys.iter().map(|(_, key)| key).collect();
     if keys.is_empty() {
         return Ok(0);
@@ -87,6 +89,16 @@ pub(super) fn unlink(backend: &RedisBackend, node: &str, keys: &KeyList) -> Resu
         Ok(sum)
     };
     backend.ask_named(UNLINK, node, pack, read)
+}
+
+/// Key by key, each where it is by now: keys of a cluster move.
+fn unlink_each(backend: &RedisBackend, keys: &KeyList) -> Result<u64> {
+    let (mut removed, mut fault) = (0, None);
+    many::delete(backend, keys, &mut |_, existed| match existed {
+        Ok(existed) => removed += u64::from(existed),
+        Err(error) => fault = Some(error),
+    });
+    fault.map_or(Ok(removed), Err)
 }
 
 pub(super) fn flush(backend: &RedisBackend) -> Result<()> {

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::backend::Access;
 use crate::config::{Address, Hooks, Location, Options, ReadFrom};
 use crate::error::Result;
 
+use super::super::super::moment::Moment;
 use super::super::super::node::Node;
 use super::super::slots::{Place, Range, SLOTS};
 
@@ -33,9 +34,9 @@ pub(super) enum Role {
 pub(super) struct Member {
     pub(super) node: Arc<Node>,
     role: Role,
-    /// In milliseconds since `born`.
+    /// In microseconds since `born`.
     alone_until: AtomicU64,
-    born: Instant,
+    born: Moment,
 }
 
 impl Member {
@@ -44,24 +45,24 @@ impl Member {
             node: Arc::new(node),
             role,
             alone_until: AtomicU64::new(0),
-            born: Instant::now(),
+            born: Moment::now(),
         })
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn age(&self) -> u64 {
+        Moment::now().micros_since(self.born)
     }
 
     pub(super) fn leave_alone(&self) {
-        let until = self.now() + LEFT_ALONE.as_millis() as u64;
+        let until = self.age() + LEFT_ALONE.as_micros() as u64;
         self.alone_until.store(until, Ordering::Relaxed);
     }
 
-    /// How much longer it is left alone, in milliseconds.
+    /// How much longer it is left alone, in microseconds.
     pub(super) fn alone(&self) -> u64 {
         match self.alone_until.load(Ordering::Relaxed) {
             0 => 0,
-            until => until.saturating_sub(self.now()),
+            until => until.saturating_sub(self.age()),
         }
     }
 }
@@ -162,7 +163,7 @@ impl Known {
         slot: usize,
         access: Access,
         from: ReadFrom,
-        turn: Instant,
+        turn: Moment,
     ) -> Option<&Arc<Node>> {
         let shard = self.of_slot.get(slot);
         let shard = shard.and_then(|shard| self.shards.get(usize::from(*shard)));
@@ -313,12 +314,12 @@ impl Known {
 impl Shard {
     /// A node to read from: one that did not fail lately, or else the primary, or else the one that failed first. It
     /// is the same for all keys of a call, which began at `turn`.
-    fn reader(&self, from: ReadFrom, turn: Instant) -> &Arc<Member> {
+    fn reader(&self, from: ReadFrom, turn: Moment) -> &Arc<Member> {
         let primary = std::iter::once(&self.primary).filter(|_| from == ReadFrom::Any);
         let sound = |member: &&Arc<Member>| member.alone() == 0;
         let readers = primary.chain(&self.replicas).filter(sound);
         let count = readers.clone().count();
-        let turn = turn.saturating_duration_since(self.primary.born).as_nanos() as u64;
+        let turn = turn.since(self.primary.born).as_nanos() as u64;
         // Calls may come in any rhythm: this takes it out (Knuth's multiplicative hashing).
         let turn = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         let mut chosen = readers.skip(turn as usize % count.max(1));
