@@ -93,8 +93,13 @@ fn lose_a_primary(cluster: &Cluster, budget: Duration, take_away: impl Fn(u16)) 
         failed.count()
     };
     let to_lost = || calls().filter(|call| is_lost[call.key] && call.outcome.is_ok());
-    let first = to_lost().map(|call| call.ended).filter(|ended| *ended > elected).min();
-    let healed = first.expect("a write after the election").saturating_duration_since(elected);
+    let first = to_lost()
+        .map(|call| call.ended)
+        .filter(|ended| *ended > elected)
+        .min();
+    let healed = first
+        .expect("a write after the election")
+        .saturating_duration_since(elected);
     let slowest = calls().map(|call| call.ended - call.began).max().unwrap();
     let (mut gone, mut kept) = (0, 0);
     for (key, value) in journals.iter().flat_map(|journal| &journal.last) {
@@ -170,7 +175,9 @@ fn a_flush_reaches_the_promoted_replica() {
     let cache = cache_on(&cluster, &options);
     let fill = || {
         for number in 0..50 {
-            cache.set(format!("k{number}"), &number, Expiry::Never).unwrap();
+            cache
+                .set(format!("k{number}"), &number, Expiry::Never)
+                .unwrap();
         }
     };
     fill();

@@ -85,8 +85,7 @@ fn every_operation_works_on_a_slot_on_its_way() {
     for number in 0..10 {
         let key = String::from_utf8(cache.make_key(name(number)).unwrap()).unwrap();
         let port = to.to_string();
-        let _: String =
-            cluster.run(from, &["MIGRATE", "127.0.0.1", &port, &key, "0", "5000"]);
+        let _: String = cluster.run(from, &["MIGRATE", "127.0.0.1", &port, &key, "0", "5000"]);
     }
     let keys: Vec<String> = (0..22).map(name).collect();
     let many = cache.get_many_bytes(&keys).unwrap();
@@ -102,10 +101,15 @@ fn every_operation_works_on_a_slot_on_its_way() {
         assert!(!cache.add(&key, "z", Expiry::Default).unwrap());
         assert_eq!(cache.get::<String>(&key).unwrap().as_deref(), Some("y"));
     }
-    assert_eq!(cache.incr_or_create("{k}n", 1, 7, Expiry::Default).unwrap(), 7);
+    assert_eq!(
+        cache.incr_or_create("{k}n", 1, 7, Expiry::Default).unwrap(),
+        7
+    );
     assert_eq!(cache.incr("{k}n", 1).unwrap(), Some(8));
     let loaded: String = cache
-        .get_or_set("{k}loaded", Expiry::Default, || Ok::<_, std::fmt::Error>("v".to_owned()))
+        .get_or_set("{k}loaded", Expiry::Default, || {
+            Ok::<_, std::fmt::Error>("v".to_owned())
+        })
         .unwrap();
     assert_eq!(loaded, "v");
     for number in [4, 14] {
@@ -181,7 +185,11 @@ fn slots_that_move_under_load_fail_no_call_and_lose_no_write() {
             call("incr", counted.map(drop), started.elapsed());
             let started = Instant::now();
             let many = cache.get_many::<u64>(&keys);
-            call("get_many", many.map(drop).map_err(Into::into), started.elapsed());
+            call(
+                "get_many",
+                many.map(drop).map_err(Into::into),
+                started.elapsed(),
+            );
             written.counted += i64::from(is_counted);
         }
         written
@@ -209,7 +217,10 @@ fn slots_that_move_under_load_fail_no_call_and_lose_no_write() {
     let calls: u64 = written.iter().map(|written| written.calls).sum();
     let slowest = written.iter().map(|written| written.slowest).max().unwrap();
     let failed: Vec<_> = written.iter().flat_map(|written| &written.failed).collect();
-    println!("{MOVES} moves, {calls} calls, {} failed, slowest {slowest:?}", failed.len());
+    println!(
+        "{MOVES} moves, {calls} calls, {} failed, slowest {slowest:?}",
+        failed.len()
+    );
     assert!(failed.is_empty(), "{failed:?}");
     for (writer, written) in written.iter().enumerate() {
         for (key, value) in &written.last {

@@ -58,7 +58,15 @@ fn plain_reads_go_where_they_are_told() {
     assert_eq!(reads(&cluster, || read_all(&cache)), (0, all));
     let keys: Vec<String> = (0..KEYS).map(|number| format!("k{number}")).collect();
     let many = reads(&cluster, || {
-        assert_eq!(cache.get_many_bytes(&keys).unwrap().iter().flatten().count(), KEYS);
+        assert_eq!(
+            cache
+                .get_many_bytes(&keys)
+                .unwrap()
+                .iter()
+                .flatten()
+                .count(),
+            KEYS
+        );
     });
     assert_eq!(many, (0, all));
     let cache = filled(&cluster, "any");
@@ -67,7 +75,10 @@ fn plain_reads_go_where_they_are_told() {
         read_all(&cache);
     });
     assert_eq!(primaries + replicas, 2 * all);
-    assert!(primaries >= all / 4 && replicas >= all / 4, "{primaries} {replicas}");
+    assert!(
+        primaries >= all / 4 && replicas >= all / 4,
+        "{primaries} {replicas}"
+    );
 }
 
 #[test]
@@ -104,7 +115,9 @@ fn a_dead_replica_fails_no_read() {
             read_all(&cache);
             slowest = slowest.max(started.elapsed());
         }
-        println!("read_from={read_from}: {KEYS} reads took {slowest:?} at most, with a dead replica");
+        println!(
+            "read_from={read_from}: {KEYS} reads took {slowest:?} at most, with a dead replica"
+        );
         cluster.heal();
         // And it is read from again.
         eventually("the replica is back", || {
@@ -120,7 +133,10 @@ fn reads_go_on_while_a_primary_is_dead() {
     let cluster = Changing::cluster();
     let cache = filled(&cluster, "any");
     let dead = cluster.primaries()[2];
-    let slot = cluster.layout().into_iter().find(|range| range.primary == dead);
+    let slot = cluster
+        .layout()
+        .into_iter()
+        .find(|range| range.primary == dead);
     cluster.kill(dead);
     let started = Instant::now();
     let mut slowest = Duration::ZERO;
@@ -140,12 +156,19 @@ fn a_slot_that_moved_is_read_from_its_new_replica() {
     let cache = filled(&cluster, "replica");
     let slot = cluster.slot(cache.make_key("k0").unwrap());
     let from = cluster.owner(slot);
-    let to = cluster.primaries().into_iter().find(|port| *port != from).unwrap();
+    let to = cluster
+        .primaries()
+        .into_iter()
+        .find(|port| *port != from)
+        .unwrap();
     cluster.move_slot(slot, to);
     eventually("it is read where it is now", || {
         cache.get_bytes("k0").unwrap().is_some()
     });
-    let new = cluster.layout().into_iter().find(|range| range.primary == to);
+    let new = cluster
+        .layout()
+        .into_iter()
+        .find(|range| range.primary == to);
     let replica = new.unwrap().replicas[0];
     let before = cluster.calls(replica, "get");
     eventually("the new replica is asked", || {

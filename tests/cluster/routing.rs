@@ -158,7 +158,12 @@ fn a_seed_may_be_a_unix_socket() {
             .set(format!("k{number}"), &number, Expiry::Default)
             .unwrap();
     }
-    assert!(cache.where_is("k1").unwrap().starts_with("redis://127.0.0.1:"));
+    assert!(
+        cache
+            .where_is("k1")
+            .unwrap()
+            .starts_with("redis://127.0.0.1:")
+    );
 }
 
 #[test]

@@ -74,7 +74,11 @@ impl Cluster {
         let program = std::env::var_os("REDIS_CLI").unwrap_or_else(|| "redis-cli".into());
         let mut command = Command::new(program);
         command.args(["--cluster", "create"]);
-        command.args(self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)));
+        command.args(
+            self.nodes
+                .iter()
+                .map(|node| format!("127.0.0.1:{}", node.port)),
+        );
         command.args(["--cluster-replicas", "1", "--cluster-yes"]);
         let output = command.output().expect("redis-cli can be started");
         assert!(
@@ -96,7 +100,8 @@ impl Cluster {
                     return false;
                 };
                 let slots: usize = ranges.iter().map(Range::len).sum();
-                let mut attached: Vec<_> = ranges.iter().flat_map(|range| &range.replicas).collect();
+                let mut attached: Vec<_> =
+                    ranges.iter().flat_map(|range| &range.replicas).collect();
                 attached.sort();
                 attached.dedup();
                 let info: String = run(*port, &["CLUSTER", "INFO"]).unwrap_or_default();
@@ -117,7 +122,11 @@ impl Cluster {
     /// The ports of all nodes that were not killed.
     pub(crate) fn alive(&self) -> Vec<u16> {
         let alive = |node: &&Node| node.process().is_some();
-        self.nodes.iter().filter(alive).map(|node| node.port).collect()
+        self.nodes
+            .iter()
+            .filter(alive)
+            .map(|node| node.port)
+            .collect()
     }
 
     /// Who has which slots, as the node at `port` says.
@@ -137,7 +146,8 @@ impl Cluster {
                 let redis::Value::Array(node) = node else {
                     continue;
                 };
-                let place: Place = redis::from_redis_value(redis::Value::Array(node[..2].to_vec()))?;
+                let place: Place =
+                    redis::from_redis_value(redis::Value::Array(node[..2].to_vec()))?;
                 ports.push(place.1);
             }
             ranges.push(Range {
@@ -205,7 +215,11 @@ impl Cluster {
 
     /// Every node as a location.
     pub(crate) fn urls(&self) -> String {
-        let urls: Vec<_> = self.nodes.iter().map(|node| Cluster::url(node.port)).collect();
+        let urls: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| Cluster::url(node.port))
+            .collect();
         urls.join(",")
     }
 
@@ -229,7 +243,12 @@ impl Cluster {
     /// Starts what was killed, and waits until the cluster is whole.
     pub(crate) fn heal(&self) {
         let dead = |node: &&Node| node.process().is_none();
-        let dead: Vec<u16> = self.nodes.iter().filter(dead).map(|node| node.port).collect();
+        let dead: Vec<u16> = self
+            .nodes
+            .iter()
+            .filter(dead)
+            .map(|node| node.port)
+            .collect();
         dead.into_iter().for_each(|port| self.start_again(port));
         self.wait_until_whole();
     }
@@ -283,8 +302,14 @@ impl Cluster {
     pub(crate) fn begin_move(&self, slot: u16, to: u16) {
         let from = self.owner(slot);
         let slot = slot.to_string();
-        let _: () = self.run(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &self.id(from)]);
-        let _: () = self.run(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &self.id(to)]);
+        let _: () = self.run(
+            to,
+            &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &self.id(from)],
+        );
+        let _: () = self.run(
+            from,
+            &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &self.id(to)],
+        );
     }
 
     /// Moves the keys of a slot whose move has begun.
@@ -292,8 +317,7 @@ impl Cluster {
         let (from, to) = (self.owner(slot), to.to_string());
         let slot = slot.to_string();
         loop {
-            let keys: Vec<String> =
-                self.run(from, &["CLUSTER", "GETKEYSINSLOT", &slot, "100"]);
+            let keys: Vec<String> = self.run(from, &["CLUSTER", "GETKEYSINSLOT", &slot, "100"]);
             if keys.is_empty() {
                 return;
             }
@@ -327,7 +351,10 @@ impl Cluster {
 
     fn node(&self, port: u16) -> &Node {
         let same = |node: &&Node| node.port == port;
-        self.nodes.iter().find(same).expect("a node of this cluster")
+        self.nodes
+            .iter()
+            .find(same)
+            .expect("a node of this cluster")
     }
 }
 
@@ -353,7 +380,9 @@ impl Node {
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Child>> {
-        self.process.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.process
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -374,7 +403,10 @@ impl Guard {
         const WAIT_AND_CLEAN: &str = "read _; kill -9 $(cat \"$0\"/*/pid); rm -rf \"$0\"";
         let mut command = Command::new("sh");
         command.args(["-c", WAIT_AND_CLEAN]).arg(directory);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let mut process = command.spawn().expect("a shell");
         let pipe = process.stdin.take().expect("a pipe");
         Guard {
@@ -410,12 +442,24 @@ fn launch(directory: &Path, port: u16) -> Option<Child> {
     command.arg("--unixsocket").arg(directory.join("socket"));
     command.arg("--pidfile").arg(directory.join("pid"));
     command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
-    command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", &timeout]);
+    command.args([
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        &timeout,
+    ]);
     command.args(["--cluster-replica-validity-factor", "0"]);
     command.args(["--cluster-migration-barrier", "100"]);
-    command.args(["--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"]);
+    command.args([
+        "--repl-diskless-sync",
+        "yes",
+        "--repl-diskless-sync-delay",
+        "0",
+    ]);
     command.stdin(Stdio::null());
-    command.stdout(log.try_clone().expect("one more handle")).stderr(log);
+    command
+        .stdout(log.try_clone().expect("one more handle"))
+        .stderr(log);
     let mut process = command.spawn().expect("redis-server can be started");
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
