@@ -77,6 +77,11 @@ impl Server {
         self.port
     }
 
+    /// How the library names this server.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// A connection that does not go through the library under test.
     pub(crate) fn raw(&self) -> redis::Connection {
         let password = self

@@ -87,7 +87,7 @@ impl Node {
     }
 
     /// This server must say of itself that it is a primary, on every new connection.
-    pub(crate) fn as_primary(mut self) -> Self {
+    pub(crate) fn expecting_primary(mut self) -> Self {
         self.is_primary = true;
         self
     }

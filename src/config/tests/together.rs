@@ -52,6 +52,11 @@ fn a_topology_must_fit_the_locations() {
     assert!(clash(list("h").topology(Topology::Sentinel)).contains("`sentinel_name`"));
     assert!(clash(list("h").sentinel_name("main")).contains("`sentinel_name`"));
     settled(list("h").topology(Topology::Sentinel).sentinel_name("main"));
+    let error = clash(list("h").sentinel_password("s3cret"));
+    assert!(
+        error.contains("`sentinel_password`") && !error.contains("s3cret"),
+        "{error}"
+    );
     assert!(
         clash(list("memory://").topology(Topology::Cluster))
             .contains("a `memory://` store is `single`")

@@ -39,13 +39,12 @@ impl Readers {
     /// One of them for the call that began at `started`: the same for all of its keys, so that they stay together.
     /// None when all have failed lately.
     pub(super) fn pick(&self, started: Moment) -> Option<&Arc<Node>> {
-        let now = started.since(self.since);
-        let first = now.subsec_nanos() as usize % self.readers.len().max(1);
+        let age = started.micros_since(self.since);
+        let first = age as usize % self.readers.len().max(1);
         let (before, from) = self.readers.split_at_checked(first)?;
-        let now = micros(now);
         from.iter()
             .chain(before)
-            .find(|reader| reader.aside_until.load(Ordering::Relaxed) <= now)
+            .find(|reader| reader.aside_until.load(Ordering::Relaxed) <= age)
             .map(|reader| &reader.node)
     }
 
@@ -54,13 +53,9 @@ impl Readers {
         let known = |reader: &&Reader| Arc::ptr_eq(&reader.node, node);
         let reader = self.readers.iter().find(known);
         if let Some(reader) = reader {
-            let until = micros(Moment::now().since(self.since) + ASIDE);
+            let until = Moment::now().after(ASIDE).micros_since(self.since);
             reader.aside_until.store(until, Ordering::Relaxed);
         }
         reader.is_some()
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -271,3 +271,6 @@ fn text(from: &mut Connection, budget: Budget) -> Result<String> {
         _ => Err(reply::unexpected("a text")),
     }
 }
+
+#[cfg(test)]
+mod tests;

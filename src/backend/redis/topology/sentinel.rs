@@ -236,7 +236,11 @@ impl Sentinel {
             ..self.server.clone()
         };
         let node = Node::new(&location, &self.options, &self.hooks)?;
-        let node = Arc::new(if is_primary { node.as_primary() } else { node });
+        let node = Arc::new(if is_primary {
+            node.expecting_primary()
+        } else {
+            node
+        });
         if state.met.len() >= REMEMBERED {
             state.met.remove(0);
         }
@@ -409,3 +413,6 @@ impl fmt::Debug for Sentinel {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
