@@ -105,6 +105,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use expiry::{Expiry, Ttl};
 pub use herd::Loading;
 pub use listing::Keys;
-pub use many::Partial;
+pub use many::{Many, Partial};
 pub use stats::Stats;
 pub use sweep::{Progress, Sweep, Swept};

@@ -22,6 +22,9 @@ pub struct Partial<T> {
     pub items: Vec<Result<T>>,
 }
 
+/// What reading many keys comes to: one value or nothing per key, or what was found beside what failed.
+pub type Many<T> = Result<Vec<Option<T>>, Partial<Option<T>>>;
+
 impl<T> Partial<T> {
     /// The first failure.
     pub fn cause(&self) -> Option<&Error> {
@@ -72,7 +75,7 @@ impl Cache {
     pub fn get_many<T: DeserializeOwned>(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
-    ) -> Result<Vec<Option<T>>, Partial<Option<T>>> {
+    ) -> Many<T> {
         self.collect_many(keys, |stored, clock| {
             entry::decode(&self.shared.options, stored, clock)
         })
@@ -82,7 +85,7 @@ impl Cache {
     pub fn get_many_bytes(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
-    ) -> Result<Vec<Option<Vec<u8>>>, Partial<Option<Vec<u8>>>> {
+    ) -> Many<Vec<u8>> {
         self.collect_many(keys, |stored, clock| {
             Ok(entry::payload(&self.shared.options, stored, clock)?.map(<[u8]>::to_vec))
         })
@@ -92,7 +95,7 @@ impl Cache {
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
         decode: impl Fn(&[u8], Clock) -> Result<Option<T>>,
-    ) -> Result<Vec<Option<T>>, Partial<Option<T>>> {
+    ) -> Many<T> {
         let keys = self.key_list(keys);
         let mut items: Vec<Result<Option<T>>> = Vec::with_capacity(keys.len());
         let mut reads = Reads::default();

@@ -1,7 +1,7 @@
 //! Redis Cluster, three primaries with a replica each: keys find their slots, redirections are followed and learnt,
 //! slots move and primaries die under load, and nothing that was acknowledged is lost (design, section 9).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod common;
 
@@ -38,7 +38,10 @@ fn cache_at(seeds: &[String], options: &[(&str, &str)]) -> Cache {
 }
 
 /// The cluster of the tests that change it, one of them at a time. It is whole at the beginning of each.
-struct Changing(MutexGuard<'static, ()>, &'static Cluster);
+struct Changing(
+    #[expect(dead_code, reason = "held")] MutexGuard<'static, ()>,
+    &'static Cluster,
+);
 
 impl Changing {
     fn cluster() -> Changing {

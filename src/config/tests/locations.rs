@@ -283,7 +283,7 @@ fn secrets_are_not_shown_wherever_they_stand() {
         assert!(!fault.contains("s3c"), "{text}: {fault}");
     }
     let config = Config::new()
-        .server("redis://app:s3cret@h/1?sentinel_password=s3cret&username=app")
+        .server("redis://app:s3cret@h/1?username=app")
         .unwrap()
         .password("s3cret")
         .primary("redis://app:s3cret@elsewhere");

@@ -110,7 +110,7 @@ impl Cluster {
                         adviser.leave_alone();
                     }
                     // What a server says tells more than that another one cannot be reached.
-                    if fault.as_ref().is_none_or(|said| is_fault(said)) {
+                    if fault.as_ref().is_none_or(is_fault) {
                         fault = Some(error);
                     }
                 }
