@@ -18,7 +18,11 @@ suite-* | hpp-*) argument=$name ;;
     ;;
 esac
 
-REDIS_CACHE_TEST_TARGET=$target ${TOOL:-} "$program" "$argument" >"$log" 2>&1 </dev/null
+# In the background, so that it ends with us.
+REDIS_CACHE_TEST_TARGET=$target ${TOOL:-} "$program" "$argument" >"$log" 2>&1 </dev/null &
+job=$!
+trap 'kill "$job" 2>/dev/null; exit 143' INT TERM HUP
+wait "$job"
 status=$?
 # A child's complaint may not reach our exit code: what valgrind or a sanitizer writes is a failure too.
 [ "$status" != 0 ] || [ -z "${REDIS_CACHE_TEST_TOOL:-}" ] || ! grep -q '^==[0-9]*==' "$log" || status=9

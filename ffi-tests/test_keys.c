@@ -203,6 +203,7 @@ static int32_t picky(void *user_data, const char *prefix, uint64_t version, cons
     (void)user_data;
     (void)prefix;
     (void)version;
+    STATUS(ERR_UNSUPPORTED, redis_cache_writer_set_ttl(out, 1000)); /* a key has no lifetime of its own */
     if (key->len == 3 && memcmp(key->data, "bad", 3) == 0) {
         redis_cache_writer_fail(out, "this key is not to my taste");
         return 1;

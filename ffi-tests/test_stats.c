@@ -197,6 +197,32 @@ static void the_error_function_hears_what_becomes_a_miss(void)
     redis_cache_free(cache);
 }
 
+static void ask_another(void *user_data, int32_t status, const char *text)
+{
+    redis_cache *other = user_data;
+
+    CHECK(status == REDIS_CACHE_ERR_IO && text != NULL);
+    STATUS(OK, redis_cache_set(other, S("heard"), text, strlen(text), 5000));
+    STATUS(ERR_INVALID_ARGUMENT, redis_cache_delete(other, S("")));
+}
+
+static void the_error_function_may_call_the_library(void)
+{
+    redis_cache_config *config = redis_cache_config_new();
+    redis_cache *other = open_cache("prefix=hook"), *cache = NULL;
+    redis_cache_bytes bytes;
+
+    STATUS(OK, redis_cache_config_add_server(config, "redis://127.0.0.1:1/?breaker_failures=100", NULL, 1));
+    STATUS(OK, redis_cache_config_set_error_fn(config, ask_another, other));
+    REQUIRE(STATUS(OK, redis_cache_connect(config, &cache)));
+    STATUS(ERR_IO, redis_cache_get(cache, S("key"), &bytes));
+    SAYS("127.0.0.1:1"); /* the text of this call, not of those within */
+    STATUS(OK, redis_cache_has_key(other, S("heard")));
+    redis_cache_free(cache);
+    redis_cache_free(other);
+    redis_cache_config_free(config);
+}
+
 static void the_error_function_hears_nothing_of_ordinary_outcomes(void)
 {
     struct heard heard;
@@ -222,5 +248,6 @@ void suite_stats(void)
     RUN(older_and_newer_programs_get_what_they_know);
     RUN(the_error_function_hears_of_a_server_that_is_down);
     RUN(the_error_function_hears_what_becomes_a_miss);
+    RUN(the_error_function_may_call_the_library);
     RUN(the_error_function_hears_nothing_of_ordinary_outcomes);
 }
