@@ -90,8 +90,12 @@ impl Walk {
         self.nodes.get(self.node).map(String::as_str)
     }
 
-    /// Reads the current page; `None` at the end. One round trip.
-    pub(crate) fn page(&self, cache: &Cache) -> Result<Option<Page>> {
+    /// Reads the current page, with the keys that `concerns` says yes to; `None` at the end. One round trip.
+    pub(crate) fn page(
+        &self,
+        cache: &Cache,
+        concerns: &dyn Fn(&str, &[u8]) -> Result<bool>,
+    ) -> Result<Option<Page>> {
         let Some(node) = self.node() else {
             return Ok(None);
         };
@@ -102,11 +106,16 @@ impl Walk {
             count: self.count,
         };
         let mut page = Page::default();
-        let mut skip = self.skip;
+        let (mut skip, mut fault) = (self.skip, None);
         page.next = cache.shared.backend.scan(step, &mut |key| {
             page.scanned += 1;
             if self.glob.owned_only && !cache.keys.owns(key) {
                 return;
+            }
+            match concerns(node, key) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => fault = Some(error),
             }
             if skip > 0 {
                 skip -= 1;
@@ -114,7 +123,7 @@ impl Walk {
             }
             page.keys.push_bytes(key);
         })?;
-        Ok(Some(page))
+        fault.map_or(Ok(Some(page)), Err)
     }
 
     /// Remembers that so many keys of the current page are done with, and stay.
