@@ -182,7 +182,7 @@ impl<'a> Sweep<'a> {
             changed: 0,
             cursor: None,
         };
-        while let Some(page) = walk.page(self.cache, concerns)? {
+        'pages: while let Some(page) = walk.page(self.cache, concerns)? {
             swept.scanned += page.scanned;
             let mut from = 0;
             while from < page.keys.len() {
@@ -198,7 +198,11 @@ impl<'a> Sweep<'a> {
                 if self.dry_run {
                     walk.pass(batch.len());
                 } else if let Some(node) = walk.node() {
-                    swept.changed += change(node, &batch)?;
+                    match change(node, &batch) {
+                        Ok(changed) => swept.changed += changed,
+                        Err(_) if walk.moves_on(self.cache) => continue 'pages,
+                        Err(error) => return Err(error),
+                    }
                 }
                 if from < page.keys.len() && self.stops(&walk, &swept, ends) {
                     return Ok(Swept {

@@ -248,6 +248,11 @@ pub(crate) trait Backend: Send + Sync + fmt::Debug {
     /// The nodes that own keys, by stable names, in a stable order.
     fn nodes(&self) -> Result<Vec<String>>;
 
+    /// Whether a node of that name belongs to the store, whether it owns keys or not. No network.
+    fn knows(&self, _node: &str) -> bool {
+        false
+    }
+
     /// The next batch of keys that match; returns the cursor to go on with, 0 at the end.
     fn scan(&self, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64>;
 

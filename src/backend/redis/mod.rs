@@ -301,6 +301,10 @@ impl Backend for RedisBackend {
             .collect())
     }
 
+    fn knows(&self, node: &str) -> bool {
+        self.topology.all().iter().any(|known| known.name() == node)
+    }
+
     fn scan(&self, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64> {
         walk::scan(self, step, each)
     }
