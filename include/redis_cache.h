@@ -679,6 +679,20 @@ redis_cache_status redis_cache_incr_version(const redis_cache *cache,
                                             uint64_t *out_version);
 
 /**
+ * Moves the entries of this cache that lie on another node than the ring places them, in all
+ * versions: what is left to do after a server was added. OK, or STOPPED when `sweep` ended it;
+ * `*out_moved`, unless it is NULL, is how many left their node (or would, in a dry run). Each is
+ * copied with its lifetime and removed where it was only then, if nobody wrote it meanwhile;
+ * what is at the destination already wins. Run it when every program uses the new servers. It
+ * walks over the servers of this cache; to empty one that is to leave, give all the others a
+ * weight of 1000000000 and run this, then leave it out: without it they share the keys alike.
+ * Round trips: one for every `scan_count` keys, and four for every 256 that move.
+ */
+redis_cache_status redis_cache_rebalance(const redis_cache *cache,
+                                         const redis_cache_sweep *sweep,
+                                         uint64_t *out_moved);
+
+/**
  * The key as it stands on the wire: OK and `*out`, freed with redis_cache_bytes_free(). No
  * network.
  */

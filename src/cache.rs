@@ -31,6 +31,8 @@ pub struct Cache {
 
 /// What all clones and views of a cache have in common.
 pub(crate) struct Shared {
+    /// What the cache was made from, for another one like it.
+    pub(crate) config: Config,
     pub(crate) options: Options,
     pub(crate) hooks: Hooks,
     pub(crate) backend: Arc<dyn Backend>,
@@ -52,9 +54,15 @@ impl Cache {
         Config::parse(url)?.connect()
     }
 
-    pub(crate) fn assemble(options: Options, hooks: Hooks, backend: Arc<dyn Backend>) -> Cache {
+    pub(crate) fn assemble(
+        config: Config,
+        options: Options,
+        hooks: Hooks,
+        backend: Arc<dyn Backend>,
+    ) -> Cache {
         let keys = Arc::new(KeySpace::new(&options, &hooks));
         let shared = Shared {
+            config,
             options,
             hooks,
             backend,

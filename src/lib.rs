@@ -33,6 +33,8 @@
 //!   [`persist`](Cache::persist).
 //! * Many keys: [`get_many`](Cache::get_many), [`set_many`](Cache::set_many), [`delete_many`](Cache::delete_many).
 //! * Versions: [`version`](Cache::version) gives a view, [`incr_version`](Cache::incr_version) moves an entry.
+//! * Servers: [`with_nodes`](Cache::with_nodes) is the cache over another list of them, and
+//!   [`rebalance`](Cache::rebalance) moves the entries there.
 //! * Groups: [`delete_pattern`](Cache::delete_pattern), [`clear`](Cache::clear), [`keys`](Cache::keys), and
 //!   [`sweep`](Cache::sweep) for bounded, resumable walks.
 //!
@@ -87,6 +89,7 @@ mod key;
 mod lifetime;
 mod listing;
 mod many;
+mod rebalance;
 mod stats;
 mod sweep;
 mod walk;

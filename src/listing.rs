@@ -61,7 +61,10 @@ impl Keys {
         let Some(walk) = &mut self.walk else {
             return Ok(false);
         };
-        let Some(page) = self.cache.report(walk.page(&self.cache))? else {
+        let Some(page) = self
+            .cache
+            .report(walk.page(&self.cache, &|_, _| Ok(true)))?
+        else {
             return Ok(false);
         };
         walk.advance(&page);

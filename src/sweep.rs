@@ -42,7 +42,7 @@ pub struct Swept {
 /// A bounded walk over a group of keys; made by [`Cache::sweep`] and its siblings.
 #[must_use = "a sweep does nothing until it is told what to do, as with `.delete()`"]
 pub struct Sweep<'a> {
-    cache: &'a Cache,
+    pub(crate) cache: &'a Cache,
     glob: Result<Glob>,
     limit: u64,
     time: Option<Duration>,
@@ -152,7 +152,7 @@ impl<'a> Sweep<'a> {
     /// The first fault ends the sweep; what was removed until then stays removed. Never hidden by `on_error`.
     pub fn delete(self) -> Result<Swept> {
         let cache = self.cache;
-        let swept = self.run(&mut |node, keys| {
+        let swept = self.run(&|_, _| Ok(true), &mut |node, keys| {
             let deleted = cache.shared.backend.unlink(node, keys)?;
             cache.shared.counters.deletes.add(deleted);
             Ok(deleted)
@@ -160,9 +160,13 @@ impl<'a> Sweep<'a> {
         cache.report(swept)
     }
 
-    /// The walk of every job: `change` is given a batch of keys of one node, makes them disappear from the walk,
-    /// and tells how many it changed.
-    fn run(mut self, change: &mut dyn FnMut(&str, &KeyList) -> Result<u64>) -> Result<Swept> {
+    /// The walk of every job. `concerns` says of a key and its node whether the job is about it; `change` is given a
+    /// batch of such keys of one node, makes them disappear from the walk, and tells how many it changed.
+    pub(crate) fn run(
+        mut self,
+        concerns: &dyn Fn(&str, &[u8]) -> Result<bool>,
+        change: &mut dyn FnMut(&str, &KeyList) -> Result<u64>,
+    ) -> Result<Swept> {
         let ends = self.time.and_then(|time| Instant::now().checked_add(time));
         let glob = std::mem::replace(
             &mut self.glob,
@@ -178,7 +182,7 @@ impl<'a> Sweep<'a> {
             changed: 0,
             cursor: None,
         };
-        while let Some(page) = walk.page(self.cache)? {
+        'pages: while let Some(page) = walk.page(self.cache, concerns)? {
             swept.scanned += page.scanned;
             let mut from = 0;
             while from < page.keys.len() {
@@ -194,7 +198,11 @@ impl<'a> Sweep<'a> {
                 if self.dry_run {
                     walk.pass(batch.len());
                 } else if let Some(node) = walk.node() {
-                    swept.changed += change(node, &batch)?;
+                    match change(node, &batch) {
+                        Ok(changed) => swept.changed += changed,
+                        Err(_) if walk.moves_on(self.cache) => continue 'pages,
+                        Err(error) => return Err(error),
+                    }
                 }
                 if from < page.keys.len() && self.stops(&walk, &swept, ends) {
                     return Ok(Swept {

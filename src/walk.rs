@@ -1,7 +1,7 @@
 //! A walk over the keys of all nodes, page by page, that can stop anywhere and go on later. Sweeps and key listings
 //! both read their pages here. Its cursor names the node, because every node counts for itself.
 
-use crate::backend::{KeyList, ScanStep};
+use crate::backend::{Backend, KeyList, ScanStep};
 use crate::cache::Cache;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -46,12 +46,12 @@ impl Walk {
             skip: 0,
         };
         if let Some(text) = start {
-            walk.go_to(text)?;
+            walk.go_to(text, cache.shared.backend.as_ref())?;
         }
         Ok(walk)
     }
 
-    fn go_to(&mut self, text: &str) -> Result<()> {
+    fn go_to(&mut self, text: &str, backend: &dyn Backend) -> Result<()> {
         let refused = |why: String| {
             Error::new(
                 ErrorKind::InvalidArgument,
@@ -70,6 +70,10 @@ impl Walk {
             ));
         };
         let Some(index) = self.nodes.iter().position(|name| name == node) else {
+            // It owned keys once, and another one has taken over: which of these is not known.
+            if backend.knows(node) {
+                return Ok(());
+            }
             return Err(refused(format!(
                 "there is no such node; there are {}",
                 self.nodes.join(", ")
@@ -90,11 +94,49 @@ impl Walk {
         self.nodes.get(self.node).map(String::as_str)
     }
 
-    /// Reads the current page; `None` at the end. One round trip.
-    pub(crate) fn page(&self, cache: &Cache) -> Result<Option<Page>> {
-        let Some(node) = self.node() else {
-            return Ok(None);
+    /// After a fault: whether the node was replaced by others meanwhile. They are walked from their beginning, for a
+    /// cursor counts for one server only.
+    pub(crate) fn moves_on(&mut self, cache: &Cache) -> bool {
+        let Ok(mut owners) = cache.shared.backend.nodes() else {
+            return false;
         };
+        if self
+            .node()
+            .is_none_or(|node| owners.iter().any(|owner| owner == node))
+        {
+            return false;
+        }
+        owners.retain(|owner| !self.nodes.contains(owner));
+        if owners.is_empty() {
+            return false;
+        }
+        self.nodes.remove(self.node);
+        self.nodes.append(&mut owners);
+        (self.cursor, self.skip) = (0, 0);
+        true
+    }
+
+    /// Reads the current page, with the keys that `concerns` says yes to; `None` at the end. One round trip.
+    pub(crate) fn page(
+        &mut self,
+        cache: &Cache,
+        concerns: &dyn Fn(&str, &[u8]) -> Result<bool>,
+    ) -> Result<Option<Page>> {
+        loop {
+            let page = self.node().map(|node| self.read(node, cache, concerns));
+            match page.transpose() {
+                Err(_) if self.moves_on(cache) => {}
+                page => return page,
+            }
+        }
+    }
+
+    fn read(
+        &self,
+        node: &str,
+        cache: &Cache,
+        concerns: &dyn Fn(&str, &[u8]) -> Result<bool>,
+    ) -> Result<Page> {
         let step = ScanStep {
             node,
             cursor: self.cursor,
@@ -102,11 +144,16 @@ impl Walk {
             count: self.count,
         };
         let mut page = Page::default();
-        let mut skip = self.skip;
+        let (mut skip, mut fault) = (self.skip, None);
         page.next = cache.shared.backend.scan(step, &mut |key| {
             page.scanned += 1;
             if self.glob.owned_only && !cache.keys.owns(key) {
                 return;
+            }
+            match concerns(node, key) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => fault = Some(error),
             }
             if skip > 0 {
                 skip -= 1;
@@ -114,7 +161,7 @@ impl Walk {
             }
             page.keys.push_bytes(key);
         })?;
-        Ok(Some(page))
+        fault.map_or(Ok(page), Err)
     }
 
     /// Remembers that so many keys of the current page are done with, and stay.

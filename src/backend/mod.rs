@@ -10,7 +10,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 
 /// What a call is going to do with a key, and so which node may serve it.
@@ -164,6 +164,13 @@ pub(crate) enum Pttl {
     Millis(u64),
 }
 
+/// A stored entry as it is: its bytes with their header, and its lifetime.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) ttl: Pttl,
+}
+
 /// One step of a walk over a node's keys.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ScanStep<'a> {
@@ -241,6 +248,11 @@ pub(crate) trait Backend: Send + Sync + fmt::Debug {
     /// The nodes that own keys, by stable names, in a stable order.
     fn nodes(&self) -> Result<Vec<String>>;
 
+    /// Whether a node of that name belongs to the store, whether it owns keys or not. No network.
+    fn knows(&self, _node: &str) -> bool {
+        false
+    }
+
     /// The next batch of keys that match; returns the cursor to go on with, 0 at the end.
     fn scan(&self, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64>;
 
@@ -249,6 +261,28 @@ pub(crate) trait Backend: Send + Sync + fmt::Debug {
 
     /// UNLINK of keys that a scan of `node` has shown; returns how many there were.
     fn unlink(&self, node: &str, keys: &KeyList) -> Result<u64>;
+
+    /// Whether a key that a scan found on `node` belongs on another one. No network.
+    fn is_misplaced(&self, _node: &str, _key: &[u8]) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Moves entries that a scan of `node` has shown to where `to` places them, with their lifetimes; what is there
+    /// already stays. Returns how many have left the node.
+    fn export(&self, _node: &str, _keys: &KeyList, _to: &dyn Backend) -> Result<u64> {
+        Ok(0)
+    }
+
+    /// Stores entries where nothing is yet. `entries` is as long as `keys`.
+    fn import(&self, keys: &KeyList, _entries: &[Entry], each: &mut EachDone<'_>) {
+        let error = Error::new(
+            ErrorKind::Unsupported,
+            "an embedded store takes no entries from servers",
+        );
+        keys.places()
+            .into_iter()
+            .for_each(|item| each(item, Err(error.clone())));
+    }
 
     /// FLUSHDB ASYNC on every node.
     fn flush(&self) -> Result<()>;

@@ -172,7 +172,15 @@ impl Config {
             ] => MemoryStore::open(name.as_deref(), title.as_deref(), options.memory_limit),
             servers => Arc::new(RedisBackend::new(&options, servers, &hooks)?),
         };
-        Ok(Cache::assemble(options, hooks, backend))
+        Ok(Cache::assemble(self.clone(), options, hooks, backend))
+    }
+
+    /// The same without its locations; what their queries said about the whole cache stays said.
+    pub(crate) fn without_servers(&self) -> Self {
+        Config {
+            locations: Vec::new(),
+            ..self.clone()
+        }
     }
 
     /// Reads a list of locations, joined by commas; a literal comma is written `%2C`.

@@ -12,7 +12,7 @@ use super::pointers::*;
 use super::types::*;
 use crate::error::Result;
 use crate::listing::Keys;
-use crate::sweep::{Progress, Sweep};
+use crate::sweep::{Progress, Sweep, Swept};
 
 /// Bounds of a sweep over keys, and who hears of its progress. Set `size` to
 /// sizeof(redis_cache_sweep); zero in any other field means the default.
@@ -135,9 +135,18 @@ impl<'a> Plan<'a> {
     }
 
     fn delete(self, job: Sweep<'a>, out_deleted: Option<Out<u64>>) -> Result<Status> {
+        self.run(job, Sweep::delete, out_deleted)
+    }
+
+    fn run(
+        self,
+        job: Sweep<'a>,
+        work: fn(Sweep<'a>) -> Result<Swept>,
+        out_changed: Option<Out<u64>>,
+    ) -> Result<Status> {
         let dry_run = self.sweep.is_some_and(|sweep| sweep.dry_run);
-        let swept = self.bound(job).delete()?;
-        if let Some(out) = out_deleted {
+        let swept = work(self.bound(job))?;
+        if let Some(out) = out_changed {
             out.set(if dry_run {
                 swept.matched
             } else {
@@ -317,6 +326,30 @@ pub unsafe extern "C" fn redis_cache_incr_version(
         };
         out.set(version);
         Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// Moves the entries of this cache that lie on another node than the ring places them, in all
+/// versions: what is left to do after a server was added. OK, or STOPPED when `sweep` ended it;
+/// `*out_moved`, unless it is NULL, is how many left their node (or would, in a dry run). Each is
+/// copied with its lifetime and removed where it was only then, if nobody wrote it meanwhile;
+/// what is at the destination already wins. Run it when every program uses the new servers. It
+/// walks over the servers of this cache; to empty one that is to leave, give all the others a
+/// weight of 1000000000 and run this, then leave it out: without it they share the keys alike.
+/// Round trips: one for every `scan_count` keys, and four for every 256 that move.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_rebalance(
+    cache: *const redis_cache,
+    sweep: *const redis_cache_sweep,
+    out_moved: *mut u64,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (out, plan, cache) = unsafe {
+            let out = optional_out(out_moved);
+            (out, Plan::read(sweep)?, borrow("cache", cache)?)
+        };
+        plan.run(cache.cache.sweep_all(), Sweep::rebalance, out)
     })
 }
 

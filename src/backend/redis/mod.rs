@@ -13,6 +13,7 @@ mod handshake;
 mod login;
 mod many;
 mod moment;
+mod moving;
 mod node;
 mod one;
 mod pool;
@@ -35,8 +36,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::{
-    Access, Backend, EachDone, EachValue, Head, KeyList, Pttl, ScanStep, Sink, Touch, Traffic,
-    Value,
+    Access, Backend, EachDone, EachValue, Entry, Head, KeyList, Pttl, ScanStep, Sink, Touch,
+    Traffic, Value,
 };
 use crate::config::{Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
@@ -300,6 +301,10 @@ impl Backend for RedisBackend {
             .collect())
     }
 
+    fn knows(&self, node: &str) -> bool {
+        self.topology.all().iter().any(|known| known.name() == node)
+    }
+
     fn scan(&self, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64> {
         walk::scan(self, step, each)
     }
@@ -310,6 +315,18 @@ impl Backend for RedisBackend {
 
     fn unlink(&self, node: &str, keys: &KeyList) -> Result<u64> {
         walk::unlink(self, node, keys)
+    }
+
+    fn is_misplaced(&self, node: &str, key: &[u8]) -> Result<bool> {
+        self.topology.is_misplaced(node, key)
+    }
+
+    fn export(&self, node: &str, keys: &KeyList, to: &dyn Backend) -> Result<u64> {
+        moving::export(self, node, keys, to)
+    }
+
+    fn import(&self, keys: &KeyList, entries: &[Entry], each: &mut EachDone<'_>) {
+        moving::import(self, keys, entries, each);
     }
 
     fn flush(&self) -> Result<()> {

@@ -6,13 +6,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 use crate::header::Header;
 
-use super::RedisBackend;
 use super::budget::Budget;
 use super::call::Verb;
 use super::connection::{Connection, Found};
 use super::reply::{self, Reply};
 use super::resp::Encoder;
 use super::script::Script;
+use super::{RedisBackend, moving};
 
 const GET: Verb = Verb::safe("GET");
 const SET: Verb = Verb::once("SET");
@@ -20,7 +20,6 @@ const UNLINK: Verb = Verb::safe("UNLINK");
 const ADD: Verb = Verb::once("SET NX");
 const HEAD: Verb = Verb::safe("EXISTS");
 const TTL: Verb = Verb::safe("PTTL");
-const SCRIPT: Verb = Verb::once("EVALSHA");
 
 /// Beyond this the scripts' numbers, which are doubles, would lose milliseconds.
 const LATEST_MS: u64 = 1 << 52;
@@ -76,6 +75,27 @@ pub(super) fn pack_set(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life:
     };
 }
 
+/// The same with NX.
+pub(super) fn pack_set_new(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life: Life) {
+    let pieces = [value.head, value.body];
+    match life {
+        Life::Millis(ms) => to
+            .command(6)
+            .arg(b"SET")
+            .arg(key)
+            .joined(&pieces)
+            .arg(b"PX")
+            .int(signed(ms))
+            .arg(b"NX"),
+        Life::Forever | Life::Expired => to
+            .command(4)
+            .arg(b"SET")
+            .arg(key)
+            .joined(&pieces)
+            .arg(b"NX"),
+    };
+}
+
 pub(super) fn delete(backend: &RedisBackend, key: &[u8], budget: Budget) -> Result<bool> {
     let pack = |to: &mut Encoder<'_>| pack_unlink(to, key);
     let (existed, _) = backend.ask(UNLINK, (key, Access::Write), budget, pack, reply::flag)?;
@@ -99,23 +119,7 @@ pub(super) fn add(
         return Ok(there.is_none_or(|(head, clock)| !is_live(&head, clock)));
     }
     let pack = |to: &mut Encoder<'_>| {
-        let pieces = [value.head, value.body];
-        match life {
-            Life::Millis(ms) => to
-                .command(6)
-                .arg(b"SET")
-                .arg(key)
-                .joined(&pieces)
-                .arg(b"PX")
-                .int(signed(ms))
-                .arg(b"NX"),
-            _ => to
-                .command(4)
-                .arg(b"SET")
-                .arg(key)
-                .joined(&pieces)
-                .arg(b"NX"),
-        };
+        pack_set_new(to, key, value, life);
         pack_head(to, key);
     };
     let read = |from: &mut Connection, budget: Budget| {
@@ -262,12 +266,17 @@ pub(super) fn incr_or_create(
     value.ok_or_else(|| reply::unexpected("a counter"))
 }
 
+/// One script where both keys are together, else a move between nodes.
 pub(super) fn rename(backend: &RedisBackend, from: &[u8], to: &[u8]) -> Result<bool> {
+    let budget = backend.budget();
+    if !backend.topology.are_together(from, to, budget)? {
+        return moving::rename(backend, from, to, budget);
+    }
     run(
         backend,
         &backend.scripts.rename,
         &[from, to],
-        backend.budget(),
+        budget,
         0,
         |_| {},
         reply::flag,
@@ -298,7 +307,7 @@ fn incremented(from: &mut Connection, budget: Budget) -> Reply<Option<i64>> {
 }
 
 /// Runs a script by its digest; a server that does not know it is sent the text, and knows it from then on.
-fn run<R>(
+pub(super) fn run<R>(
     backend: &RedisBackend,
     script: &Script,
     keys: &[&[u8]],
@@ -320,7 +329,7 @@ fn run<R>(
             pack_args(to);
         };
         let key = keys.first().copied().unwrap_or_default();
-        backend.ask(SCRIPT, (key, Access::Write), budget, pack, &mut read)
+        backend.ask(script.verb, (key, Access::Write), budget, pack, &mut read)
     };
     let answer = match ask(b"EVALSHA", &script.sha) {
         Err(error) if error.code() == Some("NOSCRIPT") => ask(b"EVAL", script.text),

@@ -1,6 +1,8 @@
 //! The Lua texts that run on the server, each with its contract. They see one entry as the header layout of
 //! `crate::header` describes it; every time in them is the server's. They need Redis 6.2 and no more.
 
+use super::call::Verb;
+
 /// `now`: the server's time in Unix milliseconds.
 macro_rules! server_time {
     () => {
@@ -82,19 +84,44 @@ const INCR_OR_CREATE: &str = over_live_check!(
 /// (from, to): RENAME, which keeps value and expiry and replaces what is at `to`. 1 done, 0 no live value.
 const MOVE: &str = over_live_check!("return 0 end redis.call('RENAME',k,KEYS[2])return 1");
 
+/// (key): {value, ms left | -1 for ever}, or {} where no live value is.
+const TAKE: &str = over_live_check!("return{}end return{redis.call('GET',k),redis.call('PTTL',k)}");
+
+/// (key): the same of anything but a placeholder.
+const COPY: &str = concat!(
+    header!(),
+    "if(h=='' and redis.call('EXISTS',k)==0)or(L and b%2==0)then return{}end\n\
+     return{redis.call('GET',k),redis.call('PTTL',k)}"
+);
+
+/// (key; value, ms | -1): removes the key when it still has this value and its life was not prolonged. 1 done, 0 not.
+const DROP: &str = "local k,m=KEYS[1],tonumber(ARGV[2])local p=redis.call('PTTL',k)\n\
+     if redis.call('GET',k)==ARGV[1] and(m<0)==(p<0)and p<=m then return redis.call('UNLINK',k)end return 0";
+
 /// A text and the digest the server knows it by.
 #[derive(Debug)]
 pub(crate) struct Script {
+    pub(crate) verb: Verb,
     pub(crate) text: &'static str,
     pub(crate) sha: String,
 }
 
 impl Script {
+    /// One that may have been run when its reply is lost, and must not be run twice.
     fn new(text: &'static str) -> Self {
         Script {
+            verb: Verb::once("EVALSHA"),
             text,
             sha: redis::Script::new(text).get_hash().to_owned(),
         }
+    }
+}
+
+/// One that does no harm when it is run twice.
+fn safe(text: &'static str) -> Script {
+    Script {
+        verb: Verb::safe("EVALSHA"),
+        ..Script::new(text)
     }
 }
 
@@ -106,6 +133,9 @@ pub(crate) struct Scripts {
     pub(crate) incr: Script,
     pub(crate) incr_or_create: Script,
     pub(crate) rename: Script,
+    pub(crate) take: Script,
+    pub(crate) copy: Script,
+    pub(crate) drop: Script,
 }
 
 impl Scripts {
@@ -116,6 +146,9 @@ impl Scripts {
             incr: Script::new(INCR),
             incr_or_create: Script::new(INCR_OR_CREATE),
             rename: Script::new(MOVE),
+            take: safe(TAKE),
+            copy: safe(COPY),
+            drop: safe(DROP),
         }
     }
 }

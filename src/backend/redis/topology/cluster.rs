@@ -230,6 +230,10 @@ impl Topology for Cluster {
         Ok(self.state().known().owners())
     }
 
+    fn are_together(&self, one: &[u8], other: &[u8], _budget: Budget) -> Result<bool> {
+        Ok(slots::slot(one) == slots::slot(other))
+    }
+
     fn all(&self) -> Vec<Arc<Node>> {
         let members = self.state().known().all();
         members

@@ -44,6 +44,17 @@ pub(super) trait Topology: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Whether both keys may stand in one command.
+    fn are_together(&self, one: &[u8], other: &[u8], budget: Budget) -> Result<bool> {
+        let place = |key| self.pick(key, Access::Write, budget);
+        Ok(self.only().is_some() || Arc::ptr_eq(&place(one)?, &place(other)?))
+    }
+
+    /// Whether a key that was found on the node of that name belongs on another one. No network.
+    fn is_misplaced(&self, _node: &str, _key: &[u8]) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The nodes that own keys and take writes, by stable names, in a stable order.
     fn owners(&self, budget: Budget) -> Result<Vec<Arc<Node>>>;
 

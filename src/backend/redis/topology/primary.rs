@@ -30,8 +30,6 @@ pub(super) struct Primary {
     /// The place of the node that takes the writes, as far as is known.
     writer: AtomicUsize,
     read_from: ReadFrom,
-    /// Goes up with every read, so that readers take turns.
-    turn: AtomicUsize,
     renewal: Renewal,
 }
 
@@ -63,7 +61,6 @@ impl Primary {
             members,
             writer: AtomicUsize::new(writer),
             read_from: options.read_from,
-            turn: AtomicUsize::new(0),
             renewal: Renewal::new(),
         })
     }
@@ -82,13 +79,15 @@ impl Primary {
         access == Access::Read && self.read_from != ReadFrom::Primary
     }
 
-    /// The nodes that a read may go to, the one whose turn it is first. The writer is the last, unless it takes turns
-    /// itself.
-    fn readers(&self) -> impl Iterator<Item = &Member> {
+    /// The nodes that a read may go to, the one whose turn it is first: that depends on when the call began, so all
+    /// keys of a call stay together. The writer is the last, unless it takes turns itself.
+    fn readers(&self, budget: Budget) -> impl Iterator<Item = &Member> {
         let writer = self.writer.load(Ordering::Acquire);
         let is_apart = self.read_from != ReadFrom::Any && self.members.len() > 1;
         let count = self.members.len() - usize::from(is_apart);
-        let turn = self.turn.load(Ordering::Relaxed);
+        // Calls may come in any rhythm: this takes it out (Knuth's multiplicative hashing).
+        let turn = budget.started().nanos().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let turn = turn as usize;
         let others = (0..count).map(move |step| {
             let place = (turn.wrapping_add(step)) % count;
             place + usize::from(is_apart && place >= writer)
@@ -99,12 +98,14 @@ impl Primary {
             .filter_map(|place| self.members.get(place))
     }
 
-    fn reader(&self) -> Result<&Member> {
-        self.turn.fetch_add(1, Ordering::Relaxed);
+    fn reader(&self, budget: Budget) -> Result<&Member> {
         let now = Moment::now();
-        let mut readers = self.readers();
+        let mut readers = self.readers(budget);
         let awake = readers.find(|member| member.is_awake(now));
-        let not_refusing = || self.readers().find(|member| !member.node.is_refusing());
+        let not_refusing = || {
+            self.readers(budget)
+                .find(|member| !member.node.is_refusing())
+        };
         awake
             .or_else(not_refusing)
             .map_or_else(|| self.writer(), Ok)
@@ -118,7 +119,7 @@ impl Primary {
             let until = now.after(REST).nanos();
             failed.rests_until.store(until, Ordering::Relaxed);
         }
-        if self.readers().any(|member| member.is_awake(now)) {
+        if self.readers(budget).any(|member| member.is_awake(now)) {
             Advice::Again
         } else if self.is_writer(failure.node) {
             self.advise_writer(failure, budget)
@@ -176,9 +177,9 @@ impl Primary {
 }
 
 impl Topology for Primary {
-    fn pick(&self, _key: &[u8], access: Access, _budget: Budget) -> Result<Arc<Node>> {
+    fn pick(&self, _key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>> {
         let member = if self.spreads(access) {
-            self.reader()?
+            self.reader(budget)?
         } else {
             self.writer()?
         };
@@ -190,7 +191,7 @@ impl Topology for Primary {
         let is_other = |member: &&Member| !Arc::ptr_eq(&member.node, node);
         let has_alternative = self.spreads(access)
             && self
-                .readers()
+                .readers(budget)
                 .filter(is_other)
                 .any(|member| member.is_awake(now));
         match budget.left() {

@@ -42,12 +42,20 @@ impl Shards {
             nodes: nodes.collect::<Result<_>>()?,
         })
     }
+
+    fn owner(&self, key: &[u8]) -> Result<&Arc<Node>> {
+        let node = self.nodes.get(self.ring.place(key));
+        node.ok_or_else(none_for)
+    }
 }
 
 impl Topology for Shards {
     fn pick(&self, key: &[u8], _access: Access, _budget: Budget) -> Result<Arc<Node>> {
-        let node = self.nodes.get(self.ring.place(key));
-        node.cloned().ok_or_else(none_for)
+        self.owner(key).cloned()
+    }
+
+    fn is_misplaced(&self, node: &str, key: &[u8]) -> Result<bool> {
+        Ok(self.owner(key)?.name() != node)
     }
 
     fn owners(&self, _budget: Budget) -> Result<Vec<Arc<Node>>> {
