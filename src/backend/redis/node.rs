@@ -155,7 +155,9 @@ impl Node {
         pack: impl Fn(&mut Encoder<'_>),
         read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
     ) -> Result<R, Failed> {
-        self.start(verb, budget, &pack)?.finish(&pack, read)
+        let mut call = self.call(verb, budget)?;
+        call.dispatch(&pack)?;
+        call.finish(&pack, read)
     }
 
     /// The first half of [`Node::run`]: when this returns, the commands are on their way.
@@ -165,6 +167,13 @@ impl Node {
         budget: Budget,
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Call<'_>, Failed> {
+        let mut call = self.call(verb, budget)?;
+        call.dispatch(&pack)?;
+        Ok(call)
+    }
+
+    #[inline]
+    fn call(&self, verb: Verb, budget: Budget) -> Result<Call<'_>, Failed> {
         let unsent = |error| Failed::refused(self.named(error, verb));
         let claim = || budget.remaining().unwrap_or_default() + Duration::from_millis(1);
         let admission = self.breaker.admit(claim).map_err(|refusal| {
@@ -172,7 +181,8 @@ impl Node {
             unsent(refusal)
         })?;
         let loan = self.pool.lend(budget, verb.resend == Resend::Never);
-        Call::begin(self, loan.map_err(unsent)?, verb, budget, admission, pack)
+        let loan = loan.map_err(unsent)?;
+        Ok(Call::new(self, loan, verb, budget, admission))
     }
 
     /// Says where and at what the error happened, unless it says so itself.
@@ -270,6 +280,7 @@ fn is_fault(error: &Error) -> bool {
 }
 
 impl Pooled for Connection {
+    #[inline]
     fn is_reusable(&self) -> bool {
         Connection::is_reusable(self)
     }
@@ -278,10 +289,12 @@ impl Pooled for Connection {
         Connection::is_quiet(self)
     }
 
+    #[inline]
     fn take_traffic(&mut self) -> (u64, u64) {
         Connection::take_traffic(self)
     }
 
+    #[inline]
     fn trim(&mut self) {
         Connection::trim(self);
     }

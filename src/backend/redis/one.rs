@@ -62,17 +62,17 @@ pub(super) fn set(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Li
 
 /// SET with its expiry. [`Life::Expired`] is for the caller to deal with.
 pub(super) fn pack_set(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life: Life) {
-    let pieces = [value.head, value.body];
     match life {
         Life::Millis(ms) => to
             .opening(b"*5\r\n$3\r\nSET\r\n")
             .arg(key)
-            .joined(&pieces)
+            .joined(value.head, value.body)
             .arg(b"PX")
             .int(signed(ms)),
-        Life::Forever | Life::Expired => {
-            to.opening(b"*3\r\n$3\r\nSET\r\n").arg(key).joined(&pieces)
-        }
+        Life::Forever | Life::Expired => to
+            .opening(b"*3\r\n$3\r\nSET\r\n")
+            .arg(key)
+            .joined(value.head, value.body),
     };
 }
 
@@ -99,13 +99,12 @@ pub(super) fn add(
         return Ok(there.is_none_or(|(head, clock)| !is_live(&head, clock)));
     }
     let pack = |to: &mut Encoder<'_>| {
-        let pieces = [value.head, value.body];
         match life {
             Life::Millis(ms) => to
                 .command(6)
                 .arg(b"SET")
                 .arg(key)
-                .joined(&pieces)
+                .joined(value.head, value.body)
                 .arg(b"PX")
                 .int(signed(ms))
                 .arg(b"NX"),
@@ -113,7 +112,7 @@ pub(super) fn add(
                 .command(4)
                 .arg(b"SET")
                 .arg(key)
-                .joined(&pieces)
+                .joined(value.head, value.body)
                 .arg(b"NX"),
         };
         pack_head(to, key);
@@ -131,14 +130,13 @@ pub(super) fn add(
     if stored || is_live(&head, clock) {
         return Ok(stored);
     }
-    let pieces = [value.head, value.body];
     run(
         backend,
         &backend.scripts.add,
         &[key],
         budget,
         2,
-        |to| pack_life(to.joined(&pieces), life),
+        |to| pack_life(to.joined(value.head, value.body), life),
         reply::flag,
     )
 }

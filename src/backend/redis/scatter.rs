@@ -307,7 +307,7 @@ impl<'a, J: Job> Exchange<'a, J> {
             )?;
             Ok(Ok(()))
         };
-        match call.and_then(|call| call.finish(pack, read)) {
+        match call.and_then(|mut call| call.finish(pack, read)) {
             Ok(()) => self.window.len(),
             Err(failed) => {
                 let rest = self.share.rest();

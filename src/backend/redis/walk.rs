@@ -120,7 +120,7 @@ fn everywhere(
         .collect();
     let mut first = Ok(());
     for (node, call) in nodes.iter().zip(calls) {
-        let outcome = call.and_then(|call| call.finish(&pack, &read));
+        let outcome = call.and_then(|mut call| call.finish(&pack, &read));
         let outcome = outcome.or_else(|failed| {
             if topology::passes(&failed.error) {
                 let again = || Ok(Cow::Borrowed(node));
