@@ -18,7 +18,7 @@ use super::clock::NodeClock;
 use super::connection::{Connection, Dial};
 use super::handshake;
 use super::login::{self, Login};
-use super::pool::{Limits, Pool, Pooled};
+use super::pool::{Limits, Loan, Pool, Pooled};
 use super::reply::Reply;
 use super::resp::Encoder;
 use super::wire::tls::{self, TlsSettings};
@@ -155,7 +155,8 @@ impl Node {
         pack: impl Fn(&mut Encoder<'_>),
         read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
     ) -> Result<R, Failed> {
-        let mut call = self.call(verb, budget)?;
+        let (loan, admission) = self.admit(verb, budget)?;
+        let mut call = Call::new(self, loan, verb, budget, admission);
         call.dispatch(&pack)?;
         call.finish(&pack, read)
     }
@@ -167,13 +168,18 @@ impl Node {
         budget: Budget,
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Call<'_>, Failed> {
-        let mut call = self.call(verb, budget)?;
+        let (loan, admission) = self.admit(verb, budget)?;
+        let mut call = Call::new(self, loan, verb, budget, admission);
         call.dispatch(&pack)?;
         Ok(call)
     }
 
-    #[inline]
-    fn call(&self, verb: Verb, budget: Budget) -> Result<Call<'_>, Failed> {
+    /// A slot of the pool, if the breaker lets anyone pass.
+    fn admit(
+        &self,
+        verb: Verb,
+        budget: Budget,
+    ) -> Result<(Loan<'_, Connection>, Admission), Failed> {
         let unsent = |error| Failed::refused(self.named(error, verb));
         let claim = || budget.remaining().unwrap_or_default() + Duration::from_millis(1);
         let admission = self.breaker.admit(claim).map_err(|refusal| {
@@ -181,8 +187,7 @@ impl Node {
             unsent(refusal)
         })?;
         let loan = self.pool.lend(budget, verb.resend == Resend::Never);
-        let loan = loan.map_err(unsent)?;
-        Ok(Call::new(self, loan, verb, budget, admission))
+        Ok((loan.map_err(unsent)?, admission))
     }
 
     /// Says where and at what the error happened, unless it says so itself.
