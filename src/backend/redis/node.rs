@@ -162,23 +162,16 @@ impl Node {
         pack: impl Fn(&mut Encoder<'_>),
         read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
     ) -> Result<R, Failed> {
-        self.start(verb, budget, &pack)?.finish(&pack, read)
-    }
-
-    /// The first half of [`Node::run`]: when this returns, the commands are on their way.
-    pub(crate) fn start(
-        &self,
-        verb: Verb,
-        budget: Budget,
-        pack: impl Fn(&mut Encoder<'_>),
-    ) -> Result<Call<'_>, Failed> {
         let admission = self.admit(verb, budget)?;
         let loan = self.pool.lend(budget, verb.resend == Resend::Never);
         let loan = loan.map_err(|error| Failed::refused(self.named(error, verb)))?;
-        Call::begin(self, loan, verb, budget, admission, pack)
+        let mut call = Call::new(self, loan, verb, budget, admission);
+        call.dispatch(&pack)?;
+        call.finish(&pack, read)
     }
 
-    /// The same where this is one of several nodes, which must not take the time of the others. `None` when it
+    /// The first half of [`Node::run`] where this is one of several nodes, which must not take the time of the
+    /// others: when this returns, the commands are on their way. `None` when it
     /// would have to wait for a connection and is not to.
     pub(super) fn start_among(
         &self,
@@ -195,9 +188,10 @@ impl Node {
         } else {
             self.pool.lend_now(opening.budget, careful)
         };
-        let begin = |loan| Call::begin(self, loan, verb, opening.budget, admission, pack);
-        let call = loan.map(begin).transpose()?;
-        Ok(call.map(|call| call.with_budget(budget)))
+        let Some(loan) = loan else { return Ok(None) };
+        let mut call = Call::new(self, loan, verb, opening.budget, admission);
+        call.dispatch(&pack)?;
+        Ok(Some(call.with_budget(budget)))
     }
 
     #[inline]
@@ -313,6 +307,7 @@ pub(super) fn is_fault(error: &Error) -> bool {
 }
 
 impl Pooled for Connection {
+    #[inline]
     fn is_reusable(&self) -> bool {
         Connection::is_reusable(self)
     }
@@ -321,10 +316,12 @@ impl Pooled for Connection {
         Connection::is_quiet(self)
     }
 
+    #[inline]
     fn take_traffic(&mut self) -> (u64, u64) {
         Connection::take_traffic(self)
     }
 
+    #[inline]
     fn trim(&mut self) {
         Connection::trim(self);
     }

@@ -39,7 +39,7 @@ impl Readers {
     /// One of them for the call that began at `started`: the same for all of its keys, so that they stay together.
     /// None when all have failed lately.
     pub(super) fn pick(&self, started: Moment) -> Option<&Arc<Node>> {
-        let age = started.micros_since(self.since);
+        let age = started.nanos_since(self.since).div_ceil(1000);
         let first = age as usize % self.readers.len().max(1);
         let (before, from) = self.readers.split_at_checked(first)?;
         from.iter()
@@ -53,7 +53,10 @@ impl Readers {
         let known = |reader: &&Reader| Arc::ptr_eq(&reader.node, node);
         let reader = self.readers.iter().find(known);
         if let Some(reader) = reader {
-            let until = Moment::now().after(ASIDE).micros_since(self.since);
+            let until = Moment::now()
+                .after(ASIDE)
+                .nanos_since(self.since)
+                .div_ceil(1000);
             reader.aside_until.store(until, Ordering::Relaxed);
         }
         reader.is_some()

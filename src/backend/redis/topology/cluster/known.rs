@@ -50,7 +50,7 @@ impl Member {
     }
 
     fn age(&self) -> u64 {
-        Moment::now().micros_since(self.born)
+        Moment::now().nanos_since(self.born).div_ceil(1000)
     }
 
     pub(super) fn leave_alone(&self) {
