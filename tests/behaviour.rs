@@ -1,21 +1,31 @@
 //! One behaviour, many stores: every case runs over the embedded store, over Redis by TCP and by Unix socket, in
-//! both protocol versions, with the `redis` crate's parser, over a connection of the `redis` crate, and found by sentinels. A failing
-//! test is called `<theme>::<store>::<what should have happened>`.
+//! both protocol versions, with the `redis` crate's parser, over a connection of the `redis` crate, found by sentinels,
+//! over a primary with replicas and over a ring of three. A failing test is called
+//! `<theme>::<store>::<what should have happened>`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-/// Every case listed becomes one test for each kind of store, named `<store>::<case>`; `servers` are for what only
-/// a server has, or can show.
+/// Every case listed becomes one test for each kind of store, named `<store>::<case>`. `keys` look behind the library
+/// at single keys, which servers have; `servers` look at the one server that has them all.
 macro_rules! behaviour {
     (stores: [$($all:ident),* $(,)?], servers: [$($server:ident),* $(,)?] $(,)?) => {
+        behaviour!(stores: [$($all),*], keys: [], servers: [$($server),*]);
+    };
+    (
+        stores: [$($all:ident),* $(,)?],
+        keys: [$($key:ident),* $(,)?],
+        servers: [$($server:ident),* $(,)?] $(,)?
+    ) => {
         behaviour!(@ memory Memory $($all)*);
-        behaviour!(@ tcp Tcp $($all)* $($server)*);
-        behaviour!(@ unix Unix $($all)* $($server)*);
-        behaviour!(@ resp2 Resp2 $($all)* $($server)*);
-        behaviour!(@ resp3 Resp3 $($all)* $($server)*);
-        behaviour!(@ redis_parser RedisParser $($all)* $($server)*);
-        behaviour!(@ connector Connector $($all)* $($server)*);
-        behaviour!(@ sentinel Sentinel $($all)* $($server)*);
+        behaviour!(@ tcp Tcp $($all)* $($key)* $($server)*);
+        behaviour!(@ unix Unix $($all)* $($key)* $($server)*);
+        behaviour!(@ resp2 Resp2 $($all)* $($key)* $($server)*);
+        behaviour!(@ resp3 Resp3 $($all)* $($key)* $($server)*);
+        behaviour!(@ redis_parser RedisParser $($all)* $($key)* $($server)*);
+        behaviour!(@ connector Connector $($all)* $($key)* $($server)*);
+        behaviour!(@ sentinel Sentinel $($all)* $($key)* $($server)*);
+        behaviour!(@ primary Primary $($all)* $($key)* $($server)*);
+        behaviour!(@ ring Ring $($all)* $($key)*);
     };
     (@ $module:ident $backend:ident $($case:ident)*) => {
         mod $module {

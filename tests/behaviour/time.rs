@@ -28,9 +28,10 @@ behaviour! {
         a_dead_entry_is_gone_for_every_operation,
         ttl_jitter_spreads_and_never_prolongs,
     ],
-    servers: [
+    keys: [
         the_server_sees_milliseconds,
     ],
+    servers: [],
 }
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -10,7 +10,7 @@ use crate::common::{fault, kind};
 
 behaviour! {
     stores: [],
-    servers: [
+    keys: [
         integers_stand_as_their_decimal_digits,
         everything_else_stands_behind_the_short_header,
         digits_of_another_program_are_integers,
@@ -26,6 +26,7 @@ behaviour! {
         a_live_entry_with_a_long_header_is_not_added_over,
         touch_moves_the_soft_expiry_along,
     ],
+    servers: [],
 }
 
 const PAYLOAD: u8 = 1;

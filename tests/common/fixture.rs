@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use redis_cache::{Cache, Config};
 
+use super::fleet::Fleet;
 use super::sentinel::Watched;
 use super::server::Server;
 
@@ -21,6 +22,8 @@ pub(crate) enum Backend {
     RedisParser,
     Connector,
     Sentinel,
+    Primary,
+    Ring,
 }
 
 /// A store, and keys in it that no other test uses.
@@ -37,6 +40,7 @@ enum Place {
     Memory,
     Server(Arc<Server>),
     Watched(Arc<Watched>),
+    Fleet(Arc<Fleet>),
 }
 
 impl Fixture {
@@ -45,6 +49,8 @@ impl Fixture {
         let place = match backend {
             Backend::Memory => Place::Memory,
             Backend::Sentinel => Place::Watched(Watched::shared()),
+            Backend::Primary => Place::Fleet(Fleet::shared_primary()),
+            Backend::Ring => Place::Fleet(Fleet::shared_ring()),
             _ => Place::Server(Server::shared()),
         };
         Fixture {
@@ -59,6 +65,8 @@ impl Fixture {
         let place = match self.backend {
             Backend::Memory => Place::Memory,
             Backend::Sentinel => Place::Watched(Arc::new(Watched::alone())),
+            Backend::Primary => Place::Fleet(Arc::new(Fleet::replicated(1))),
+            Backend::Ring => Place::Fleet(Arc::new(Fleet::ring(3))),
             _ => Place::Server(Arc::new(Server::start())),
         };
         Fixture {
@@ -74,6 +82,7 @@ impl Fixture {
         let server = match &self.place {
             Place::Memory => return at(format!("memory://{}", self.space)),
             Place::Watched(watched) => return watched.config(),
+            Place::Fleet(fleet) => return fleet.config(),
             Place::Server(server) => server,
         };
         match self.backend {
@@ -87,7 +96,7 @@ impl Fixture {
                 connection.set_read_timeout(Some(Duration::from_secs(1)))?;
                 Ok(connection)
             }),
-            Backend::Memory | Backend::Tcp | Backend::Sentinel => at(server.tcp()),
+            _ => at(server.tcp()),
         }
     }
 
@@ -123,12 +132,34 @@ impl Fixture {
         &self.space
     }
 
+    /// The server that has all keys.
     pub(crate) fn server(&self) -> &Server {
-        match &self.place {
-            Place::Memory => panic!("this case is for servers"),
-            Place::Server(server) => server,
-            Place::Watched(watched) => watched.first(),
+        match (&self.place, self.servers().as_slice()) {
+            (Place::Fleet(_), [primary, ..]) if self.backend == Backend::Primary => primary,
+            (_, [server]) => server,
+            _ => panic!("this case is for one server"),
         }
+    }
+
+    /// The servers that have the keys, or copies of them.
+    pub(crate) fn servers(&self) -> Vec<&Server> {
+        match &self.place {
+            Place::Memory => Vec::new(),
+            Place::Server(server) => vec![server],
+            Place::Watched(watched) => vec![watched.first()],
+            Place::Fleet(fleet) => fleet.servers.iter().collect(),
+        }
+    }
+
+    /// The server that has this key of a version.
+    pub(crate) fn holder(&self, key: &str, version: u64) -> &Server {
+        if self.backend != Backend::Ring {
+            return self.server();
+        }
+        let place = self.cache().version(version).where_is(key);
+        let place = place.expect("a node");
+        let is_it = |server: &&Server| place.ends_with(&format!(":{}", server.port()));
+        self.servers().into_iter().find(is_it).expect("that node")
     }
 
     /// The key as the server knows it.
@@ -138,7 +169,7 @@ impl Fixture {
 
     /// Puts bytes under a key behind the library's back.
     pub(crate) fn plant(&self, key: &str, bytes: &[u8]) {
-        let mut raw = self.server().raw();
+        let mut raw = self.holder(key, 1).raw();
         redis::cmd("SET")
             .arg(self.wire_key(key))
             .arg(bytes)
@@ -148,7 +179,7 @@ impl Fixture {
 
     /// Makes the key a list, which no operation of a cache can use.
     pub(crate) fn plant_list(&self, key: &str) {
-        let mut raw = self.server().raw();
+        let mut raw = self.holder(key, 1).raw();
         redis::cmd("RPUSH")
             .arg(self.wire_key(key))
             .arg("item")
@@ -160,15 +191,20 @@ impl Fixture {
     pub(crate) fn stored(&self, key: &str) -> Option<Vec<u8>> {
         redis::cmd("GET")
             .arg(self.wire_key(key))
-            .query(&mut self.server().raw())
+            .query(&mut self.holder(key, 1).raw())
             .expect("GET")
     }
 
     /// Milliseconds left, as Redis says it: -1 for ever, -2 no such key.
     pub(crate) fn pttl(&self, key: &str) -> i64 {
+        self.pttl_at(key, 1)
+    }
+
+    /// The same of another version.
+    pub(crate) fn pttl_at(&self, key: &str, version: u64) -> i64 {
         redis::cmd("PTTL")
-            .arg(self.wire_key(key))
-            .query(&mut self.server().raw())
+            .arg(format!("{}:{version}:{key}", self.space))
+            .query(&mut self.holder(key, version).raw())
             .expect("PTTL")
     }
 }

@@ -7,6 +7,7 @@
 pub(crate) mod cluster;
 pub(crate) mod fault;
 pub(crate) mod fixture;
+pub(crate) mod fleet;
 pub(crate) mod monitor;
 pub(crate) mod sentinel;
 pub(crate) mod server;
