@@ -371,15 +371,16 @@ impl Cache {
     /// Counts a fault, tells the hook, and answers with `miss` where `on_error=miss` covers it.
     #[inline]
     pub(crate) fn or_miss<T>(&self, result: Result<T>, miss: T) -> Result<T> {
-        match self.report(result) {
+        match result {
             Err(error) if self.hides(&error) => Ok(miss),
             other => other,
         }
     }
 
-    /// Whether `on_error` turns this fault into a miss.
+    /// Counts a fault and tells the hook; whether `on_error` turns it into a miss.
     #[cold]
     fn hides(&self, error: &Error) -> bool {
+        self.tell(error);
         self.shared.options.on_error == OnError::Miss && error.is_unavailable()
     }
 

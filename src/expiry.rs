@@ -74,8 +74,8 @@ impl Life {
 
 /// Milliseconds of `time`; any fraction rounds up.
 pub(crate) fn millis_rounded_up(time: Duration) -> u64 {
-    let ms = time.as_nanos().div_ceil(1_000_000);
-    u64::try_from(ms).unwrap_or(u64::MAX)
+    let rest = u64::from(time.subsec_nanos().div_ceil(1_000_000));
+    time.as_secs().saturating_mul(1000).saturating_add(rest)
 }
 
 /// The clock of a node, as a difference to the local one. Soft expiries are server time.

@@ -134,6 +134,7 @@ impl Header {
 }
 
 impl LeaseBlock {
+    #[inline(never)]
     fn parse(rest: &[u8]) -> Option<Self> {
         let (stale, rest) = rest.split_first_chunk::<4>()?;
         let (soft, rest) = rest.split_first_chunk::<8>()?;

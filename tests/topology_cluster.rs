@@ -1,7 +1,12 @@
 //! Redis Cluster, three primaries with a replica each: keys find their slots, redirections are followed and learnt,
 //! slots move and primaries die under load, and nothing that was acknowledged is lost (design, section 9).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod common;
 

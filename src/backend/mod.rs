@@ -7,6 +7,7 @@ pub(crate) mod memory;
 pub(crate) mod redis;
 
 use std::fmt;
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
@@ -65,7 +66,8 @@ pub(crate) type Head = SmallVec<[u8; HEAD_LEN]>;
 #[derive(Debug, Default)]
 pub(crate) struct KeyList {
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    /// Where each key lies; that of a fault is empty.
+    spans: Vec<Range<usize>>,
     faults: Vec<(usize, Error)>,
 }
 
@@ -74,7 +76,7 @@ impl KeyList {
     pub(crate) fn with_capacity(count: usize) -> KeyList {
         KeyList {
             bytes: Vec::with_capacity(count.saturating_mul(32)),
-            ends: Vec::with_capacity(count),
+            spans: Vec::with_capacity(count),
             faults: Vec::new(),
         }
     }
@@ -85,9 +87,9 @@ impl KeyList {
         let start = self.bytes.len();
         if let Err(error) = write(&mut self.bytes) {
             self.bytes.truncate(start);
-            self.faults.push((self.ends.len(), error));
+            self.faults.push((self.spans.len(), error));
         }
-        self.ends.push(self.bytes.len());
+        self.spans.push(start..self.bytes.len());
     }
 
     /// Appends a complete key. (An empty one, which no cache writes, is passed over.)
@@ -95,8 +97,9 @@ impl KeyList {
         if key.is_empty() {
             return;
         }
+        let start = self.bytes.len();
         self.bytes.extend_from_slice(key);
-        self.ends.push(self.bytes.len());
+        self.spans.push(start..self.bytes.len());
     }
 
     /// A copy of at most `most` keys from place `from` on.
@@ -112,7 +115,7 @@ impl KeyList {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.spans.len()
     }
 
     /// The places of the keys that can be asked for.
@@ -126,19 +129,14 @@ impl KeyList {
 
     /// The keys that can be asked for, with their places.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
-        (0..self.ends.len()).filter_map(|index| Some((index, self.get(index)?)))
+        (0..self.len()).filter_map(|index| Some((index, self.get(index)?)))
     }
 
     /// The key at `index`; `None` for a fault. (No valid key is empty.)
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
-        let start = index
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied()
-            .unwrap_or(0);
-        let end = *self.ends.get(index)?;
-        self.bytes.get(start..end).filter(|key| !key.is_empty())
+        let span = self.spans.get(index)?.clone();
+        self.bytes.get(span).filter(|key| !key.is_empty())
     }
 
     pub(crate) fn faults(&self) -> &[(usize, Error)] {

@@ -74,25 +74,23 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Sends what `pack` writes, in a slot of the node's pool.
-    pub(super) fn begin(
+    /// A call in a slot of the node's pool.
+    #[inline]
+    pub(super) fn new(
         node: &'a Node,
         loan: Loan<'a, Connection>,
         verb: Verb,
         budget: Budget,
         admission: Admission,
-        pack: impl Fn(&mut Encoder<'_>),
-    ) -> Result<Self, Failed> {
-        let mut call = Call {
+    ) -> Self {
+        Call {
             node,
             loan,
             verb,
             budget,
             admission,
             is_retried: false,
-        };
-        call.dispatch(&pack)?;
-        Ok(call)
+        }
     }
 
     /// The same call with another budget from now on.
@@ -106,10 +104,20 @@ impl<'a> Call<'a> {
         self.loan.connection()?.socket()
     }
 
-    /// Has `read` read all the replies. `pack` is what [`Node::start`] was given.
+    /// Has `read` read all the replies, and gives the connection back. `pack` is what [`Call::dispatch`] was given.
     pub(crate) fn finish<R>(
         mut self,
         pack: impl Fn(&mut Encoder<'_>),
+        read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+    ) -> Result<R, Failed> {
+        self.receive(&pack, read)
+    }
+
+    /// The same for a call that is dropped where it was made.
+    #[inline]
+    pub(super) fn receive<R>(
+        &mut self,
+        pack: &impl Fn(&mut Encoder<'_>),
         mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
     ) -> Result<R, Failed> {
         loop {
@@ -127,12 +135,13 @@ impl<'a> Call<'a> {
                     unsent: false,
                 })?,
             }
-            self.dispatch(&pack)?;
+            self.dispatch(pack)?;
         }
     }
 
-    /// Sends the commands, on the connection at hand or on a fresh one.
-    fn dispatch(&mut self, pack: &impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
+    /// Sends what `pack` writes, on the connection at hand or on a fresh one.
+    #[inline]
+    pub(super) fn dispatch(&mut self, pack: &impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
         let (node, budget, admission) = (self.node, self.budget, self.admission);
         loop {
             let connection = self.loan.connection_or(|| node.connect(budget, admission));

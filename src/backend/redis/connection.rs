@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     broken: bool,
 }
 
+/// Its tag is a byte of its own: a hit looks at it several times.
+#[repr(u8)]
 enum Link {
     Native(Wire),
     Parsed(Box<Parsed>),
@@ -191,6 +193,7 @@ impl Connection {
     }
 
     /// True when there was no fault and every reply of every command has been read to its end, and no more.
+    #[inline]
     pub(crate) fn is_reusable(&self) -> bool {
         let settled = self.queued == 0 && self.owed == 0 && self.open == 0;
         let drained = match &self.link {
@@ -221,6 +224,7 @@ impl Connection {
     }
 
     /// Gives back the memory of a large reply before the connection rests.
+    #[inline]
     pub(crate) fn trim(&mut self) {
         match &mut self.link {
             Link::Native(wire) => wire.trim(),
@@ -230,6 +234,7 @@ impl Connection {
     }
 
     /// Bytes read and written since the last time. Of a custom connection only those written are known.
+    #[inline]
     pub(crate) fn take_traffic(&mut self) -> (u64, u64) {
         match &mut self.link {
             Link::Native(wire) => wire.take_traffic(),

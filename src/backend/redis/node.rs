@@ -18,7 +18,7 @@ use super::clock::NodeClock;
 use super::connection::{Connection, Dial};
 use super::handshake;
 use super::login::{self, Login};
-use super::pool::{Limits, Pool, Pooled};
+use super::pool::{Limits, Loan, Pool, Pooled};
 use super::reply::Reply;
 use super::resp::Encoder;
 use super::wire::tls::{self, TlsSettings};
@@ -162,7 +162,10 @@ impl Node {
         pack: impl Fn(&mut Encoder<'_>),
         read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
     ) -> Result<R, Failed> {
-        self.start(verb, budget, &pack)?.finish(&pack, read)
+        let (admission, loan) = self.slot(verb, budget)?;
+        let mut call = Call::new(self, loan, verb, budget, admission);
+        call.dispatch(&pack)?;
+        call.receive(&pack, read)
     }
 
     /// The first half of [`Node::run`]: when this returns, the commands are on their way.
@@ -172,10 +175,10 @@ impl Node {
         budget: Budget,
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Call<'_>, Failed> {
-        let admission = self.admit(verb, budget)?;
-        let loan = self.pool.lend(budget, verb.resend == Resend::Never);
-        let loan = loan.map_err(|error| Failed::refused(self.named(error, verb)))?;
-        Call::begin(self, loan, verb, budget, admission, pack)
+        let (admission, loan) = self.slot(verb, budget)?;
+        let mut call = Call::new(self, loan, verb, budget, admission);
+        call.dispatch(&pack)?;
+        Ok(call)
     }
 
     /// The same where this is one of several nodes, which must not take the time of the others. `None` when it
@@ -195,9 +198,22 @@ impl Node {
         } else {
             self.pool.lend_now(opening.budget, careful)
         };
-        let begin = |loan| Call::begin(self, loan, verb, opening.budget, admission, pack);
-        let call = loan.map(begin).transpose()?;
-        Ok(call.map(|call| call.with_budget(budget)))
+        let Some(loan) = loan else { return Ok(None) };
+        let mut call = Call::new(self, loan, verb, opening.budget, admission);
+        call.dispatch(&pack)?;
+        Ok(Some(call.with_budget(budget)))
+    }
+
+    /// A slot of the pool, if the breaker lets the call pass.
+    fn slot(
+        &self,
+        verb: Verb,
+        budget: Budget,
+    ) -> Result<(Admission, Loan<'_, Connection>), Failed> {
+        let admission = self.admit(verb, budget)?;
+        let loan = self.pool.lend(budget, verb.resend == Resend::Never);
+        let loan = loan.map_err(|error| Failed::refused(self.named(error, verb)))?;
+        Ok((admission, loan))
     }
 
     #[inline]
@@ -313,6 +329,7 @@ pub(super) fn is_fault(error: &Error) -> bool {
 }
 
 impl Pooled for Connection {
+    #[inline]
     fn is_reusable(&self) -> bool {
         Connection::is_reusable(self)
     }
@@ -321,10 +338,12 @@ impl Pooled for Connection {
         Connection::is_quiet(self)
     }
 
+    #[inline]
     fn take_traffic(&mut self) -> (u64, u64) {
         Connection::take_traffic(self)
     }
 
+    #[inline]
     fn trim(&mut self) {
         Connection::trim(self);
     }

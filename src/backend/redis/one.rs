@@ -61,29 +61,28 @@ pub(super) fn set(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Li
 
 /// SET with its expiry. [`Life::Expired`] is for the caller to deal with.
 pub(super) fn pack_set(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life: Life) {
-    let pieces = [value.head, value.body];
     match life {
         Life::Millis(ms) => to
             .opening(b"*5\r\n$3\r\nSET\r\n")
             .arg(key)
-            .joined(&pieces)
-            .arg(b"PX")
+            .joined(value.head, value.body)
+            .words(b"$2\r\nPX\r\n")
             .int(signed(ms)),
-        Life::Forever | Life::Expired => {
-            to.opening(b"*3\r\n$3\r\nSET\r\n").arg(key).joined(&pieces)
-        }
+        Life::Forever | Life::Expired => to
+            .opening(b"*3\r\n$3\r\nSET\r\n")
+            .arg(key)
+            .joined(value.head, value.body),
     };
 }
 
 /// The same with NX.
 pub(super) fn pack_set_new(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life: Life) {
-    let pieces = [value.head, value.body];
     match life {
         Life::Millis(ms) => to
             .command(6)
             .arg(b"SET")
             .arg(key)
-            .joined(&pieces)
+            .joined(value.head, value.body)
             .arg(b"PX")
             .int(signed(ms))
             .arg(b"NX"),
@@ -91,7 +90,7 @@ pub(super) fn pack_set_new(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, l
             .command(4)
             .arg(b"SET")
             .arg(key)
-            .joined(&pieces)
+            .joined(value.head, value.body)
             .arg(b"NX"),
     };
 }
@@ -135,14 +134,13 @@ pub(super) fn add(
     if stored || is_live(&head, clock) {
         return Ok(stored);
     }
-    let pieces = [value.head, value.body];
     run(
         backend,
         &backend.scripts.add,
         &[key],
         budget,
         2,
-        |to| pack_life(to.joined(&pieces), life),
+        |to| pack_life(to.joined(value.head, value.body), life),
         reply::flag,
     )
 }

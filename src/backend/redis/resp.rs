@@ -46,30 +46,43 @@ impl<'a> Encoder<'a> {
     #[inline]
     pub(crate) fn opening(&mut self, packed: &'static [u8]) -> &mut Self {
         *self.commands += 1;
+        self.words(packed)
+    }
+
+    /// More such words.
+    #[inline]
+    pub(crate) fn words(&mut self, packed: &'static [u8]) -> &mut Self {
         self.out.extend_from_slice(packed);
         self
     }
 
     #[inline]
     pub(crate) fn arg(&mut self, bytes: &[u8]) -> &mut Self {
-        self.joined(&[bytes])
+        self.length(bytes.len());
+        self.out.extend_from_slice(bytes);
+        self.out.extend_from_slice(CRLF);
+        self
     }
 
-    /// One argument that lies in several pieces.
+    /// One argument that lies in two pieces.
     #[inline]
-    pub(crate) fn joined(&mut self, pieces: &[&[u8]]) -> &mut Self {
-        let len = pieces.iter().map(|piece| piece.len()).sum::<usize>();
-        self.out.reserve(len + 32);
-        self.line(b'$', len);
-        for piece in pieces {
-            self.out.extend_from_slice(piece);
-        }
+    pub(crate) fn joined(&mut self, front: &[u8], back: &[u8]) -> &mut Self {
+        self.length(front.len() + back.len());
+        self.out.extend_from_slice(front);
+        self.out.extend_from_slice(back);
         self.out.extend_from_slice(CRLF);
         self
     }
 
     pub(crate) fn int(&mut self, value: i64) -> &mut Self {
         self.arg(itoa::Buffer::new().format(value).as_bytes())
+    }
+
+    /// The length of an argument, and room for all of it.
+    #[inline]
+    fn length(&mut self, len: usize) {
+        self.out.reserve(len + 32);
+        self.line(b'$', len);
     }
 
     /// Almost every length has up to three digits: constant sizes copy without a call.

@@ -15,8 +15,13 @@ const WHOLE: usize = 8 * 1024;
 /// The next token and the number of elements it announces. `inside` tells whether a reply has begun.
 #[inline]
 pub(super) fn token(wire: &mut Wire, inside: bool, budget: Budget) -> Result<(Token<'_>, u64)> {
+    wire.need(1, budget)?;
     if let Some((line, len)) = whole_bulk(wire.buffered()) {
         return Ok((Token::Bulk(take_bulk(wire, line, len)), 0));
+    }
+    if wire.buffered().starts_with(b"+OK\r\n") {
+        wire.take(5);
+        return Ok((Token::Status(b"OK"), 0));
     }
     any_token(wire, inside, budget)
 }

@@ -25,10 +25,7 @@ fn whole(bytes: &[u8]) -> Result<Option<(Token<'_>, &[u8])>> {
 fn commands_are_arrays_of_bulks() {
     let (text, commands) = encoded(|out| {
         out.command(2).arg(b"GET").arg(b"k");
-        out.command(3)
-            .arg(b"SET")
-            .joined(&[b"app:1:", b"key"])
-            .int(-5);
+        out.command(3).arg(b"SET").joined(b"app:1:", b"key").int(-5);
     });
     assert_eq!(commands, 2);
     assert_eq!(

@@ -80,7 +80,7 @@ fn a_real_server_understands_and_is_understood() {
             .command(3)
             .arg(b"SET")
             .arg(b"large")
-            .joined(&[&large[..7], &large[7..]]);
+            .joined(&large[..7], &large[7..]);
         connection
             .encoder()
             .command(5)
