@@ -45,10 +45,10 @@ impl Budget {
         (!left.is_zero()).then_some(left)
     }
 
-    /// What is left now in microseconds, which sockets count in; 0 only when nothing is.
+    /// What is left now in nanoseconds; 0 when nothing is.
     #[inline]
-    pub(crate) fn left_micros(&self) -> u64 {
-        self.ends.micros_since(Moment::now())
+    pub(crate) fn left_nanos(&self) -> u64 {
+        self.ends.nanos_since(Moment::now())
     }
 
     /// What is left now; Timeout when nothing is.

@@ -50,21 +50,22 @@ struct Shared<C> {
 }
 
 struct Slots<C> {
-    idle: Vec<Open<C>>,
+    idle: Vec<Box<Open<C>>>,
     lent: usize,
     waiting: usize,
-    /// Goes up when the pool is closed: what was lent before is not taken back.
+    /// Goes up when the pool is closed: what was opened before is not taken back.
     epoch: u64,
     bytes_read: u64,
     bytes_written: u64,
 }
 
 struct Open<C> {
-    connection: Box<C>,
+    connection: C,
     born: Moment,
-    /// When it has been idle for so long that it is looked at before use. Counted from the beginning of the last
-    /// call, not from its end: reading the clock again would cost more than it tells.
-    check_at: Moment,
+    /// When the last call that had it began, not when it ended: reading the clock again would cost more than it
+    /// tells.
+    idle_since: Moment,
+    epoch: u64,
 }
 
 /// What a pool looks like now.
@@ -112,17 +113,15 @@ impl<C: Pooled> Pool<C> {
         careful: bool,
     ) -> Loan<'a, C> {
         slots.lent += 1;
-        let now = budget.started();
-        let mut loan = Loan {
-            shared,
-            open: slots.idle.pop(),
-            epoch: slots.epoch,
-            check_at: now.after(self.limits.idle_check),
-        };
+        let open = slots.idle.pop();
         drop(slots);
-        while let Some(open) = &mut loan.open
-            && !self.is_trusted(open, now, careful)
-        {
+        let mut loan = Loan { shared, open };
+        let now = budget.started();
+        while let Some(open) = &mut loan.open {
+            if self.is_trusted(open, now, careful) {
+                open.idle_since = now;
+                break;
+            }
             loan.take_next_idle();
         }
         loan
@@ -160,7 +159,7 @@ impl<C: Pooled> Pool<C> {
         {
             return false;
         }
-        let must_look = careful || now >= open.check_at;
+        let must_look = careful || now >= open.idle_since.after(self.limits.idle_check);
         !must_look || open.connection.is_quiet()
     }
 
@@ -236,15 +235,12 @@ impl<C> fmt::Debug for Pool<C> {
 /// a connection in the middle of something is closed.
 pub(crate) struct Loan<'a, C: Pooled> {
     shared: &'a Shared<C>,
-    open: Option<Open<C>>,
-    epoch: u64,
-    /// What becomes the connection's own when it comes back.
-    check_at: Moment,
+    open: Option<Box<Open<C>>>,
 }
 
 impl<C: Pooled> Loan<'_, C> {
     pub(crate) fn connection(&mut self) -> Option<&mut C> {
-        self.open.as_mut().map(|open| &mut *open.connection)
+        self.open.as_mut().map(|open| &mut open.connection)
     }
 
     /// The connection at hand, or else one that `connect` opens.
@@ -252,9 +248,22 @@ impl<C: Pooled> Loan<'_, C> {
     pub(crate) fn connection_or(&mut self, connect: impl FnOnce() -> Result<C>) -> Result<&mut C> {
         let open = match &mut self.open {
             Some(open) => open,
-            none => none.insert(Open::new(connect()?)),
+            none => none.insert(Self::open(self.shared, connect)?),
         };
         Ok(&mut open.connection)
+    }
+
+    #[cold]
+    fn open(shared: &Shared<C>, connect: impl FnOnce() -> Result<C>) -> Result<Box<Open<C>>> {
+        let epoch = shared.slots.lock().epoch;
+        let connection = connect()?;
+        let now = Moment::now();
+        Ok(Box::new(Open {
+            connection,
+            born: now,
+            idle_since: now,
+            epoch,
+        }))
     }
 
     /// The connection broke: closes it, and every idle one with it, for they likely broke too.
@@ -297,7 +306,6 @@ impl<C: Pooled> Drop for Loan<'_, C> {
         if let Some(open) = &mut open {
             traffic = open.connection.take_traffic();
             open.connection.trim();
-            open.check_at = self.check_at;
         }
         let open = open.filter(|open| open.connection.is_reusable());
         let mut slots = self.shared.slots.lock();
@@ -305,7 +313,7 @@ impl<C: Pooled> Drop for Loan<'_, C> {
         slots.count(traffic);
         let mut closed = None;
         match open {
-            Some(open) if slots.epoch == self.epoch => slots.idle.push(open),
+            Some(open) if slots.epoch == open.epoch => slots.idle.push(open),
             other => closed = other,
         }
         let is_awaited = slots.waiting > 0;
@@ -314,18 +322,6 @@ impl<C: Pooled> Drop for Loan<'_, C> {
             self.shared.freed.notify_one();
         }
         drop(closed);
-    }
-}
-
-impl<C> Open<C> {
-    #[cold]
-    fn new(connection: C) -> Self {
-        let now = Moment::now();
-        Open {
-            connection: Box::new(connection),
-            born: now,
-            check_at: now,
-        }
     }
 }
 

@@ -286,22 +286,25 @@ impl Head {
 }
 
 /// The bulk that `bytes` begin with, as the lengths of its first line and of its payload, when all of it is there and
-/// its length has no more than seven digits: what almost every value is. `None` only says to go the long way.
+/// its length has no more than four digits: what most values are. `None` only says to go the long way.
 #[inline]
 pub(crate) fn whole_bulk(bytes: &[u8]) -> Option<(usize, usize)> {
-    let digits = bytes.strip_prefix(b"$")?;
+    let (digits, line) = match bytes {
+        [b'$', a, b'\r', b'\n', ..] => ([b'0', b'0', b'0', *a], 4),
+        [b'$', a, b, b'\r', b'\n', ..] => ([b'0', b'0', *a, *b], 5),
+        [b'$', a, b, c, b'\r', b'\n', ..] => ([b'0', *a, *b, *c], 6),
+        [b'$', a, b, c, d, b'\r', b'\n', ..] => ([*a, *b, *c, *d], 7),
+        _ => return None,
+    };
     let mut len = 0;
-    for (at, byte) in digits.iter().enumerate().take(8) {
-        let digit = byte.wrapping_sub(b'0');
+    for digit in digits.map(|byte| byte.wrapping_sub(b'0')) {
         if digit > 9 {
-            let line = at + 3;
-            let starts = at > 0 && *byte == b'\r' && digits.get(at + 1) == Some(&b'\n');
-            let ends = bytes.get(line + len..line + len + 2) == Some(CRLF);
-            return (starts && ends).then_some((line, len));
+            return None;
         }
         len = len * 10 + usize::from(digit);
     }
-    None
+    let end = bytes.get(line + len..line + len + 2)?;
+    (end == CRLF).then_some((line, len))
 }
 
 /// Only bulks and arrays have a null of their own, which RESP2 writes as length -1.

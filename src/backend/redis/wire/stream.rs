@@ -14,7 +14,7 @@ use super::super::budget::Budget;
 use super::SendFault;
 
 /// A timeout that is armed on the socket stays while it is off by no more: arming costs a system call.
-const SLACK_MICROS: u64 = 20_000;
+const SLACK_NANOS: u64 = 20_000_000;
 
 /// How every write is done: without waiting, and without a signal when nobody reads any more.
 const WRITE: libc::c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
@@ -33,7 +33,7 @@ enum Heard {
 #[derive(Debug)]
 pub(super) struct Stream {
     socket: Socket,
-    armed_micros: u64,
+    armed_nanos: u64,
     heard: Heard,
     bytes_in: u64,
     bytes_out: u64,
@@ -43,7 +43,7 @@ impl Stream {
     pub(super) fn over(socket: Socket) -> Stream {
         Stream {
             socket,
-            armed_micros: 0,
+            armed_nanos: 0,
             heard: Heard::NotYet,
             bytes_in: 0,
             bytes_out: 0,
@@ -67,9 +67,27 @@ impl Stream {
     #[inline]
     pub(super) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {
         self.begin_command();
+        match self.socket.send_with_flags(bytes, WRITE) {
+            Ok(sent) if sent == bytes.len() => {
+                self.bytes_out += sent as u64;
+                Ok(())
+            }
+            begun => self.send_on(bytes, begun, budget),
+        }
+    }
+
+    /// Goes on after a first attempt that did not take all.
+    #[cold]
+    fn send_on(
+        &mut self,
+        bytes: &[u8],
+        begun: io::Result<usize>,
+        budget: Budget,
+    ) -> Result<(), SendFault> {
         let mut rest = bytes;
-        while !rest.is_empty() {
-            match self.socket.send_with_flags(rest, WRITE) {
+        let mut attempt = begun;
+        loop {
+            match attempt {
                 Ok(sent) => {
                     self.bytes_out += sent as u64;
                     rest = rest.get(sent..).unwrap_or_default();
@@ -80,8 +98,11 @@ impl Stream {
                         .map_err(|error| SendFault { error, unsent })?;
                 }
             }
+            if rest.is_empty() {
+                return Ok(());
+            }
+            attempt = self.socket.send_with_flags(rest, WRITE);
         }
-        Ok(())
     }
 
     /// Reads at least one byte to the beginning of `room` and says how many. The memory need not be initialised.
@@ -141,12 +162,12 @@ impl Stream {
         mut read: impl FnMut(&Socket) -> io::Result<usize>,
     ) -> Result<usize> {
         loop {
-            let micros = budget.left_micros();
-            if micros == 0 {
+            let left = budget.left_nanos();
+            if left == 0 {
                 return Err(silence(self.is_answered(), budget));
             }
-            if self.armed_micros.abs_diff(micros) > SLACK_MICROS.min(micros / 8) {
-                self.arm(micros)?;
+            if self.armed_nanos.abs_diff(left) > SLACK_NANOS.min(left / 8) {
+                self.arm(left)?;
             }
             match read(&self.socket) {
                 Ok(count @ 1..) => {
@@ -162,11 +183,11 @@ impl Stream {
 
     /// Makes the next read end when this time is over.
     #[cold]
-    fn arm(&mut self, micros: u64) -> Result<()> {
-        let armed = self
-            .socket
-            .set_read_timeout(Some(Duration::from_micros(micros)));
-        self.armed_micros = micros;
+    fn arm(&mut self, nanos: u64) -> Result<()> {
+        // The kernel counts in microseconds, and none of them would be no timeout at all.
+        let timeout = Duration::from_nanos(nanos.max(1000));
+        let armed = self.socket.set_read_timeout(Some(timeout));
+        self.armed_nanos = nanos;
         armed.map_err(|error| Error::from_io(error, "cannot set a timeout"))
     }
 
@@ -177,7 +198,7 @@ impl Stream {
             Io::Interrupted => Ok(()),
             Io::WouldBlock => {
                 // What was armed has passed; that may have been less than is left by now.
-                self.armed_micros = 0;
+                self.armed_nanos = 0;
                 Ok(())
             }
             _ => Err(self.broken_off(Error::from_io(error, "cannot read the reply"))),
