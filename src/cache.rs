@@ -115,7 +115,7 @@ impl Cache {
         let mut sink = Gather::new(&self.shared.options);
         match self.fetch(key, &mut sink)? {
             None => Ok(None),
-            Some(clock) => self.count_read(sink.into_bytes(clock)),
+            Some(clock) => self.count_read(sink.take(clock)),
         }
     }
 

@@ -88,6 +88,17 @@ impl Header {
         Some(header)
     }
 
+    /// The payload of a stored value, when all there is to know is that it is one: neither a lease nor a compressor
+    /// stands in its short header. `None` only says to look closer.
+    #[inline]
+    pub(crate) fn simple_payload(stored: &[u8]) -> Option<&[u8]> {
+        const FLAGS: u8 = VERSION << 4 | PAYLOAD;
+        match stored {
+            [MAGIC, FLAGS, format, _, payload @ ..] if format & 0x0f == 0 => Some(payload),
+            _ => None,
+        }
+    }
+
     /// The bytes of this header.
     #[inline]
     pub(crate) fn encode(&self) -> Head {

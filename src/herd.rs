@@ -252,7 +252,7 @@ impl Form for Bytes {
         let mut sink = Gather::new(&cache.shared.options);
         match cache.fetch_latest(key, &mut sink)? {
             None => Ok(None),
-            Some(clock) => cache.or_undecodable(sink.into_bytes(clock)),
+            Some(clock) => cache.or_undecodable(sink.take(clock)),
         }
     }
 

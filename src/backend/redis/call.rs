@@ -104,11 +104,20 @@ impl<'a> Call<'a> {
         self.loan.connection()?.socket()
     }
 
-    /// Has `read` read all the replies. `pack` is what [`Call::dispatch`] was given.
-    #[inline]
+    /// Has `read` read all the replies, and gives the connection back. `pack` is what [`Call::dispatch`] was given.
     pub(crate) fn finish<R>(
-        &mut self,
+        mut self,
         pack: impl Fn(&mut Encoder<'_>),
+        read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+    ) -> Result<R, Failed> {
+        self.receive(&pack, read)
+    }
+
+    /// The same for a call that is dropped where it was made.
+    #[inline]
+    pub(super) fn receive<R>(
+        &mut self,
+        pack: &impl Fn(&mut Encoder<'_>),
         mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
     ) -> Result<R, Failed> {
         loop {
@@ -126,7 +135,7 @@ impl<'a> Call<'a> {
                     unsent: false,
                 })?,
             }
-            self.dispatch(&pack)?;
+            self.dispatch(pack)?;
         }
     }
 

@@ -139,6 +139,34 @@ impl Connection {
         }
     }
 
+    /// Reads so many elements of a reply, which are values or nil.
+    #[inline]
+    pub(crate) fn values(
+        &mut self,
+        number: usize,
+        budget: Budget,
+        mut each: impl FnMut(Option<&[u8]>),
+    ) -> Result<()> {
+        for _ in 0..number {
+            awaited(self.owed)?;
+            let at_hand = match &mut self.link {
+                Link::Native(wire) => native::bulk_at_hand(wire),
+                _ => None,
+            };
+            if let Some(value) = at_hand {
+                each(Some(value));
+                count(&mut self.owed, &mut self.open, 0);
+                continue;
+            }
+            match self.next(budget)? {
+                Token::Bulk(value) => each(Some(value)),
+                Token::Nil => each(None),
+                _ => return Err(no_value()),
+            }
+        }
+        Ok(())
+    }
+
     /// Reads one element that is a value or nil. An `Err` of the sink leaves the connection intact unless the value
     /// was large.
     #[inline]

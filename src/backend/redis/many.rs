@@ -8,7 +8,7 @@ use super::budget::Budget;
 use super::call::Verb;
 use super::connection::Connection;
 use super::reply::{self, Reply};
-use super::resp::{Encoder, Token};
+use super::resp::Encoder;
 use super::scatter::{self, Each, Group, Job, Told};
 use super::{RedisBackend, one};
 
@@ -92,15 +92,13 @@ impl Job for Get<'_> {
             Ok(_) => return Err(reply::unexpected("a value for every key")),
             Err(refusal) => return Ok(Err(refusal)),
         }
-        for place in 0..group.items.len() {
-            let value = match from.next(budget)? {
-                Token::Bulk(bytes) => Some(bytes),
-                Token::Nil => None,
-                _ => return Err(reply::unexpected("a value or nil")),
-            };
-            group.tell(place, Told::Value(value));
-        }
-        Ok(Ok(()))
+        let mut places = 0..;
+        from.values(group.items.len(), budget, |value| {
+            if let Some(place) = places.next() {
+                group.tell(place, Told::Value(value));
+            }
+        })
+        .map(Ok)
     }
 }
 

@@ -1,5 +1,5 @@
 //! One server: the pool of its connections, its breaker, its clock. Everything that is asked of a server goes through
-//! [`Node::run`], or through [`Node::start`] and [`Call::finish`] when several servers are asked at once. Whatever
+//! [`Node::run`], or through [`Node::start_among`] and [`Call::finish`] when several servers are asked at once. Whatever
 //! goes wrong there carries the node's name.
 
 use std::cell::Cell;
@@ -18,7 +18,7 @@ use super::clock::NodeClock;
 use super::connection::{Connection, Dial};
 use super::handshake;
 use super::login::{self, Login};
-use super::pool::{Limits, Pool, Pooled};
+use super::pool::{Limits, Loan, Pool, Pooled};
 use super::reply::Reply;
 use super::resp::Encoder;
 use super::wire::tls::{self, TlsSettings};
@@ -162,12 +162,10 @@ impl Node {
         pack: impl Fn(&mut Encoder<'_>),
         read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
     ) -> Result<R, Failed> {
-        let admission = self.admit(verb, budget)?;
-        let loan = self.pool.lend(budget, verb.resend == Resend::Never);
-        let loan = loan.map_err(|error| Failed::refused(self.named(error, verb)))?;
+        let (admission, loan) = self.slot(verb, budget)?;
         let mut call = Call::new(self, loan, verb, budget, admission);
         call.dispatch(&pack)?;
-        call.finish(&pack, read)
+        call.receive(&pack, read)
     }
 
     /// The first half of [`Node::run`] where this is one of several nodes, which must not take the time of the
@@ -192,6 +190,18 @@ impl Node {
         let mut call = Call::new(self, loan, verb, opening.budget, admission);
         call.dispatch(&pack)?;
         Ok(Some(call.with_budget(budget)))
+    }
+
+    /// A slot of the pool, if the breaker lets the call pass.
+    fn slot(
+        &self,
+        verb: Verb,
+        budget: Budget,
+    ) -> Result<(Admission, Loan<'_, Connection>), Failed> {
+        let admission = self.admit(verb, budget)?;
+        let loan = self.pool.lend(budget, verb.resend == Resend::Never);
+        let loan = loan.map_err(|error| Failed::refused(self.named(error, verb)))?;
+        Ok((admission, loan))
     }
 
     #[inline]

@@ -66,7 +66,7 @@ pub(super) fn pack_set(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life:
             .opening(b"*5\r\n$3\r\nSET\r\n")
             .arg(key)
             .joined(value.head, value.body)
-            .arg(b"PX")
+            .words(b"$2\r\nPX\r\n")
             .int(signed(ms)),
         Life::Forever | Life::Expired => to
             .opening(b"*3\r\n$3\r\nSET\r\n")

@@ -89,14 +89,13 @@ impl<'a> Encoder<'a> {
     #[inline]
     fn line(&mut self, kind: u8, value: usize) {
         let digit = |power: usize| b'0' + (value / power % 10) as u8;
+        let out = &mut self.out;
         match value {
-            0..10 => self.out.extend_from_slice(&[kind, digit(1), b'\r', b'\n']),
-            10..100 => self
-                .out
-                .extend_from_slice(&[kind, digit(10), digit(1), b'\r', b'\n']),
+            0..10 => out.extend_from_slice(&[kind, digit(1), b'\r', b'\n']),
+            10..100 => out.extend_from_slice(&[kind, digit(10), digit(1), b'\r', b'\n']),
             100..1000 => {
-                self.out
-                    .extend_from_slice(&[kind, digit(100), digit(10), digit(1), b'\r', b'\n'])
+                let [a, b, c] = [100, 10, 1].map(digit);
+                out.extend_from_slice(&[kind, a, b, c, b'\r', b'\n']);
             }
             _ => self.long_line(kind, value),
         }

@@ -304,7 +304,7 @@ impl<'a, J: Job> Exchange<'a, J> {
 
     /// Reads the replies. A broken connection is the end of the whole share.
     fn settle(self, setbacks: &mut Vec<Setback>, each: &mut impl Each) -> &'a Share {
-        let Exchange { window, mut call } = self;
+        let Exchange { window, call } = self;
         // Items of the window that are done with; it outlives a connection that has to be replaced.
         let mut progress = 0;
         let pack = |to: &mut Encoder<'_>| window.pack(to);

@@ -71,9 +71,7 @@ pub(super) fn ask<R>(
         }
         waiting -= 1;
     }
-    while let Some((place, mut call)) =
-        take_ready(&mut under_way, |(_, call)| call.socket(), budget)
-    {
+    while let Some((place, call)) = take_ready(&mut under_way, |(_, call)| call.socket(), budget) {
         told(place, call.finish(&pack, &mut read));
     }
     answers.into_iter().flatten().collect()

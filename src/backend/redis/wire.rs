@@ -245,12 +245,20 @@ impl Wire {
         self.stream.take_traffic()
     }
 
+    #[inline]
     fn make_room(&mut self, len: usize) {
         if self.start == self.buffer.len() {
             self.trim();
             self.buffer.clear();
             self.start = 0;
-        } else if self.start + len > self.buffer.capacity() {
+        } else {
+            self.make_room_behind(len);
+        }
+    }
+
+    /// The same where something is buffered that is still to be taken.
+    fn make_room_behind(&mut self, len: usize) {
+        if self.start + len > self.buffer.capacity() {
             self.buffer.drain(..self.start);
             self.start = 0;
         }

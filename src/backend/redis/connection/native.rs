@@ -16,9 +16,6 @@ const WHOLE: usize = 8 * 1024;
 #[inline]
 pub(super) fn token(wire: &mut Wire, inside: bool, budget: Budget) -> Result<(Token<'_>, u64)> {
     wire.need(1, budget)?;
-    if let Some((line, len)) = whole_bulk(wire.buffered()) {
-        return Ok((Token::Bulk(take_bulk(wire, line, len)), 0));
-    }
     if wire.buffered().starts_with(b"+OK\r\n") {
         wire.take(5);
         return Ok((Token::Status(b"OK"), 0));
@@ -49,9 +46,9 @@ pub(super) fn value<'w>(
     budget: Budget,
 ) -> Result<Value<'w>> {
     wire.glance(budget)?;
-    if let Some((line, len)) = whole_bulk(wire.buffered()) {
-        let payload = take_bulk(wire, line, len);
-        return Ok(Value::Delivered(sink.begin(payload, len).map(drop)));
+    if let Some(payload) = bulk_at_hand(wire) {
+        let begun = sink.begin(payload, payload.len());
+        return Ok(Value::Delivered(begun.map(drop)));
     }
     any_value(wire, inside, sink, budget)
 }
@@ -82,11 +79,11 @@ fn any_value<'w>(
     }
 }
 
-/// The payload of a bulk that is buffered to its end.
+/// The payload of the next element, when that is a short bulk and buffered to its end.
 #[inline]
-fn take_bulk(wire: &mut Wire, line: usize, len: usize) -> &[u8] {
-    let element = wire.take(line + len + 2);
-    element.get(line..line + len).unwrap_or_default()
+pub(super) fn bulk_at_hand(wire: &mut Wire) -> Option<&[u8]> {
+    let (line, len) = whole_bulk(wire.buffered())?;
+    wire.take(line + len + 2).get(line..line + len)
 }
 
 /// What of the value is buffered begins it; the rest goes from the socket to its place. When the sink refuses, the

@@ -1,0 +1,180 @@
+//! Where stored values go as they arrive: into a vector, into the caller's memory, into a typed value, or into an
+//! integer. Each looks at the header when the first bytes are there, and is asked afterwards what came of it.
+
+use serde::de::DeserializeOwned;
+
+use super::Shape;
+use crate::backend::{Room, Sink};
+use crate::codec::integer::Integer;
+use crate::config::Options;
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::Clock;
+use crate::header::Header;
+
+/// As much memory as a length on the wire may claim before the bytes are there.
+const RESERVE: usize = 64 << 20;
+
+/// Collects a payload into a vector with room for one byte more (a C string's NUL).
+pub(crate) struct Gather<'a> {
+    options: &'a Options,
+    shape: Shape,
+    payload: Vec<u8>,
+}
+
+impl<'a> Gather<'a> {
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Gather {
+            options,
+            shape: Shape::Nothing,
+            payload: Vec::new(),
+        }
+    }
+
+    /// The payload as bytes; `None` when there is no live value.
+    #[inline]
+    pub(crate) fn take(&mut self, clock: Clock) -> Result<Option<Vec<u8>>> {
+        if !self.shape.is_live(clock)? {
+            return Ok(None);
+        }
+        self.shape.inflate(&self.payload)?;
+        Ok(Some(std::mem::take(&mut self.payload)))
+    }
+}
+
+impl Sink for Gather<'_> {
+    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.shape = Shape::of(self.options, head);
+        if matches!(self.shape, Shape::Nothing | Shape::Broken) {
+            return Ok(Room::Discard);
+        }
+        let payload = head.get(self.shape.offset()..).unwrap_or_default();
+        self.payload = Vec::with_capacity(len.min(RESERVE) + 1);
+        self.payload.extend_from_slice(payload);
+        Ok(Room::Append(&mut self.payload))
+    }
+}
+
+/// Decodes a typed value, in place when all of it has arrived.
+pub(crate) struct Decode<'a, T> {
+    gather: Gather<'a>,
+    done: Option<Result<T>>,
+}
+
+impl<'a, T: DeserializeOwned> Decode<'a, T> {
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Decode {
+            gather: Gather::new(options),
+            done: None,
+        }
+    }
+
+    /// The value; `None` when there is no live one.
+    pub(crate) fn finish(self, clock: Clock) -> Result<Option<T>> {
+        let Gather {
+            options,
+            shape,
+            payload,
+        } = self.gather;
+        if !shape.is_live(clock)? {
+            return Ok(None);
+        }
+        self.done
+            .unwrap_or_else(|| shape.decode(options, &payload))
+            .map(Some)
+    }
+}
+
+impl<T: DeserializeOwned> Sink for Decode<'_, T> {
+    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.done = None;
+        if head.len() < len {
+            return self.gather.begin(head, len);
+        }
+        let shape = Shape::of(self.gather.options, head);
+        self.gather.shape = shape;
+        if matches!(shape, Shape::Bare | Shape::Tagged(_)) {
+            let payload = head.get(shape.offset()..).unwrap_or_default();
+            self.done = Some(shape.decode(self.gather.options, payload));
+        }
+        Ok(Room::Discard)
+    }
+}
+
+/// Copies a payload into the caller's memory, if it fits.
+pub(crate) struct Fill<'a> {
+    options: &'a Options,
+    memory: &'a mut [u8],
+    shape: Shape,
+    len: usize,
+}
+
+impl<'a> Fill<'a> {
+    pub(crate) fn new(options: &'a Options, memory: &'a mut [u8]) -> Self {
+        Fill {
+            options,
+            memory,
+            shape: Shape::Nothing,
+            len: 0,
+        }
+    }
+
+    /// The length of the payload; when that is more than the memory holds, nothing was written there.
+    #[inline]
+    pub(crate) fn finish(self, clock: Clock) -> Result<Option<usize>> {
+        if !self.shape.is_live(clock)? {
+            return Ok(None);
+        }
+        self.shape.inflate(&[])?;
+        Ok(Some(self.len))
+    }
+}
+
+impl Sink for Fill<'_> {
+    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.shape = Shape::of(self.options, head);
+        if matches!(self.shape, Shape::Nothing | Shape::Broken) {
+            return Ok(Room::Discard);
+        }
+        let offset = self.shape.offset();
+        self.len = len - offset.min(len);
+        let Some(room) = self.memory.get_mut(..self.len) else {
+            return Ok(Room::Discard);
+        };
+        let here = head.get(offset..).unwrap_or_default();
+        let (now, later) = room.split_at_mut(here.len().min(self.len));
+        now.copy_from_slice(here);
+        Ok(Room::Fill(later))
+    }
+}
+
+/// Reads an integer; what is not one is told apart from what is not there.
+#[derive(Debug, Default)]
+pub(crate) struct Number {
+    header: Option<Header>,
+    integer: Option<Integer>,
+}
+
+impl Number {
+    pub(crate) fn finish(self, clock: Clock) -> Result<Option<i64>> {
+        match (self.header, self.integer) {
+            (_, Some(Integer::Signed(number))) => Ok(Some(number)),
+            (Some(header), _) if !header.is_live(|| clock.now_ms()) => Ok(None),
+            _ => Err(Error::new(
+                ErrorKind::WrongType,
+                "the value is not an integer of 64 bits with a sign",
+            )),
+        }
+    }
+}
+
+impl Sink for Number {
+    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.header = Header::parse(head);
+        self.integer = if head.len() == len {
+            Integer::parse(head)
+        } else {
+            None
+        };
+        Ok(Room::Discard)
+    }
+}
