@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis_cache::{Cache, ErrorKind, Expiry, Progress};
 
-use crate::common::fixture::{Backend, Fixture};
+use crate::common::fixture::Fixture;
 use crate::common::kind;
 
 behaviour! {
