@@ -53,6 +53,9 @@ struct Slots<C> {
     idle: Vec<Box<Open<C>>>,
     lent: usize,
     waiting: usize,
+    /// Those of them who were woken too late once: a connection that became free went to somebody quicker. Until they
+    /// have one, whoever comes has to wait as well.
+    passed_over: usize,
     /// Goes up when the pool is closed: what was opened before is not taken back.
     epoch: u64,
     bytes_read: u64,
@@ -90,7 +93,7 @@ impl<C: Pooled> Pool<C> {
     pub(crate) fn lend(&self, budget: Budget, careful: bool) -> Result<Loan<'_, C>> {
         let shared = self.shared();
         let mut slots = shared.slots.lock();
-        if slots.lent >= self.limits.max_connections {
+        if !self.is_free(&slots) {
             slots = self.wait(shared, slots, budget)?;
         }
         Ok(self.take(shared, slots, budget, careful))
@@ -100,8 +103,14 @@ impl<C: Pooled> Pool<C> {
     pub(crate) fn lend_now(&self, budget: Budget, careful: bool) -> Option<Loan<'_, C>> {
         let shared = self.shared();
         let slots = shared.slots.lock();
-        let is_free = slots.lent < self.limits.max_connections;
+        let is_free = self.is_free(&slots);
         is_free.then(|| self.take(shared, slots, budget, careful))
+    }
+
+    /// Whether somebody who just came may have a connection.
+    #[inline]
+    fn is_free(&self, slots: &Slots<C>) -> bool {
+        slots.lent < self.limits.max_connections && slots.passed_over == 0
     }
 
     #[inline]
@@ -135,21 +144,27 @@ impl<C: Pooled> Pool<C> {
         budget: Budget,
     ) -> Result<MutexGuard<'a, Slots<C>>> {
         let patience = budget.capped(self.limits.pool_timeout);
+        let mut passed_over = false;
         slots.waiting += 1;
-        while slots.lent >= self.limits.max_connections {
+        let outcome = loop {
             let Ok(left) = patience.remaining() else {
-                slots.waiting -= 1;
                 let text = format!(
                     "no connection became free within {:?}: all {} are in use",
                     patience.total(),
                     self.limits.max_connections
                 );
-                return Err(Error::new(ErrorKind::Timeout, text));
+                break Err(Error::new(ErrorKind::Timeout, text));
             };
             shared.freed.wait_for(&mut slots, left);
-        }
+            if slots.lent < self.limits.max_connections {
+                break Ok(());
+            }
+            slots.passed_over += usize::from(!passed_over);
+            passed_over = true;
+        };
         slots.waiting -= 1;
-        Ok(slots)
+        slots.passed_over -= usize::from(passed_over);
+        outcome.map(|()| slots)
     }
 
     #[inline]
@@ -203,6 +218,7 @@ impl<C: Pooled> Shared<C> {
             idle: Vec::new(),
             lent: 0,
             waiting: 0,
+            passed_over: 0,
             epoch: 0,
             bytes_read: 0,
             bytes_written: 0,

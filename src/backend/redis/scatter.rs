@@ -233,7 +233,7 @@ impl<J: Job> Scatter<'_, J> {
         shares.sort_by_key(|share| together::order(&share.node));
         let mut under_way = Vec::with_capacity(shares.len());
         for (place, share) in shares.iter().enumerate() {
-            let opening = together::opening(self.budget, shares.len() - place);
+            let opening = together::opening(self.budget, place, shares.len());
             under_way.extend(self.begin(share, opening, setbacks));
         }
         let mut postponed = Vec::new();

@@ -18,13 +18,13 @@ pub(super) fn order(node: &Arc<Node>) -> *const Node {
     Arc::as_ptr(node)
 }
 
-/// How one of `waiting` nodes that are still to be written to is opened: with its share of the time.
-pub(super) fn opening(budget: Budget, waiting: usize) -> Opening {
+/// How the node at `place` of so many is opened: with its share of the time that is left, of which those behind it and
+/// the reading of the replies have one each.
+pub(super) fn opening(budget: Budget, place: usize, count: usize) -> Opening {
+    let shares = u32::try_from(count - place + 1).unwrap_or(u32::MAX);
+    let left = budget.left().filter(|_| count > 1);
     Opening {
-        budget: match (waiting, budget.left()) {
-            (0 | 1, _) | (_, None) => budget,
-            (parts, Some(left)) => budget.capped(left / u32::try_from(parts).unwrap_or(u32::MAX)),
-        },
+        budget: left.map_or(budget, |left| budget.capped(left / shares)),
         may_wait: true,
     }
 }
@@ -58,18 +58,17 @@ pub(super) fn ask<R>(
     let mut places: Vec<_> = nodes.iter().enumerate().collect();
     places.sort_by_key(|(_, node)| order(node));
     let mut under_way: Vec<(usize, Call<'_>)> = Vec::new();
-    let mut waiting = places.len();
+    let count = places.len();
     let mut told = |place: usize, answer| {
         if let Some(slot) = answers.get_mut(place) {
             *slot = Some(answer);
         }
     };
-    for (place, node) in places {
-        match node.start_among(verb, budget, opening(budget, waiting), &pack) {
+    for (turn, (place, node)) in places.into_iter().enumerate() {
+        match node.start_among(verb, budget, opening(budget, turn, count), &pack) {
             Ok(call) => under_way.extend(call.map(|call| (place, call))),
             Err(failed) => told(place, Err(failed)),
         }
-        waiting -= 1;
     }
     while let Some((place, call)) = take_ready(&mut under_way, |(_, call)| call.socket(), budget) {
         told(place, call.finish(&pack, &mut read));
