@@ -1,5 +1,6 @@
 //! A walk over the keys of all nodes, page by page, that can stop anywhere and go on later. Sweeps and key listings
-//! both read their pages here. Its cursor names the node, because every node counts for itself.
+//! both read their pages here. Its cursor names the node, because every node counts for itself; when another one has
+//! taken the place of that node, the walk begins there, or from the start, anew.
 
 use crate::backend::{Backend, KeyList, ScanStep};
 use crate::cache::Cache;

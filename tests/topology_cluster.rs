@@ -43,10 +43,10 @@ fn cache_at(seeds: &[String], options: &[(&str, &str)]) -> Cache {
 }
 
 /// The cluster of the tests that change it, one of them at a time. It is whole at the beginning of each.
-struct Changing(
-    #[expect(dead_code, reason = "held")] MutexGuard<'static, ()>,
-    &'static Cluster,
-);
+struct Changing {
+    cluster: &'static Cluster,
+    _turn: MutexGuard<'static, ()>,
+}
 
 impl Changing {
     fn cluster() -> Changing {
@@ -55,7 +55,10 @@ impl Changing {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let cluster = CLUSTER.get_or_init(Cluster::start);
         cluster.heal();
-        Changing(turn, cluster)
+        Changing {
+            cluster,
+            _turn: turn,
+        }
     }
 }
 
@@ -63,6 +66,6 @@ impl std::ops::Deref for Changing {
     type Target = Cluster;
 
     fn deref(&self) -> &Cluster {
-        self.1
+        self.cluster
     }
 }

@@ -246,7 +246,7 @@ pub(crate) trait Backend: Send + Sync + fmt::Debug {
     /// The nodes that own keys, by stable names, in a stable order.
     fn nodes(&self) -> Result<Vec<String>>;
 
-    /// Whether a node of that name belongs to the store, whether it owns keys or not. No network.
+    /// Whether a node of that name owns keys, or may have done so before another one took its place. No network.
     fn knows(&self, _node: &str) -> bool {
         false
     }

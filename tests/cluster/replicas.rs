@@ -29,13 +29,9 @@ fn filled(cluster: &Cluster, read_from: &str) -> Cache {
 
 /// How many GETs and MGETs primaries and replicas answer meanwhile.
 fn reads(cluster: &Cluster, call: impl FnOnce()) -> (u64, u64) {
-    let ranges = cluster.layout();
-    let count = |port: u16| cluster.calls(port, "get") + cluster.calls(port, "mget");
-    let primaries = || ranges.iter().map(|range| count(range.primary)).sum::<u64>();
-    let replicas = || {
-        let replicas = ranges.iter().flat_map(|range| &range.replicas);
-        replicas.map(|port| count(*port)).sum::<u64>()
-    };
+    let count = |port: &u16| cluster.calls(*port, "get") + cluster.calls(*port, "mget");
+    let primaries = || cluster.primaries().iter().map(count).sum::<u64>();
+    let replicas = || cluster.replicas().iter().map(count).sum::<u64>();
     let before = (primaries(), replicas());
     call();
     (primaries() - before.0, replicas() - before.1)
@@ -103,11 +99,7 @@ fn a_dead_replica_fails_no_read() {
     let cluster = Changing::cluster();
     for read_from in ["replica", "any"] {
         let cache = filled(&cluster, read_from);
-        let dead: Vec<u16> = cluster
-            .layout()
-            .into_iter()
-            .flat_map(|range| range.replicas)
-            .collect();
+        let dead = cluster.replicas();
         cluster.kill(dead[0]);
         let mut slowest = Duration::ZERO;
         for _ in 0..5 {

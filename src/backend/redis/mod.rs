@@ -302,7 +302,7 @@ impl Backend for RedisBackend {
     }
 
     fn knows(&self, node: &str) -> bool {
-        self.topology.all().iter().any(|known| known.name() == node)
+        self.topology.knew(node)
     }
 
     fn scan(&self, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64> {

@@ -270,15 +270,14 @@ pub(super) fn rename(backend: &RedisBackend, from: &[u8], to: &[u8]) -> Result<b
     if !backend.topology.are_together(from, to, budget)? {
         return moving::rename(backend, from, to, budget);
     }
-    run(
-        backend,
-        &backend.scripts.rename,
-        &[from, to],
-        budget,
-        0,
-        |_| {},
-        reply::flag,
-    )
+    let script = &backend.scripts.rename;
+    match run(backend, script, &[from, to], budget, 0, |_| {}, reply::flag) {
+        // The slot of both keys is on its way to another node, and one of them is there already.
+        Err(error) if error.code() == Some("TRYAGAIN") => {
+            moving::rename(backend, from, to, budget)
+        }
+        outcome => outcome,
+    }
 }
 
 /// The scripts' way to say an expiry: milliseconds, or 0 for never.

@@ -191,8 +191,9 @@ impl Cluster {
         let is_elsewhere = || {
             let slot = slots::slot(failure.key?);
             let known = state.known();
-            let node = known.pick(slot, failure.access, self.read_from, budget.started())?;
-            Some(!Arc::ptr_eq(node, failure.node))
+            let next = known.pick(slot, failure.access, self.read_from, budget.started())?;
+            let is_other = !Arc::ptr_eq(&next.node, failure.node);
+            Some(is_other && (failure.access == Access::Write || next.alone() == 0))
         };
         if failure.access == Access::Read && is_elsewhere() == Some(true) {
             return Advice::Again;
@@ -215,14 +216,26 @@ impl Topology for Cluster {
         let slot = slots::slot(key);
         let known = |state: &State| {
             let known = state.known();
-            let node = known.pick(slot, access, self.read_from, budget.started());
-            node.map(Arc::clone)
+            let member = known.pick(slot, access, self.read_from, budget.started());
+            member.map(|member| Arc::clone(&member.node))
         };
         if let Some(node) = known(state) {
             return Ok(node);
         }
         self.refresh(None, budget)?;
         known(state).ok_or_else(|| nobody("no node of the cluster is known"))
+    }
+
+    fn time_for(&self, node: &Arc<Node>, access: Access, budget: Budget) -> Budget {
+        if access == Access::Write || self.read_from == ReadFrom::Primary {
+            return budget;
+        }
+        match budget.left() {
+            Some(left) if self.state().known().has_alternative(node, self.read_from) => {
+                budget.capped(left / 2)
+            }
+            _ => budget,
+        }
     }
 
     fn owners(&self, budget: Budget) -> Result<Vec<Arc<Node>>> {
@@ -232,6 +245,11 @@ impl Topology for Cluster {
 
     fn are_together(&self, one: &[u8], other: &[u8], _budget: Budget) -> Result<bool> {
         Ok(slots::slot(one) == slots::slot(other))
+    }
+
+    /// Nodes come and go.
+    fn knew(&self, _name: &str) -> bool {
+        true
     }
 
     fn all(&self) -> Vec<Arc<Node>> {
@@ -250,7 +268,8 @@ impl Topology for Cluster {
                 Some((_, to)) => Advice::Ask(Arc::clone(&to.node)),
                 None => Advice::Later,
             },
-            Some("TRYAGAIN") => Advice::Later,
+            // Two keys in a slot of which one has gone ahead: no node can serve both, until the slot has arrived.
+            Some("TRYAGAIN") => Advice::Final,
             Some("LOADING" | "READONLY" | "CLUSTERDOWN" | "MASTERDOWN") => {
                 self.turn_away(failure, budget)
             }

@@ -61,6 +61,11 @@ pub(super) trait Topology: Send + Sync + fmt::Debug {
     /// Every node that is known now, replicas too. No network.
     fn all(&self) -> Vec<Arc<Node>>;
 
+    /// Whether the node of that name owns keys, or may have done so before another one took its place.
+    fn knew(&self, name: &str) -> bool {
+        self.all().iter().any(|node| node.name() == name)
+    }
+
     /// What a failed attempt means for the call. What is known of the nodes may be renewed on the way.
     fn advise(&self, failure: &Failure<'_>, budget: Budget) -> Advice;
 

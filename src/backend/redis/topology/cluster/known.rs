@@ -164,18 +164,26 @@ impl Known {
         access: Access,
         from: ReadFrom,
         turn: Moment,
-    ) -> Option<&Arc<Node>> {
+    ) -> Option<&Arc<Member>> {
         let shard = self.of_slot.get(slot);
         let shard = shard.and_then(|shard| self.shards.get(usize::from(*shard)));
         let Some(shard) = shard else {
             let any = fastrand::usize(..self.shards.len().max(1));
-            return Some(&self.shards.get(any)?.primary.node);
+            return Some(&self.shards.get(any)?.primary);
         };
-        let member = match (access, from) {
+        Some(match (access, from) {
             (Access::Write, _) | (_, ReadFrom::Primary) => &shard.primary,
             (Access::Read, from) => shard.reader(from, turn),
-        };
-        Some(&member.node)
+        })
+    }
+
+    /// Whether a read could turn to another node when this one does not answer.
+    pub(super) fn has_alternative(&self, node: &Arc<Node>, from: ReadFrom) -> bool {
+        let is_same = |member: &Arc<Member>| Arc::ptr_eq(&member.node, node);
+        let serves = |shard: &&Shard| is_same(&shard.primary) || shard.replicas.iter().any(is_same);
+        let shard = self.shards.iter().find(serves);
+        let mut others = shard.into_iter().flat_map(Shard::all);
+        from != ReadFrom::Primary && others.any(|member| !is_same(member) && member.alone() == 0)
     }
 
     /// The nodes that have slots, in the order of their first ones: a replica that is promoted stands where its
@@ -324,10 +332,13 @@ impl Shard {
         let turn = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         let mut chosen = readers.skip(turn as usize % count.max(1));
         chosen.next().unwrap_or_else(|| {
-            let all = std::iter::once(&self.primary).chain(&self.replicas);
-            all.min_by_key(|member| member.alone())
-                .unwrap_or(&self.primary)
+            let first = self.all().min_by_key(|member| member.alone());
+            first.unwrap_or(&self.primary)
         })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Member>> {
+        std::iter::once(&self.primary).chain(&self.replicas)
     }
 }
 
