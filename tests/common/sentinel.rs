@@ -23,7 +23,8 @@ pub(crate) const NAME: &str = "the-primary";
 pub(crate) struct Setup {
     pub(crate) sentinels: usize,
     pub(crate) replicas: usize,
-    /// After so many milliseconds of silence a sentinel holds a server to be down.
+    /// After so many milliseconds of silence a sentinel holds a server to be down. It asks every second, so with less
+    /// than that it takes a new primary for a dead one.
     pub(crate) down_after: u32,
     pub(crate) password: Option<&'static str>,
     pub(crate) sentinel_password: Option<&'static str>,
@@ -34,7 +35,7 @@ impl Default for Setup {
         Setup {
             sentinels: 3,
             replicas: 2,
-            down_after: 400,
+            down_after: 1500,
             password: None,
             sentinel_password: None,
         }
