@@ -111,9 +111,15 @@ impl Watched {
 
     fn await_readiness(&self) {
         let count = self.setup.replicas;
+        // A replica is "online" for up to a second before it is sent anything: only its word that it has a write counts.
         eventually("the replicas are in step", || {
-            let info: String = self.servers[0].run(&["INFO", "replication"]);
-            info.matches("state=online").count() == count
+            let mut raw = self.first().raw();
+            let key = ["are the replicas in step?"];
+            let asked = redis::cmd("SET").arg(&key).arg(1).exec(&mut raw);
+            let have: redis::RedisResult<usize> =
+                redis::cmd("WAIT").arg(count).arg(3000).query(&mut raw);
+            let removed = redis::cmd("DEL").arg(&key).exec(&mut raw);
+            asked.and(removed).is_ok() && have.is_ok_and(|have| have >= count)
         });
         for sentinel in &self.sentinels {
             eventually("a sentinel sees that all are well", || {
