@@ -83,6 +83,7 @@ fn every_server() -> impl Iterator<Item = Fixture> {
         Backend::Unix,
         Backend::RedisParser,
         Backend::Connector,
+        Backend::Sentinel,
     ]
     .into_iter()
     .map(Fixture::new)

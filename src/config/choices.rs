@@ -111,7 +111,8 @@ choices! {
         Ring = "ring",
         /// Redis Cluster; the locations are where to ask first: `cluster`.
         Cluster = "cluster",
-        /// The locations are sentinels, which know the master named `sentinel_name`: `sentinel`.
+        /// The locations are sentinels, which know the master named `sentinel_name`: `sentinel`. The servers are
+        /// reached by TLS when the first sentinel is.
         Sentinel = "sentinel",
     }
 

@@ -23,7 +23,8 @@ pub(crate) const NAME: &str = "the-primary";
 pub(crate) struct Setup {
     pub(crate) sentinels: usize,
     pub(crate) replicas: usize,
-    /// After so many milliseconds of silence a sentinel holds a server to be down.
+    /// After so many milliseconds of silence a sentinel holds a server to be down. It asks every second, so with less
+    /// than that it takes a new primary for a dead one.
     pub(crate) down_after: u32,
     pub(crate) password: Option<&'static str>,
     pub(crate) sentinel_password: Option<&'static str>,
@@ -34,7 +35,7 @@ impl Default for Setup {
         Setup {
             sentinels: 3,
             replicas: 2,
-            down_after: 400,
+            down_after: 1500,
             password: None,
             sentinel_password: None,
         }
@@ -110,9 +111,15 @@ impl Watched {
 
     fn await_readiness(&self) {
         let count = self.setup.replicas;
+        // A replica is "online" for up to a second before it is sent anything: only its word that it has a write counts.
         eventually("the replicas are in step", || {
-            let info: String = self.servers[0].run(&["INFO", "replication"]);
-            info.matches("state=online").count() == count
+            let mut raw = self.first().raw();
+            let key = ["are the replicas in step?"];
+            let asked = redis::cmd("SET").arg(&key).arg(1).exec(&mut raw);
+            let have: redis::RedisResult<usize> =
+                redis::cmd("WAIT").arg(count).arg(3000).query(&mut raw);
+            let removed = redis::cmd("DEL").arg(&key).exec(&mut raw);
+            asked.and(removed).is_ok() && have.is_ok_and(|have| have >= count)
         });
         for sentinel in &self.sentinels {
             eventually("a sentinel sees that all are well", || {

@@ -1,11 +1,11 @@
 //! Reads from replicas, when they are asked for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis_cache::{Cache, Expiry};
 
-use crate::common::eventually;
 use crate::common::sentinel::Watched;
+use crate::common::{SLACK, eventually};
 
 fn cache(watched: &Watched, read_from: &str) -> Cache {
     let config = watched.config().set("read_from", read_from).unwrap();
@@ -79,6 +79,26 @@ fn a_read_of_many_keys_goes_to_one_replica() {
         1,
         "{before:?} {after:?}"
     );
+}
+
+#[test]
+fn replicas_that_hang_fail_no_read_while_another_server_lives() {
+    let watched = Watched::start();
+    let cache = cache(&watched, "replica");
+    write(&watched, &cache, 1);
+    for hanging in &watched.servers()[1..] {
+        hanging.freeze();
+        let mut slowest = Duration::ZERO;
+        for _ in 0..300 {
+            let began = Instant::now();
+            assert_eq!(cache.get::<i64>("k").unwrap(), Some(1));
+            slowest = slowest.max(began.elapsed());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // Half of the budget is left for another server.
+        assert!(slowest < Duration::from_secs(1) + SLACK, "{slowest:?}");
+    }
+    assert_eq!(cache.stats().errors, 0);
 }
 
 #[test]

@@ -12,15 +12,12 @@ use crate::backend::redis::node::Node;
 const ASIDE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct Readers {
-    since: Moment,
-    readers: Vec<Reader>,
-}
+pub(super) struct Readers(Vec<Reader>);
 
 #[derive(Debug)]
 struct Reader {
     node: Arc<Node>,
-    /// In microseconds after `since`.
+    /// In nanoseconds of [`Moment`].
     aside_until: AtomicU64,
 }
 
@@ -30,33 +27,39 @@ impl Readers {
             node,
             aside_until: AtomicU64::new(0),
         };
-        Readers {
-            since: Moment::now(),
-            readers: nodes.into_iter().map(reader).collect(),
-        }
+        Readers(nodes.into_iter().map(reader).collect())
     }
 
     /// One of them for the call that began at `started`: the same for all of its keys, so that they stay together.
     /// None when all have failed lately.
     pub(super) fn pick(&self, started: Moment) -> Option<&Arc<Node>> {
-        let age = started.nanos_since(self.since).div_ceil(1000);
-        let first = age as usize % self.readers.len().max(1);
-        let (before, from) = self.readers.split_at_checked(first)?;
+        self.able(started).next()
+    }
+
+    /// Whether there is another one than `node` for that call.
+    pub(super) fn have_other(&self, node: &Arc<Node>, started: Moment) -> bool {
+        self.able(started).any(|able| !Arc::ptr_eq(able, node))
+    }
+
+    fn able(&self, started: Moment) -> impl Iterator<Item = &Arc<Node>> {
+        let now = started.nanos();
+        let first = now as usize % self.0.len().max(1);
+        let (before, from) = self.0.split_at_checked(first).unwrap_or_default();
+        let is_able = move |reader: &&Reader| {
+            reader.aside_until.load(Ordering::Relaxed) <= now && !reader.node.is_refusing()
+        };
         from.iter()
             .chain(before)
-            .find(|reader| reader.aside_until.load(Ordering::Relaxed) <= age)
+            .filter(is_able)
             .map(|reader| &reader.node)
     }
 
     /// Passes over `node` for a while; false when it is none of these.
     pub(super) fn set_aside(&self, node: &Arc<Node>) -> bool {
         let known = |reader: &&Reader| Arc::ptr_eq(&reader.node, node);
-        let reader = self.readers.iter().find(known);
+        let reader = self.0.iter().find(known);
         if let Some(reader) = reader {
-            let until = Moment::now()
-                .after(ASIDE)
-                .nanos_since(self.since)
-                .div_ceil(1000);
+            let until = Moment::now().after(ASIDE).nanos();
             reader.aside_until.store(until, Ordering::Relaxed);
         }
         reader.is_some()

@@ -34,6 +34,11 @@ impl Renewal {
         }
     }
 
+    /// Whether a caller is at it now.
+    pub(super) fn is_running(&self) -> bool {
+        self.state.get(|_| State::default()).lock().is_taken
+    }
+
     /// Runs `renew`, or waits for the end of what another caller is running. Nothing is done when the last one ended
     /// less than `rest` ago.
     pub(super) fn run(&self, budget: Budget, rest: Duration, renew: impl FnOnce()) {

@@ -35,12 +35,11 @@ pub(super) struct Sentinels {
 }
 
 /// What one sentinel says.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Directory {
     /// Goes up with every failover; 0 when the sentinel does not tell.
     pub(super) epoch: u64,
-    /// None when it does not know the name.
-    pub(super) primary: Option<Address>,
+    pub(super) primary: Address,
     /// Those that are well.
     pub(super) replicas: Vec<Address>,
 }
@@ -85,13 +84,13 @@ impl Resolver {
                     useless.faults.push(error);
                     useless.silent.push(sentinel);
                 }
-                Ok(directory) if directory.primary.is_none() => useless.ignorant.push(sentinel),
-                Ok(directory) if directory.epoch < since => {
+                Ok(None) => useless.ignorant.push(sentinel),
+                Ok(Some(directory)) if directory.epoch < since => {
                     useless.outdated.push(sentinel);
                     let newest = found.take().filter(|known| known.epoch >= directory.epoch);
                     found = newest.or(Some(directory));
                 }
-                Ok(directory) => {
+                Ok(Some(directory)) => {
                     found = Some(directory);
                     sentinels.good.push(sentinel);
                     break;
@@ -114,7 +113,8 @@ impl Resolver {
         outcome
     }
 
-    fn ask(&self, sentinel: &Node, budget: Budget) -> Result<Directory> {
+    /// What one of them says; None when it does not know the name.
+    fn ask(&self, sentinel: &Node, budget: Budget) -> Result<Option<Directory>> {
         let name = self.name.as_bytes();
         let pack = |to: &mut Encoder<'_>| {
             let mut ask = |what: &[u8]| {
@@ -137,11 +137,11 @@ impl Resolver {
             } else {
                 Vec::new()
             };
-            Ok(Ok(Directory {
+            Ok(Ok(primary.map(|primary| Directory {
                 epoch,
                 primary,
                 replicas,
-            }))
+            })))
         };
         sentinel
             .run(SENTINEL, budget, pack, read)

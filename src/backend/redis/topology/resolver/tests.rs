@@ -82,7 +82,7 @@ fn look(sentinels: &mut Sentinels, since: u64) -> Result<Directory> {
 }
 
 fn port_found(sentinels: &mut Sentinels, since: u64) -> Address {
-    look(sentinels, since).unwrap().primary.unwrap()
+    look(sentinels, since).unwrap().primary
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn what_a_user_may_not_ask_is_done_without() {
     let found = look(&mut all(&[&frugal]), 0).unwrap();
     let expected = Directory {
         epoch: 0,
-        primary: Some(address(7)),
+        primary: address(7),
         replicas: Vec::new(),
     };
     assert_eq!(found, expected);

@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
+use super::known::CALM;
 use super::*;
 use crate::backend::Backend;
 use crate::backend::redis::RedisBackend;
