@@ -1,5 +1,5 @@
 //! One server: the pool of its connections, its breaker, its clock. Everything that is asked of a server goes through
-//! [`Node::run`], or through [`Node::start`] and [`Call::finish`] when several servers are asked at once. Whatever
+//! [`Node::run`], or through [`Node::start_among`] and [`Call::finish`] when several servers are asked at once. Whatever
 //! goes wrong there carries the node's name.
 
 use std::cell::Cell;
@@ -168,21 +168,9 @@ impl Node {
         call.receive(&pack, read)
     }
 
-    /// The first half of [`Node::run`]: when this returns, the commands are on their way.
-    pub(crate) fn start(
-        &self,
-        verb: Verb,
-        budget: Budget,
-        pack: impl Fn(&mut Encoder<'_>),
-    ) -> Result<Call<'_>, Failed> {
-        let (admission, loan) = self.slot(verb, budget)?;
-        let mut call = Call::new(self, loan, verb, budget, admission);
-        call.dispatch(&pack)?;
-        Ok(call)
-    }
-
-    /// The same where this is one of several nodes, which must not take the time of the others. `None` when it
-    /// would have to wait for a connection and is not to.
+    /// The first half of [`Node::run`] where this is one of several nodes, which must not take the time of the others:
+    /// when it returns, the commands are on their way. `None` when it would have to wait for a connection and is not
+    /// to.
     pub(super) fn start_among(
         &self,
         verb: Verb,
