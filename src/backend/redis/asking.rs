@@ -12,12 +12,13 @@ use super::reply::{self, Reply};
 use super::resp::Encoder;
 
 /// [`Node::run`] on the node that the slot moves to.
+#[cold]
 pub(super) fn run<R>(
     node: &Node,
     verb: Verb,
     budget: Budget,
-    pack: impl Fn(&mut Encoder<'_>),
-    mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+    pack: &dyn Fn(&mut Encoder<'_>),
+    read: &mut dyn FnMut(&mut Connection, Budget) -> Reply<R>,
 ) -> Result<R, Failed> {
     let count = Cell::new(0);
     let pack = |to: &mut Encoder<'_>| {

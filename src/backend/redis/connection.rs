@@ -172,6 +172,21 @@ impl Connection {
     #[inline]
     pub(crate) fn value(&mut self, sink: &mut dyn Sink, budget: Budget) -> Result<Found> {
         awaited(self.owed)?;
+        if let Link::Native(wire) = &mut self.link {
+            if let Err(error) = wire.glance(budget) {
+                self.broken = true;
+                return Err(error);
+            }
+            if let Some(value) = native::bulk_at_hand(wire) {
+                let begun = sink.begin(value, value.len()).map(|_| Found::Yes);
+                count(&mut self.owed, &mut self.open, 0);
+                return begun;
+            }
+        }
+        self.any_value(sink, budget)
+    }
+
+    fn any_value(&mut self, sink: &mut dyn Sink, budget: Budget) -> Result<Found> {
         let inside = self.open > 0;
         let pulled = match &mut self.link {
             Link::Native(wire) => native::value(wire, inside, sink, budget),

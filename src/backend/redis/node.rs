@@ -168,9 +168,9 @@ impl Node {
         call.receive(&pack, read)
     }
 
-    /// The first half of [`Node::run`] where this is one of several nodes, which must not take the time of the
-    /// others: when this returns, the commands are on their way. `None` when it
-    /// would have to wait for a connection and is not to.
+    /// The first half of [`Node::run`] where this is one of several nodes, which must not take the time of the others:
+    /// when it returns, the commands are on their way. `None` when it would have to wait for a connection and is not
+    /// to.
     pub(super) fn start_among(
         &self,
         verb: Verb,

@@ -273,9 +273,7 @@ pub(super) fn rename(backend: &RedisBackend, from: &[u8], to: &[u8]) -> Result<b
     let script = &backend.scripts.rename;
     match run(backend, script, &[from, to], budget, 0, |_| {}, reply::flag) {
         // The slot of both keys is on its way to another node, and one of them is there already.
-        Err(error) if error.code() == Some("TRYAGAIN") => {
-            moving::rename(backend, from, to, budget)
-        }
+        Err(error) if error.code() == Some("TRYAGAIN") => moving::rename(backend, from, to, budget),
         outcome => outcome,
     }
 }

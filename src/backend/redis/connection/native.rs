@@ -38,22 +38,7 @@ pub(super) enum Value<'a> {
 }
 
 /// Hands the next element to `sink` when it is a bulk.
-#[inline]
 pub(super) fn value<'w>(
-    wire: &'w mut Wire,
-    inside: bool,
-    sink: &mut dyn Sink,
-    budget: Budget,
-) -> Result<Value<'w>> {
-    wire.glance(budget)?;
-    if let Some(payload) = bulk_at_hand(wire) {
-        let begun = sink.begin(payload, payload.len());
-        return Ok(Value::Delivered(begun.map(drop)));
-    }
-    any_value(wire, inside, sink, budget)
-}
-
-fn any_value<'w>(
     wire: &'w mut Wire,
     inside: bool,
     sink: &mut dyn Sink,
