@@ -3,6 +3,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::random::draw;
+
 /// Milliseconds above which a time is "for ever": Redis refuses a `PX` that overflows its clock.
 pub(crate) const FOREVER_MS: u64 = 1_000_000_000_000_000;
 
@@ -64,7 +66,7 @@ impl Life {
     pub(crate) fn jittered(self, fraction: f64) -> Self {
         match self {
             Life::Millis(ms) if fraction > 0.0 => {
-                let cut = (ms as f64 * fraction * fastrand::f64()) as u64;
+                let cut = (ms as f64 * fraction * draw(|rng| rng.f64())) as u64;
                 Life::Millis(ms.saturating_sub(cut).max(1))
             }
             other => other,

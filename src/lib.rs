@@ -89,6 +89,7 @@ mod key;
 mod lifetime;
 mod listing;
 mod many;
+mod random;
 mod rebalance;
 mod stats;
 mod sweep;

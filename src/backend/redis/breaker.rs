@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
+use crate::random::draw;
 
 /// Counts failures in a row and says whether a node may be asked.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ impl Breaker {
     fn wait_after(&self, doublings: u32) -> Duration {
         let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
         let full = self.backoff.saturating_mul(factor).min(self.backoff_max);
-        full.mul_f64(0.5 + fastrand::f64() / 2.0)
+        full.mul_f64(0.5 + draw(|rng| rng.f64()) / 2.0)
     }
 
     fn now(&self) -> u64 {

@@ -43,11 +43,6 @@ impl Moment {
     pub(crate) fn nanos_since(self, earlier: Moment) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
-
-    /// The same in microseconds, rounded up.
-    pub(crate) fn micros_since(self, earlier: Moment) -> u64 {
-        self.nanos_since(earlier).div_ceil(1000)
-    }
 }
 
 #[cfg(test)]

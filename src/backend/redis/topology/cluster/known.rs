@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::backend::Access;
 use crate::config::{Address, Hooks, Location, Options, ReadFrom};
 use crate::error::Result;
+use crate::random::draw;
 
 use super::super::super::moment::Moment;
 use super::super::super::node::Node;
@@ -168,7 +169,7 @@ impl Known {
         let shard = self.of_slot.get(slot);
         let shard = shard.and_then(|shard| self.shards.get(usize::from(*shard)));
         let Some(shard) = shard else {
-            let any = fastrand::usize(..self.shards.len().max(1));
+            let any = draw(|rng| rng.usize(..self.shards.len().max(1)));
             return Some(&self.shards.get(any)?.primary);
         };
         Some(match (access, from) {
@@ -295,7 +296,7 @@ impl Known {
     /// Whom to ask about the cluster: nodes that have slots, in any order, then the others, then those that failed.
     pub(super) fn advisers(&self) -> Vec<Arc<Member>> {
         let mut advisers = self.all();
-        fastrand::shuffle(&mut advisers);
+        draw(|rng| rng.shuffle(&mut advisers));
         let is_owner = |member: &Member| {
             let same = |shard: &Shard| Arc::ptr_eq(&shard.primary.node, &member.node);
             self.shards.iter().any(same)
