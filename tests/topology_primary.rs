@@ -1,7 +1,12 @@
 //! A primary with replicas: who is read from and written to, what a dead or hanging replica costs, and how writes find
 //! another primary.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod common;
 

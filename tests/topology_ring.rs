@@ -1,7 +1,12 @@
 //! Rings of real servers: who gets which command, what one failing node costs the others, entries that move, and the
 //! defects of the ancestor that have to do with several servers (design, section 11).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod common;
 
