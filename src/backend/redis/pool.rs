@@ -164,6 +164,10 @@ impl<C: Pooled> Pool<C> {
         };
         slots.waiting -= 1;
         slots.passed_over -= usize::from(passed_over);
+        // Whoever came meanwhile waits although there may be one more.
+        if slots.waiting > 0 && slots.lent + 1 < self.limits.max_connections {
+            shared.freed.notify_one();
+        }
         outcome.map(|()| slots)
     }
 
