@@ -113,6 +113,7 @@ impl Cache {
 
     /// Reads many payloads without a vector each: `each` is told of every item once, in any order. The payload of
     /// a value that is not live, or not decodable under `on_decode_error=miss`, is `None`.
+    #[cfg(feature = "capi")]
     pub(crate) fn get_many_with(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
