@@ -169,7 +169,7 @@ impl Connection {
 
     /// Reads one element that is a value or nil. An `Err` of the sink leaves the connection intact unless the value
     /// was large.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value(&mut self, sink: &mut dyn Sink, budget: Budget) -> Result<Found> {
         awaited(self.owed)?;
         if let Link::Native(wire) = &mut self.link {

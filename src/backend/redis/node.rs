@@ -193,6 +193,7 @@ impl Node {
     }
 
     /// A slot of the pool, if the breaker lets the call pass.
+    #[inline(always)]
     fn slot(
         &self,
         verb: Verb,

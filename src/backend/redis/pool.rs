@@ -113,7 +113,7 @@ impl<C: Pooled> Pool<C> {
         slots.lent < self.limits.max_connections && slots.passed_over == 0
     }
 
-    #[inline]
+    #[inline(always)]
     fn take<'a>(
         &self,
         shared: &'a Shared<C>,

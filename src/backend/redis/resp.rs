@@ -86,7 +86,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Almost every length has up to three digits: constant sizes copy without a call.
-    #[inline]
+    #[inline(always)]
     fn line(&mut self, kind: u8, value: usize) {
         let digit = |power: usize| b'0' + (value / power % 10) as u8;
         let out = &mut self.out;
@@ -288,22 +288,21 @@ impl Head {
 /// its length has no more than four digits: what most values are. `None` only says to go the long way.
 #[inline]
 pub(crate) fn whole_bulk(bytes: &[u8]) -> Option<(usize, usize)> {
-    let (digits, line) = match bytes {
-        [b'$', a, b'\r', b'\n', ..] => ([b'0', b'0', b'0', *a], 4),
-        [b'$', a, b, b'\r', b'\n', ..] => ([b'0', b'0', *a, *b], 5),
-        [b'$', a, b, c, b'\r', b'\n', ..] => ([b'0', *a, *b, *c], 6),
-        [b'$', a, b, c, d, b'\r', b'\n', ..] => ([*a, *b, *c, *d], 7),
-        _ => return None,
+    let [b'$', digits @ .., _] = bytes.first_chunk::<7>()? else {
+        return None;
     };
     let mut len = 0;
-    for digit in digits.map(|byte| byte.wrapping_sub(b'0')) {
+    for (at, byte) in digits.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
-            return None;
+            let line = at + 3;
+            let starts = at > 0 && *byte == b'\r' && bytes.get(at + 2) == Some(&b'\n');
+            let ends = bytes.get(line + len..line + len + CRLF.len()) == Some(CRLF);
+            return (starts && ends).then_some((line, len));
         }
         len = len * 10 + usize::from(digit);
     }
-    let end = bytes.get(line + len..line + len + 2)?;
-    (end == CRLF).then_some((line, len))
+    None
 }
 
 /// Only bulks and arrays have a null of their own, which RESP2 writes as length -1.

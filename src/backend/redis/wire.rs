@@ -81,7 +81,7 @@ impl Wire {
     }
 
     /// Writes all of `bytes`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {
         match &mut self.secure {
             None => self.stream.send(bytes, budget),
@@ -101,6 +101,19 @@ impl Wire {
         let start = self.start;
         self.start = (start + len).min(self.buffer.len());
         self.buffer.get(start..self.start).unwrap_or_default()
+    }
+
+    /// The same for `len` bytes that lie between some others, which are passed over.
+    #[inline]
+    pub(crate) fn take_between(
+        &mut self,
+        before: usize,
+        len: usize,
+        after: usize,
+    ) -> Option<&[u8]> {
+        let start = self.start + before;
+        self.start = (start + len + after).min(self.buffer.len());
+        self.buffer.get(start..start + len)
     }
 
     /// Reads until at least `len` bytes are buffered.

@@ -65,10 +65,10 @@ pub(super) fn value<'w>(
 }
 
 /// The payload of the next element, when that is a short bulk and buffered to its end.
-#[inline]
+#[inline(always)]
 pub(super) fn bulk_at_hand(wire: &mut Wire) -> Option<&[u8]> {
     let (line, len) = whole_bulk(wire.buffered())?;
-    wire.take(line + len + 2).get(line..line + len)
+    wire.take_between(line, len, 2)
 }
 
 /// What of the value is buffered begins it; the rest goes from the socket to its place. When the sink refuses, the

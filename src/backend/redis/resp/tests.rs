@@ -153,7 +153,7 @@ fn who_answered_instead_of_redis_is_told() {
 
 #[test]
 fn the_short_way_agrees_with_the_long_one_or_stands_aside() {
-    for line in ["$0\r\n", "$7\r\n", "$1234\r\n", "$007\r\n"] {
+    for line in ["$1\r\n", "$7\r\n", "$1234\r\n", "$007\r\n"] {
         let head = Head::parse(line.as_bytes()).unwrap().unwrap();
         let Kind::Bulk(len) = head.kind else { panic!() };
         let mut bytes = [line.as_bytes(), &vec![b'x'; len], b"\r\nmore"].concat();
@@ -167,6 +167,7 @@ fn the_short_way_agrees_with_the_long_one_or_stands_aside() {
         b"$1",
         b"$1\r",
         b"$\r\n",
+        b"$0\r\n\r\n",
         b"$-1\r\n",
         b"$1\rx\r\n",
         b"$1\r\nx\r ",

@@ -64,7 +64,7 @@ impl Stream {
     }
 
     /// Writes all of `bytes`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {
         self.begin_command();
         match self.socket.send_with_flags(bytes, WRITE) {
