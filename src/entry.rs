@@ -10,7 +10,7 @@ use crate::codec::{self, integer::Integer, undecodable};
 use crate::config::{Layout, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
-use crate::header::{Header, MAGIC};
+use crate::header::{Header, MAGIC, SHORT};
 
 pub(crate) use sinks::{Decode, Fill, Gather, Number};
 
@@ -92,7 +92,19 @@ impl Shape {
         if options.layout == Layout::Plain || head.first() != Some(&MAGIC) {
             return Shape::Bare;
         }
-        match Header::parse(head) {
+        match Header::of_short(head) {
+            Some((codec, compressor, _)) => Shape::Tagged(Tag {
+                codec,
+                compressor,
+                len: SHORT as u8,
+                soft_expire_ms: 0,
+            }),
+            None => Shape::of_header(Header::parse(head)),
+        }
+    }
+
+    fn of_header(header: Option<Header>) -> Self {
+        match header {
             None => Shape::Broken,
             Some(header) if header.has_value && !header.negative => Shape::Tagged(Tag {
                 codec: header.codec,
@@ -167,7 +179,7 @@ pub(crate) fn payload<'a>(
     clock: Clock,
 ) -> Result<Option<&'a [u8]>> {
     if options.layout == Layout::Tagged
-        && let Some(payload) = Header::simple_payload(stored)
+        && let Some((_, 0, payload)) = Header::of_short(stored)
     {
         return Ok(Some(payload));
     }

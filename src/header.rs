@@ -63,7 +63,6 @@ impl Header {
 
     /// The header that `head` opens with. `None` when it does not open with one: not the magic byte, another
     /// version, unknown flags, or cut short.
-    #[inline]
     pub(crate) fn parse(head: &[u8]) -> Option<Self> {
         let &[magic, flags, format, cost, ref rest @ ..] = head else {
             return None;
@@ -88,13 +87,13 @@ impl Header {
         Some(header)
     }
 
-    /// The payload of a stored value, when all there is to know is that it is one: neither a lease nor a compressor
-    /// stands in its short header. `None` only says to look closer.
+    /// Codec, compressor and payload of a value behind a short header: of nearly every value. `None` only says to look
+    /// closer.
     #[inline]
-    pub(crate) fn simple_payload(stored: &[u8]) -> Option<&[u8]> {
+    pub(crate) fn of_short(stored: &[u8]) -> Option<(u8, u8, &[u8])> {
         const FLAGS: u8 = VERSION << 4 | PAYLOAD;
         match stored {
-            [MAGIC, FLAGS, format, _, payload @ ..] if format & 0x0f == 0 => Some(payload),
+            [MAGIC, FLAGS, format, _, payload @ ..] => Some((format >> 4, format & 0x0f, payload)),
             _ => None,
         }
     }
@@ -145,7 +144,6 @@ impl Header {
 }
 
 impl LeaseBlock {
-    #[inline(never)]
     fn parse(rest: &[u8]) -> Option<Self> {
         let (stale, rest) = rest.split_first_chunk::<4>()?;
         let (soft, rest) = rest.split_first_chunk::<8>()?;
@@ -169,6 +167,19 @@ mod tests {
         let header = Header::short(1, 0);
         assert_eq!(header.encode().as_slice(), [0xC1, 0x11, 0x10, 0]);
         assert_eq!(Header::parse(b"\xC1\x11\x10\x00payload"), Some(header));
+    }
+
+    #[test]
+    fn the_short_way_sees_what_the_long_one_sees() {
+        for bytes in [&b"\xC1\x11\x23\x07payload"[..], b"\xC1\x11\0\0"] {
+            let header = Header::parse(bytes).unwrap();
+            let short = (header.codec, header.compressor, &bytes[header.len()..]);
+            assert_eq!(Header::of_short(bytes), Some(short));
+        }
+        for flags in (0..=u8::MAX).filter(|flags| *flags != 0x11) {
+            assert_eq!(Header::of_short(&[MAGIC, flags, 0, 0, 1]), None);
+        }
+        assert_eq!(Header::of_short(b"\xC1\x11\0"), None);
     }
 
     #[test]
