@@ -127,6 +127,8 @@ impl Watched {
                 quorum.is_ok() && sentinel.replicas_that_are_well() == count
             });
         }
+        // Tests count what was called.
+        let _: () = self.first().run(&["CONFIG", "RESETSTAT"]);
     }
 
     /// A configuration with the locations and the name.
