@@ -58,19 +58,20 @@ fn allocations<T>(mut call: impl FnMut() -> T) -> usize {
     taken
 }
 
-/// A cache with a value of 100 bytes under `key`, over a connection of either kind.
-fn caches() -> impl Iterator<Item = Cache> {
+/// A cache with a value of 100 bytes under `key`, over a connection of either kind, and the server it lives on.
+fn caches() -> impl Iterator<Item = (Fixture, Cache)> {
     [Backend::Tcp, Backend::Unix].into_iter().map(|backend| {
-        let cache = Fixture::new(backend).cache();
+        let fixture = Fixture::new(backend);
+        let cache = fixture.cache();
         let value = [b'x'; 100];
         cache.set_bytes("key", &value, Expiry::Default).unwrap();
-        cache
+        (fixture, cache)
     })
 }
 
 #[test]
 fn a_hit_into_the_callers_memory_allocates_nothing() {
-    for cache in caches() {
+    for (_fixture, cache) in caches() {
         let mut memory = [0; 128];
         let mut hit = || cache.get_into("key", &mut memory).unwrap();
         assert_eq!(hit(), Some(100));
@@ -80,7 +81,7 @@ fn a_hit_into_the_callers_memory_allocates_nothing() {
 
 #[test]
 fn a_hit_allocates_the_bytes_it_hands_out() {
-    for cache in caches() {
+    for (_fixture, cache) in caches() {
         let hit = || cache.get_bytes("key").unwrap();
         assert_eq!(hit().unwrap().len(), 100);
         assert_eq!(allocations(hit), 1);
@@ -89,7 +90,7 @@ fn a_hit_allocates_the_bytes_it_hands_out() {
 
 #[test]
 fn a_large_value_is_one_allocation_too() {
-    for cache in caches() {
+    for (_fixture, cache) in caches() {
         let value = vec![b'y'; 1 << 20];
         cache.set_bytes("large", &value, Expiry::Default).unwrap();
         assert_eq!(allocations(|| cache.get_bytes("large").unwrap()), 1);
@@ -98,14 +99,14 @@ fn a_large_value_is_one_allocation_too() {
 
 #[test]
 fn a_miss_allocates_nothing() {
-    for cache in caches() {
+    for (_fixture, cache) in caches() {
         assert_eq!(allocations(|| cache.get_bytes("absent").unwrap()), 0);
     }
 }
 
 #[test]
 fn a_typed_hit_allocates_nothing_for_a_value_without_memory_of_its_own() {
-    for cache in caches() {
+    for (_fixture, cache) in caches() {
         cache
             .set("pair", &(7_u64, 0.5_f64), Expiry::Default)
             .unwrap();
@@ -117,7 +118,7 @@ fn a_typed_hit_allocates_nothing_for_a_value_without_memory_of_its_own() {
 
 #[test]
 fn a_write_allocates_nothing() {
-    for cache in caches() {
+    for (_fixture, cache) in caches() {
         let value = [b'z'; 100];
         let write = || cache.set_bytes("key", &value, Expiry::Default).unwrap();
         assert_eq!(allocations(write), 0);
