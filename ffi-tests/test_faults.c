@@ -210,12 +210,12 @@ static void a_server_that_came_back_is_used_again(void)
     int i;
 
     server_prepare(&server, NULL, NULL);
-    cache = open_own(&server, "breaker_failures=2&breaker_backoff=50ms&breaker_backoff_max=50ms");
+    cache = open_own(&server, "breaker_failures=2&breaker_backoff=1s&breaker_backoff_max=1s");
     for (i = 0; i < 2; i++)
         STATUS(ERR_IO, redis_cache_get(cache, S("key"), &bytes));
     STATUS(ERR_UNAVAILABLE, redis_cache_get(cache, S("key"), &bytes));
     server_start(&server);
-    sleep_ms(150);
+    sleep_ms(1600);
     STATUS(NOT_FOUND, redis_cache_get(cache, S("key"), &bytes));
     STATUS(OK, redis_cache_set(cache, S("key"), S("value"), 5000));
     redis_cache_free(cache);
