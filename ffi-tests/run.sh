@@ -11,8 +11,8 @@ case $(basename "$program") in
 suite-* | hpp-*) argument=$name ;;
 *)
     case $target in
-    tcp) argument="redis://127.0.0.1:$REDIS_CACHE_TEST_PORT?prefix=$name-$library-$target" ;;
-    unix) argument="unix://$REDIS_CACHE_TEST_SOCKET?prefix=$name-$library-$target" ;;
+    tcp) argument="redis://127.0.0.1:$REDIS_CACHE_TEST_PORT?prefix=$name-$library-$target&timeout=10s" ;;
+    unix) argument="unix://$REDIS_CACHE_TEST_SOCKET?prefix=$name-$library-$target&timeout=10s" ;;
     *) argument="memory://?prefix=$name" ;;
     esac
     ;;
