@@ -1,7 +1,12 @@
 //! What a call takes from the heap, counted by an allocator that counts: a hit allocates what it hands out and
 //! nothing else, a write nothing. (The performance chapter of the crate's documentation says so.)
 
-#![allow(clippy::indexing_slicing, clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
 
 mod common;
 
