@@ -229,11 +229,6 @@ impl Cluster {
         command.query(&mut raw).expect("CLUSTER KEYSLOT")
     }
 
-    /// A connection to the primary of a key that does not go through the library under test.
-    pub(crate) fn raw_of(&self, key: impl redis::ToRedisArgs) -> redis::Connection {
-        connect(self.owner(self.slot(key))).expect("a raw connection")
-    }
-
     /// Runs one command on one node.
     pub(crate) fn run<T: redis::FromRedisValue>(&self, port: u16, command: &[&str]) -> T {
         run(port, command).unwrap_or_else(|error| panic!("{port}: {command:?}: {error}"))
