@@ -5,6 +5,8 @@
 
 mod known;
 mod survey;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +51,7 @@ pub(super) struct Cluster {
 struct State {
     known: RwLock<Known>,
     survey: Survey,
-    /// A call failed and had no time to look around: the next one does.
+    /// What is known is wrong somewhere, and nobody has looked around since that was noticed: the next call does.
     doubt: AtomicBool,
 }
 
@@ -93,7 +95,9 @@ impl Cluster {
     /// Asks nodes about the cluster until one answers, `first` before all others. Each may take an equal part of the
     /// time that is left, and one part stays for what the caller wants to do with the answer.
     fn look_around(&self, first: Option<&Arc<Member>>, budget: Budget) -> Result<()> {
-        let mut advisers = self.state().known().advisers();
+        let state = self.state();
+        state.doubt.store(false, Ordering::Relaxed);
+        let mut advisers = state.known().advisers();
         if let Some(first) = first {
             advisers.retain(|member| !Arc::ptr_eq(member, first));
             advisers.insert(0, Arc::clone(first));
@@ -161,6 +165,7 @@ impl Cluster {
         if is_new {
             state.correct().moved(slot, &to, failure.node);
         }
+        state.doubt.store(true, Ordering::Relaxed);
         // When nobody knows more, the slot that moved is known all the same.
         let look = || self.look_around(Some(&to), budget);
         let _ = state.survey.once(Wish::IfOlder(PAUSE), budget, look);
@@ -210,7 +215,7 @@ impl Cluster {
 impl Topology for Cluster {
     fn pick(&self, key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>> {
         let state = self.state();
-        if state.doubt.load(Ordering::Relaxed) && state.doubt.swap(false, Ordering::Relaxed) {
+        if state.doubt.load(Ordering::Relaxed) {
             let _ = self.refresh(Some(PAUSE), budget);
         }
         let slot = slots::slot(key);
