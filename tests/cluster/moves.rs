@@ -75,8 +75,14 @@ fn a_slot_on_its_way_is_asked_for_once_and_not_learnt() {
 #[test]
 fn every_operation_works_on_a_slot_on_its_way() {
     let cluster = Changing::cluster();
-    let cache = cache_on(&cluster, &[("prefix", &unique_name())]);
-    let (slot, from, to) = route(&cluster, &cache, "{k}");
+    for dialect in [("protocol", "3"), ("protocol", "2"), ("parser", "redis")] {
+        work_on_a_slot_on_its_way(&cluster, dialect);
+    }
+}
+
+fn work_on_a_slot_on_its_way(cluster: &Cluster, dialect: (&str, &str)) {
+    let cache = cache_on(cluster, &[dialect, ("prefix", &unique_name())]);
+    let (slot, from, to) = route(cluster, &cache, "{k}");
     let name = |number: u32| format!("{{k}}{number}");
     let entries = (0..20).map(|number| (name(number), "x"));
     cache.set_many_bytes(entries, Expiry::Default).unwrap();
