@@ -4,6 +4,7 @@
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
 mod known;
+mod member;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ use super::super::resp::Encoder;
 use super::slots::{self, SLOTS};
 use super::{Advice, Failure, Topology};
 
-use known::{Known, Maker, Member};
+use known::{Known, Maker};
+use member::Member;
 use survey::{Survey, Wish};
 
 const CLUSTER_SLOTS: Verb = Verb::safe("CLUSTER SLOTS");
@@ -111,7 +113,7 @@ impl Cluster {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     if is_fault(&error) {
-                        adviser.leave_alone();
+                        adviser.failed();
                     }
                     // What a server says tells more than that another one cannot be reached.
                     if fault.as_ref().is_none_or(is_fault) {
@@ -180,19 +182,21 @@ impl Cluster {
         Some((slot, member))
     }
 
-    /// Remembers that a node failed, for the calls to come.
-    fn doubt(&self, node: &Arc<Node>) {
+    /// Remembers that a node failed, for the calls to come; whether it has done nothing else for long.
+    fn doubt(&self, node: &Arc<Node>) -> bool {
         let state = self.state();
-        if let Some(member) = state.known().member(node) {
-            member.leave_alone();
-        }
         state.doubt.store(true, Ordering::Relaxed);
+        let member = state.known().member(node);
+        member.is_some_and(|member| {
+            member.failed();
+            member.is_hopeless()
+        })
     }
 
     /// A node did not answer, or cannot serve: reads turn to another one; for the rest somebody may have taken over.
     fn turn_away(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let state = self.state();
-        self.doubt(failure.node);
+        let is_hopeless = self.doubt(failure.node);
         let is_elsewhere = || {
             let slot = slots::slot(failure.key?);
             let known = state.known();
@@ -207,6 +211,7 @@ impl Cluster {
         let _ = self.refresh(Some(PAUSE), budget);
         match is_elsewhere() {
             Some(true) => Advice::Again,
+            _ if is_hopeless => Advice::Final,
             _ => Advice::Later,
         }
     }
