@@ -378,14 +378,22 @@ impl Cluster {
         }
     }
 
-    /// Ends a move: the new owner first, so that no node is left without one.
+    /// Ends a move, the new owner first, so that no node is left without one; then waits until all nodes know.
     pub(crate) fn end_move(&self, slot: u16, to: u16) {
-        let (id, slot) = (self.id(to), slot.to_string());
+        let (id, number) = (self.id(to), slot.to_string());
         let mut primaries = self.primaries();
         primaries.sort_by_key(|port| *port != to);
         for port in primaries {
-            let _: () = self.run(port, &["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
+            let _: () = self.run(port, &["CLUSTER", "SETSLOT", &number, "NODE", &id]);
         }
+        let knows = |port| {
+            let ranges = self.try_ranges(port).unwrap_or_default();
+            let has = |range: &Range| (range.first..=range.last).contains(&slot);
+            ranges.iter().any(|range| range.primary == to && has(range))
+        };
+        eventually("a slot at its new owner", || {
+            self.alive().into_iter().all(knows)
+        });
     }
 
     /// Moves a slot with all its keys.
