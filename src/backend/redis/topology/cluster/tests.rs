@@ -19,6 +19,8 @@ struct Actor {
     answer: Arc<Mutex<String>>,
     looks: Arc<AtomicUsize>,
     calls: Arc<AtomicUsize>,
+    /// The arguments of the HELLOs.
+    logins: Arc<Mutex<Vec<String>>>,
     port: u16,
 }
 
@@ -34,10 +36,15 @@ impl Actor {
             answer: Arc::new(Mutex::new("$1\r\nv\r\n".to_owned())),
             looks: Arc::default(),
             calls: Arc::default(),
+            logins: Arc::default(),
             port: 0,
         };
         let inside = actor.clone();
         let address = fake(move |_, command| {
+            if command[0] == b"HELLO" {
+                let login = String::from_utf8(command.join(&b' ')).unwrap();
+                inside.logins.lock().unwrap().push(login);
+            }
             if let Some(greeting) = greeting(command) {
                 return Some(greeting);
             }
@@ -286,6 +293,30 @@ fn nodes_that_left_are_dropped_and_those_that_stay_keep_their_connections() {
     assert_eq!((first.calls(), second.calls()), (3, 3));
     assert_eq!(backend.nodes().unwrap().len(), 1);
     assert_eq!(backend.traffic().connections_open, 1);
+}
+
+#[test]
+fn a_node_that_was_found_gets_the_credentials_of_the_configuration() {
+    let (seed, found) = (Actor::new(), Actor::new());
+    seed.says(&all_on(&at_home(found.port)));
+    let location = Location {
+        username: Some("app".to_owned()),
+        password: Some("secret".to_owned()),
+        name: Some("first".to_owned()),
+        ..seed.seed()
+    };
+    let options = Options {
+        topology: Some(config::Topology::Cluster),
+        ..Options::default()
+    };
+    let backend = RedisBackend::new(&options, &[location], &Hooks::default()).unwrap();
+    get(&backend, "k").unwrap();
+    let expected = ["HELLO 3 AUTH app secret".to_owned()];
+    assert_eq!(*seed.logins.lock().unwrap(), expected);
+    assert_eq!(*found.logins.lock().unwrap(), expected);
+    // Its name is its own.
+    let name = format!("127.0.0.1:{}", found.port);
+    assert_eq!(backend.nodes().unwrap(), [name]);
 }
 
 #[test]
