@@ -27,7 +27,7 @@ use super::slots::{self, SLOTS};
 use super::{Advice, Failure, Topology};
 
 use known::{Known, Maker};
-use member::Member;
+use member::{Member, Role};
 use survey::{Survey, Wish};
 
 const CLUSTER_SLOTS: Verb = Verb::safe("CLUSTER SLOTS");
@@ -159,13 +159,19 @@ impl Cluster {
     /// A node says that another one has the slot: it is asked at once, and also about the others.
     fn follow(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let state = self.state();
+        let asked = state.known().member(failure.node);
+        if asked.is_some_and(|member| member.role == Role::Replica) {
+            // It may know less than its primary, or have become the replica of another one.
+            self.doubt(failure.node);
+            return Advice::Again;
+        }
         let Some((slot, to)) = self.redirection(failure) else {
             let _ = self.refresh(Some(PAUSE), budget);
             return Advice::Later;
         };
         let is_new = !Arc::ptr_eq(&to.node, failure.node);
         if is_new {
-            state.correct().moved(slot, &to, failure.node);
+            state.correct().moved(slot, &to);
         }
         state.doubt.store(true, Ordering::Relaxed);
         // When nobody knows more, the slot that moved is known all the same.

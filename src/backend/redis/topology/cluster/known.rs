@@ -215,8 +215,8 @@ impl Known {
         Some(member)
     }
 
-    /// Takes over that `to` has the slot, as `from` said, which then does not have it.
-    pub(super) fn moved(&mut self, slot: usize, to: &Arc<Member>, from: &Arc<Node>) {
+    /// Takes over that `to` has the slot.
+    pub(super) fn moved(&mut self, slot: usize, to: &Arc<Member>) {
         let same = |shard: &Shard| Arc::ptr_eq(&shard.primary, to);
         let number = self.shards.iter().position(same).unwrap_or_else(|| {
             self.shards.push(Shard {
@@ -225,10 +225,6 @@ impl Known {
             });
             self.shards.len() - 1
         });
-        if let Some(shard) = self.shards.get_mut(number) {
-            let stays = |member: &Arc<Member>| !Arc::ptr_eq(&member.node, from);
-            shard.replicas.retain(stays);
-        }
         self.of_slot.resize(SLOTS, NOBODY);
         if let (Some(place), Ok(number)) = (self.of_slot.get_mut(slot), u16::try_from(number)) {
             *place = number;
