@@ -245,7 +245,8 @@ impl Cache {
         Ok(self.wire_key(key, &mut WireKey::new())?.to_vec())
     }
 
-    /// The node that serves `key`: its name, or its location without credentials. No network.
+    /// The node that serves `key`: its name, or its location without credentials. No network, but for the first look at
+    /// a cluster.
     pub fn where_is(&self, key: impl AsRef<[u8]>) -> Result<String> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;

@@ -1,6 +1,6 @@
 //! One behaviour, many stores: every case runs over the embedded store, over Redis by TCP and by Unix socket, in
 //! both protocol versions, with the `redis` crate's parser, over a connection of the `redis` crate, found by sentinels,
-//! over a primary with replicas and over a ring of three. A failing test is called
+//! over a primary with replicas, over a ring of three and over a Redis Cluster. A failing test is called
 //! `<theme>::<store>::<what should have happened>`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -26,6 +26,7 @@ macro_rules! behaviour {
         behaviour!(@ sentinel Sentinel $($all)* $($key)* $($server)*);
         behaviour!(@ primary Primary $($all)* $($key)* $($server)*);
         behaviour!(@ ring Ring $($all)* $($key)*);
+        behaviour!(@ cluster Cluster $($all)* $($key)*);
     };
     (@ $module:ident $backend:ident $($case:ident)*) => {
         mod $module {

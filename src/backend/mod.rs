@@ -288,7 +288,8 @@ pub(crate) trait Backend: Send + Sync + fmt::Debug {
     /// PING to every node.
     fn ping(&self) -> Result<()>;
 
-    /// The node that serves the key: its name, or its location without credentials. No network.
+    /// The node that serves the key: its name, or its location without credentials. No network, but to find the nodes
+    /// in the first place.
     fn locate(&self, key: &[u8]) -> Result<String>;
 
     /// Counters and gauges; no network.

@@ -110,7 +110,7 @@ fn ping_and_where_is_name_a_node(at: &Fixture) {
     let expected = match at.backend {
         Backend::Memory => "memory",
         Backend::Unix => "redis.sock",
-        _ => &at.holder("k", 1).port().to_string(),
+        _ => &at.port_of("k").to_string(),
     };
     assert!(place.contains(expected), "{place}");
     assert_eq!(kind(cache.where_is("")), ErrorKind::InvalidArgument);

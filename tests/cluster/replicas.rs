@@ -143,7 +143,6 @@ fn reads_go_on_while_a_primary_is_dead() {
 }
 
 #[test]
-#[ignore = "how soon a replica learns of a moved slot depends on the cluster's gossip: it fails on a busy machine"]
 fn a_slot_that_moved_is_read_from_its_new_replica() {
     let cluster = Changing::cluster();
     let cache = filled(&cluster, "replica");

@@ -229,11 +229,6 @@ impl Cluster {
         command.query(&mut raw).expect("CLUSTER KEYSLOT")
     }
 
-    /// A connection to the primary of a key that does not go through the library under test.
-    pub(crate) fn raw_of(&self, key: impl redis::ToRedisArgs) -> redis::Connection {
-        connect(self.owner(self.slot(key))).expect("a raw connection")
-    }
-
     /// Runs one command on one node.
     pub(crate) fn run<T: redis::FromRedisValue>(&self, port: u16, command: &[&str]) -> T {
         run(port, command).unwrap_or_else(|error| panic!("{port}: {command:?}: {error}"))
@@ -383,14 +378,22 @@ impl Cluster {
         }
     }
 
-    /// Ends a move: the new owner first, so that no node is left without one.
+    /// Ends a move, the new owner first, so that no node is left without one; then waits until all nodes know.
     pub(crate) fn end_move(&self, slot: u16, to: u16) {
-        let (id, slot) = (self.id(to), slot.to_string());
+        let (id, number) = (self.id(to), slot.to_string());
         let mut primaries = self.primaries();
         primaries.sort_by_key(|port| *port != to);
         for port in primaries {
-            let _: () = self.run(port, &["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
+            let _: () = self.run(port, &["CLUSTER", "SETSLOT", &number, "NODE", &id]);
         }
+        let knows = |port| {
+            let ranges = self.try_ranges(port).unwrap_or_default();
+            let has = |range: &Range| (range.first..=range.last).contains(&slot);
+            ranges.iter().any(|range| range.primary == to && has(range))
+        };
+        eventually("a slot at its new owner", || {
+            self.alive().into_iter().all(knows)
+        });
     }
 
     /// Moves a slot with all its keys.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use redis_cache::{Cache, Config};
 
+use super::cluster::{self, Cluster};
 use super::fleet::Fleet;
 use super::sentinel::Watched;
 use super::server::Server;
@@ -24,6 +25,7 @@ pub(crate) enum Backend {
     Sentinel,
     Primary,
     Ring,
+    Cluster,
 }
 
 /// A store, and keys in it that no other test uses.
@@ -41,6 +43,7 @@ enum Place {
     Server(Arc<Server>),
     Watched(Arc<Watched>),
     Fleet(Arc<Fleet>),
+    Cluster(Arc<Cluster>),
 }
 
 impl Fixture {
@@ -51,6 +54,7 @@ impl Fixture {
             Backend::Sentinel => Place::Watched(Watched::shared()),
             Backend::Primary => Place::Fleet(Fleet::shared_primary()),
             Backend::Ring => Place::Fleet(Fleet::shared_ring()),
+            Backend::Cluster => Place::Cluster(Cluster::shared()),
             _ => Place::Server(Server::shared()),
         };
         Fixture {
@@ -67,6 +71,7 @@ impl Fixture {
             Backend::Sentinel => Place::Watched(Arc::new(Watched::alone())),
             Backend::Primary => Place::Fleet(Arc::new(Fleet::replicated(1))),
             Backend::Ring => Place::Fleet(Arc::new(Fleet::ring(3))),
+            Backend::Cluster => Place::Cluster(Arc::new(Cluster::start())),
             _ => Place::Server(Arc::new(Server::start())),
         };
         Fixture {
@@ -83,6 +88,10 @@ impl Fixture {
             Place::Memory => return at(format!("memory://{}", self.space)),
             Place::Watched(watched) => return watched.config(),
             Place::Fleet(fleet) => return fleet.config(),
+            Place::Cluster(cluster) => {
+                let config = at(Cluster::url(cluster.alive()[0]));
+                return config.set("topology", "cluster").expect("an option");
+            }
             Place::Server(server) => server,
         };
         match self.backend {
@@ -144,15 +153,25 @@ impl Fixture {
     /// The servers that have the keys, or copies of them.
     pub(crate) fn servers(&self) -> Vec<&Server> {
         match &self.place {
-            Place::Memory => Vec::new(),
+            Place::Memory | Place::Cluster(_) => Vec::new(),
             Place::Server(server) => vec![server],
             Place::Watched(watched) => vec![watched.first()],
             Place::Fleet(fleet) => fleet.servers.iter().collect(),
         }
     }
 
+    /// How often the servers that have the keys were called so.
+    pub(crate) fn calls(&self, command: &str) -> u64 {
+        if let Place::Cluster(cluster) = &self.place {
+            let calls = |port| cluster.calls(port, command);
+            return cluster.primaries().into_iter().map(calls).sum();
+        }
+        let servers = self.servers().into_iter();
+        servers.map(|server| server.calls(command)).sum()
+    }
+
     /// The server that has this key of a version.
-    pub(crate) fn holder(&self, key: &str, version: u64) -> &Server {
+    fn holder(&self, key: &str, version: u64) -> &Server {
         if self.backend != Backend::Ring {
             return self.server();
         }
@@ -162,6 +181,26 @@ impl Fixture {
         self.servers().into_iter().find(is_it).expect("that node")
     }
 
+    /// The port of the server that has this key.
+    pub(crate) fn port_of(&self, key: &str) -> u16 {
+        match &self.place {
+            Place::Cluster(cluster) => cluster.owner(cluster.slot(self.wire_key(key))),
+            _ => self.holder(key, 1).port(),
+        }
+    }
+
+    /// A connection, not through the library under test, to the server that has this key of a version.
+    fn raw(&self, key: &str, version: u64) -> redis::Connection {
+        match &self.place {
+            Place::Cluster(cluster) => {
+                let wire_key = format!("{}:{version}:{key}", self.space);
+                let owner = cluster.owner(cluster.slot(wire_key));
+                cluster::connect(owner).expect("a raw connection")
+            }
+            _ => self.holder(key, version).raw(),
+        }
+    }
+
     /// The key as the server knows it.
     pub(crate) fn wire_key(&self, key: &str) -> String {
         format!("{}:1:{key}", self.space)
@@ -169,7 +208,7 @@ impl Fixture {
 
     /// Puts bytes under a key behind the library's back.
     pub(crate) fn plant(&self, key: &str, bytes: &[u8]) {
-        let mut raw = self.holder(key, 1).raw();
+        let mut raw = self.raw(key, 1);
         redis::cmd("SET")
             .arg(self.wire_key(key))
             .arg(bytes)
@@ -179,7 +218,7 @@ impl Fixture {
 
     /// Makes the key a list, which no operation of a cache can use.
     pub(crate) fn plant_list(&self, key: &str) {
-        let mut raw = self.holder(key, 1).raw();
+        let mut raw = self.raw(key, 1);
         redis::cmd("RPUSH")
             .arg(self.wire_key(key))
             .arg("item")
@@ -191,7 +230,7 @@ impl Fixture {
     pub(crate) fn stored(&self, key: &str) -> Option<Vec<u8>> {
         redis::cmd("GET")
             .arg(self.wire_key(key))
-            .query(&mut self.holder(key, 1).raw())
+            .query(&mut self.raw(key, 1))
             .expect("GET")
     }
 
@@ -204,7 +243,7 @@ impl Fixture {
     pub(crate) fn pttl_at(&self, key: &str, version: u64) -> i64 {
         redis::cmd("PTTL")
             .arg(format!("{}:{version}:{key}", self.space))
-            .query(&mut self.holder(key, version).raw())
+            .query(&mut self.raw(key, version))
             .expect("PTTL")
     }
 }

@@ -4,7 +4,10 @@
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
 mod known;
+mod member;
 mod survey;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +26,8 @@ use super::super::resp::Encoder;
 use super::slots::{self, SLOTS};
 use super::{Advice, Failure, Topology};
 
-use known::{Known, Maker, Member};
+use known::{Known, Maker};
+use member::{Member, Role};
 use survey::{Survey, Wish};
 
 const CLUSTER_SLOTS: Verb = Verb::safe("CLUSTER SLOTS");
@@ -49,7 +53,7 @@ pub(super) struct Cluster {
 struct State {
     known: RwLock<Known>,
     survey: Survey,
-    /// A call failed and had no time to look around: the next one does.
+    /// What is known is wrong somewhere, and nobody has looked around since that was noticed: the next call does.
     doubt: AtomicBool,
 }
 
@@ -93,7 +97,9 @@ impl Cluster {
     /// Asks nodes about the cluster until one answers, `first` before all others. Each may take an equal part of the
     /// time that is left, and one part stays for what the caller wants to do with the answer.
     fn look_around(&self, first: Option<&Arc<Member>>, budget: Budget) -> Result<()> {
-        let mut advisers = self.state().known().advisers();
+        let state = self.state();
+        state.doubt.store(false, Ordering::Relaxed);
+        let mut advisers = state.known().advisers();
         if let Some(first) = first {
             advisers.retain(|member| !Arc::ptr_eq(member, first));
             advisers.insert(0, Arc::clone(first));
@@ -107,7 +113,7 @@ impl Cluster {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     if is_fault(&error) {
-                        adviser.leave_alone();
+                        adviser.failed();
                     }
                     // What a server says tells more than that another one cannot be reached.
                     if fault.as_ref().is_none_or(is_fault) {
@@ -153,14 +159,21 @@ impl Cluster {
     /// A node says that another one has the slot: it is asked at once, and also about the others.
     fn follow(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let state = self.state();
+        let asked = state.known().member(failure.node);
+        if asked.is_some_and(|member| member.role == Role::Replica) {
+            // It may know less than its primary, or have become the replica of another one.
+            self.doubt(failure.node);
+            return Advice::Again;
+        }
         let Some((slot, to)) = self.redirection(failure) else {
             let _ = self.refresh(Some(PAUSE), budget);
             return Advice::Later;
         };
         let is_new = !Arc::ptr_eq(&to.node, failure.node);
         if is_new {
-            state.correct().moved(slot, &to, failure.node);
+            state.correct().moved(slot, &to);
         }
+        state.doubt.store(true, Ordering::Relaxed);
         // When nobody knows more, the slot that moved is known all the same.
         let look = || self.look_around(Some(&to), budget);
         let _ = state.survey.once(Wish::IfOlder(PAUSE), budget, look);
@@ -175,19 +188,21 @@ impl Cluster {
         Some((slot, member))
     }
 
-    /// Remembers that a node failed, for the calls to come.
-    fn doubt(&self, node: &Arc<Node>) {
+    /// Remembers that a node failed, for the calls to come; whether it has done nothing else for long.
+    fn doubt(&self, node: &Arc<Node>) -> bool {
         let state = self.state();
-        if let Some(member) = state.known().member(node) {
-            member.leave_alone();
-        }
         state.doubt.store(true, Ordering::Relaxed);
+        let member = state.known().member(node);
+        member.is_some_and(|member| {
+            member.failed();
+            member.is_hopeless()
+        })
     }
 
     /// A node did not answer, or cannot serve: reads turn to another one; for the rest somebody may have taken over.
     fn turn_away(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let state = self.state();
-        self.doubt(failure.node);
+        let is_hopeless = self.doubt(failure.node);
         let is_elsewhere = || {
             let slot = slots::slot(failure.key?);
             let known = state.known();
@@ -202,6 +217,7 @@ impl Cluster {
         let _ = self.refresh(Some(PAUSE), budget);
         match is_elsewhere() {
             Some(true) => Advice::Again,
+            _ if is_hopeless => Advice::Final,
             _ => Advice::Later,
         }
     }
@@ -210,7 +226,7 @@ impl Cluster {
 impl Topology for Cluster {
     fn pick(&self, key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>> {
         let state = self.state();
-        if state.doubt.load(Ordering::Relaxed) && state.doubt.swap(false, Ordering::Relaxed) {
+        if state.doubt.load(Ordering::Relaxed) {
             let _ = self.refresh(Some(PAUSE), budget);
         }
         let slot = slots::slot(key);

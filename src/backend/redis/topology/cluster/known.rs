@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use crate::backend::Access;
 use crate::config::{Address, Hooks, Location, Options, ReadFrom};
@@ -14,59 +12,10 @@ use crate::random::draw;
 use super::super::super::moment::Moment;
 use super::super::super::node::Node;
 use super::super::slots::{Place, Range, SLOTS};
-
-/// How long a node that failed is left alone by reads that another node can serve.
-const LEFT_ALONE: Duration = Duration::from_secs(1);
+use super::member::{Member, Role};
 
 /// Stands for the shard of a slot that nobody has.
 const NOBODY: u16 = u16::MAX;
-
-/// What connections to a node are for. One server has two sets of them when it serves both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
-    /// Everything: a server that does not have the slot sends the caller on.
-    Primary,
-    /// Reads of what a replica has: its connections begin with READONLY.
-    Replica,
-}
-
-/// A node of the cluster.
-#[derive(Debug)]
-pub(super) struct Member {
-    pub(super) node: Arc<Node>,
-    role: Role,
-    /// In microseconds since `born`.
-    alone_until: AtomicU64,
-    born: Moment,
-}
-
-impl Member {
-    fn new(node: Node, role: Role) -> Arc<Self> {
-        Arc::new(Member {
-            node: Arc::new(node),
-            role,
-            alone_until: AtomicU64::new(0),
-            born: Moment::now(),
-        })
-    }
-
-    fn age(&self) -> u64 {
-        Moment::now().nanos_since(self.born).div_ceil(1000)
-    }
-
-    pub(super) fn leave_alone(&self) {
-        let until = self.age() + LEFT_ALONE.as_micros() as u64;
-        self.alone_until.store(until, Ordering::Relaxed);
-    }
-
-    /// How much longer it is left alone, in microseconds.
-    pub(super) fn alone(&self) -> u64 {
-        match self.alone_until.load(Ordering::Relaxed) {
-            0 => 0,
-            until => until.saturating_sub(self.age()),
-        }
-    }
-}
 
 /// Makes nodes as the configuration wants them.
 pub(super) struct Maker {
@@ -266,8 +215,8 @@ impl Known {
         Some(member)
     }
 
-    /// Takes over that `to` has the slot, as `from` said, which then does not have it.
-    pub(super) fn moved(&mut self, slot: usize, to: &Arc<Member>, from: &Arc<Node>) {
+    /// Takes over that `to` has the slot.
+    pub(super) fn moved(&mut self, slot: usize, to: &Arc<Member>) {
         let same = |shard: &Shard| Arc::ptr_eq(&shard.primary, to);
         let number = self.shards.iter().position(same).unwrap_or_else(|| {
             self.shards.push(Shard {
@@ -276,10 +225,6 @@ impl Known {
             });
             self.shards.len() - 1
         });
-        if let Some(shard) = self.shards.get_mut(number) {
-            let stays = |member: &Arc<Member>| !Arc::ptr_eq(&member.node, from);
-            shard.replicas.retain(stays);
-        }
         self.of_slot.resize(SLOTS, NOBODY);
         if let (Some(place), Ok(number)) = (self.of_slot.get_mut(slot), u16::try_from(number)) {
             *place = number;
