@@ -1,7 +1,7 @@
 //! What a call takes from the heap, counted by an allocator that counts: a hit allocates what it hands out and
 //! nothing else, a write nothing. (The performance chapter of the crate's documentation says so.)
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
 
