@@ -11,8 +11,11 @@
 
 #include "raw.h"
 
+#define NODES 3
+
 static const char *target;
-static int database;
+/* Only the first one is used but for a ring. */
+static int databases[NODES];
 
 void fixture_die(const char *format, ...)
 {
@@ -37,14 +40,17 @@ static const char *need(const char *name)
 void fixture_begin(void)
 {
     target = need("REDIS_CACHE_TEST_TARGET");
-    if (strcmp(target, "tcp") != 0 && strcmp(target, "unix") != 0 && strcmp(target, "memory") != 0)
-        fixture_die("REDIS_CACHE_TEST_TARGET is tcp, unix or memory, not %s", target);
-    if (on_server()) {
+    if (!on_server() && !on_ring() && strcmp(target, "memory") != 0)
+        fixture_die("REDIS_CACHE_TEST_TARGET is tcp, unix, ring or memory, not %s", target);
+    if (on_server() || on_ring()) {
         /* Database 0 only holds the number of the last database given out. */
         struct raw raw;
+        int i;
+
         raw_open(&raw, target_socket(), 0);
-        raw_call(&raw, "INCR", "last-database", NULL);
-        database = 1 + (int)(raw_int(&raw) % 1023);
+        raw_call(&raw, "INCRBY", "last-database", "3", NULL);
+        for (i = 0; i < NODES; i++)
+            databases[i] = 1 + (int)((raw_int(&raw) + i) % 1023);
         raw_close(&raw);
     }
     alarm(small_run() ? 240 : 90);
@@ -52,7 +58,12 @@ void fixture_begin(void)
 
 bool on_server(void)
 {
-    return strcmp(target, "memory") != 0;
+    return strcmp(target, "tcp") == 0 || on_unix();
+}
+
+bool on_ring(void)
+{
+    return strcmp(target, "ring") == 0;
 }
 
 bool on_unix(void)
@@ -74,7 +85,7 @@ bool under(const char *tool)
 
 int target_db(void)
 {
-    return database;
+    return databases[0];
 }
 
 unsigned target_port(void)
@@ -87,18 +98,38 @@ const char *target_socket(void)
     return need("REDIS_CACHE_TEST_SOCKET");
 }
 
+/* The same server three times, by other names and other spellings. */
+void ring_url(char *url, size_t cap, int nodes, const char *options)
+{
+    static const char *const more = "&";
+    char all[NODES][300];
+
+    snprintf(all[0], sizeof all[0], "redis://127.0.0.1:%u/%d?name=node0%s%s", target_port(), databases[0],
+             options == NULL || *options == '\0' ? "" : more, options == NULL ? "" : options);
+    snprintf(all[1], sizeof all[1], "unix://%s?db=%d&name=node1", target_socket(), databases[1]);
+    snprintf(all[2], sizeof all[2], "localhost:%u?db=%d&name=node2", target_port(), databases[2]);
+    if (strlen(all[0]) + strlen(all[1]) + strlen(all[2]) + NODES > cap)
+        fixture_die("the URL is too long for its buffer");
+    snprintf(url, cap, "%s%s%s%s%s", all[0], nodes > 1 ? "," : "", nodes > 1 ? all[1] : "", nodes > 2 ? "," : "",
+             nodes > 2 ? all[2] : "");
+}
+
 void target_url(char *url, size_t cap, const char *options)
 {
     const char *more = options == NULL ? "" : options;
     const char *and = *more == '\0' ? "" : "&";
     int len;
 
+    if (on_ring()) {
+        ring_url(url, cap, NODES, options);
+        return;
+    }
     if (!on_server()) {
         len = snprintf(url, cap, "memory://tests-%ld%s%s", (long)getpid(), *more == '\0' ? "" : "?", more);
     } else if (on_unix()) {
-        len = snprintf(url, cap, "unix://%s?db=%d%s%s", target_socket(), database, and, more);
+        len = snprintf(url, cap, "unix://%s?db=%d%s%s", target_socket(), databases[0], and, more);
     } else {
-        len = snprintf(url, cap, "redis://127.0.0.1:%u?db=%d%s%s", target_port(), database, and, more);
+        len = snprintf(url, cap, "redis://127.0.0.1:%u?db=%d%s%s", target_port(), databases[0], and, more);
     }
     if (len < 0 || (size_t)len >= cap)
         fixture_die("the URL is too long for its buffer");
@@ -107,9 +138,11 @@ void target_url(char *url, size_t cap, const char *options)
 void fixture_empty(void)
 {
     /* A named memory:// store ends with its last handle, so every test begins with an empty one. */
-    if (on_server()) {
+    int i;
+
+    for (i = 0; i < (on_ring() ? NODES : on_server() ? 1 : 0); i++) {
         struct raw raw;
-        raw_open(&raw, target_socket(), database);
+        raw_open(&raw, target_socket(), databases[i]);
         raw_call(&raw, "FLUSHDB", NULL);
         raw_close(&raw);
     }
@@ -146,11 +179,13 @@ redis_cache_config *config_with_target(const char *options)
 {
     char url[512], all[300];
     redis_cache_config *config = redis_cache_config_new();
+    char *server, *rest;
 
     relax(all, sizeof all, options);
     target_url(url, sizeof url, all);
-    if (config == NULL || redis_cache_config_add_server(config, url, NULL, 1) != REDIS_CACHE_OK)
-        fixture_die("cannot configure %s: %s", url, redis_cache_last_error());
+    for (server = strtok_r(url, ",", &rest); server != NULL; server = strtok_r(NULL, ",", &rest))
+        if (config == NULL || redis_cache_config_add_server(config, server, NULL, 1) != REDIS_CACHE_OK)
+            fixture_die("cannot configure %s: %s", server, redis_cache_last_error());
     return config;
 }
 

@@ -1,5 +1,5 @@
-/* What a test stands on: the store named by the environment (REDIS_CACHE_TEST_TARGET: tcp, unix or memory), in a
- * database of this process's own, so that programs may run side by side. Also clocks and threads. */
+/* What a test stands on: the store named by the environment (REDIS_CACHE_TEST_TARGET: tcp, unix, ring or memory), in a
+ * database of this process's own, or for a ring in three that are its nodes, so that programs may run side by side. Also clocks and threads. */
 #ifndef FIXTURE_H
 #define FIXTURE_H
 
@@ -16,8 +16,9 @@ extern "C" {
 void fixture_begin(void); /* reads the environment, takes a database */
 void fixture_empty(void); /* the store holds nothing after this */
 
-bool on_server(void); /* false: memory:// */
+bool on_server(void); /* one server that a test may look into */
 bool on_unix(void);
+bool on_ring(void); /* of three nodes, node0 to node2 */
 bool small_run(void); /* under a slow tool: leave out what is merely large */
 bool under(const char *tool); /* "valgrind" or "asan" */
 
@@ -25,6 +26,8 @@ bool under(const char *tool); /* "valgrind" or "asan" */
 void target_url(char *url, size_t cap, const char *options);
 /* These options, and more time for each call under a slow tool, unless they set a timeout themselves. */
 void relax(char *all, size_t cap, const char *options);
+/* A ring of the first so many of the three nodes. */
+void ring_url(char *url, size_t cap, int nodes, const char *options);
 /* Where the server is, for clients of another kind. */
 int target_db(void);
 unsigned target_port(void);

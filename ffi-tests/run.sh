@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh LIBRARY TARGET PROGRAM NAME: runs the suite NAME of a program, or the program NAME, on a target (tcp, unix or
-# memory) and tells of it in one line, or with all that it wrote when it fails. TOOL, if set, is put before it.
+# run.sh LIBRARY TARGET PROGRAM NAME: runs the suite NAME of a program, or the program NAME, on a target (tcp, unix,
+# ring or memory) and tells of it in one line, or with all that it wrote when it fails. TOOL, if set, is put before it.
 set -u
 
 library=$1 target=$2 program=$3 name=$4
@@ -13,6 +13,11 @@ suite-* | hpp-*) argument=$name ;;
     case $target in
     tcp) argument="redis://127.0.0.1:$REDIS_CACHE_TEST_PORT?prefix=$name-$library-$target&timeout=10s" ;;
     unix) argument="unix://$REDIS_CACHE_TEST_SOCKET?prefix=$name-$library-$target&timeout=10s" ;;
+    ring)
+        ring="redis://127.0.0.1:$REDIS_CACHE_TEST_PORT"
+        options="prefix=$name-$library-$target&timeout=10s"
+        argument="$ring/0?name=a&$options,$ring/1?name=b,$ring/2?name=c"
+        ;;
     *) argument="memory://?prefix=$name" ;;
     esac
     ;;

@@ -23,7 +23,8 @@
     SUITE(faults)        \
     SUITE(refusals)      \
     SUITE(on_error)      \
-    SUITE(restart)
+    SUITE(restart)       \
+    SUITE(ring)
 
 #define SUITE(name) void suite_##name(void);
 SUITES

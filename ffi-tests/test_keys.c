@@ -245,6 +245,8 @@ static void where_names_the_node_without_credentials(void)
         CHECK(strstr(where.data, target_socket()) != NULL);
     else if (on_server())
         CHECK(strstr(where.data, port) != NULL);
+    else if (on_ring())
+        CHECK(strncmp(where.data, "node", 4) == 0);
     else
         CHECK(strstr(where.data, "memory") != NULL);
     redis_cache_bytes_free(&where);

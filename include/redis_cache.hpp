@@ -209,6 +209,12 @@ public:
             return redis_cache_clear_version(cache_.get(), version, bounds, deleted);
         });
     }
+    /// Moves entries to where the ring wants them, after a server was added; counts them as deleted.
+    Swept rebalance(const Sweep &sweep = {}) const {
+        return run(sweep, [&](const redis_cache_sweep *bounds, std::uint64_t *moved) {
+            return redis_cache_rebalance(cache_.get(), bounds, moved);
+        });
+    }
     void flush_db() const { detail::check(redis_cache_flush_db(cache_.get())); }
     /// The result may outlive this object.
     Keys keys(std::string_view pattern = "*") const {
