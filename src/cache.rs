@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) counters: Counters,
     pub(crate) flights: Flights,
+    /// Loads by those whose wait for another process is over.
+    pub(crate) late_flights: Flights,
     /// Whether the error hook has heard of an undecodable value already.
     pub(crate) decode_told: AtomicBool,
 }
@@ -68,6 +70,7 @@ impl Cache {
             backend,
             counters: Counters::default(),
             flights: Flights::default(),
+            late_flights: Flights::default(),
             decode_told: false.into(),
         };
         Cache {
@@ -366,17 +369,22 @@ impl Cache {
         Ok(added)
     }
 
-    /// The lifetime an expiry means in this cache.
+    /// The lifetime an expiry means in this cache, shortened by chance as the option `ttl_jitter` says.
     pub(crate) fn life(&self, expiry: Expiry) -> Life {
-        let life = match expiry {
+        self.whole_life(expiry)
+            .jittered(self.shared.options.ttl_jitter)
+    }
+
+    /// The same before it is shortened.
+    pub(crate) fn whole_life(&self, expiry: Expiry) -> Life {
+        match expiry {
             Expiry::Never => Life::Forever,
             Expiry::After(time) => Life::after(time),
             Expiry::Default => match self.shared.options.ttl {
                 Expiry::After(time) => Life::after(time),
                 Expiry::Never | Expiry::Default => Life::Forever,
             },
-        };
-        life.jittered(self.shared.options.ttl_jitter)
+        }
     }
 
     /// Counts a fault, tells the hook, and answers with `miss` where `on_error=miss` covers it.
@@ -393,6 +401,15 @@ impl Cache {
     fn hides(&self, error: &Error) -> bool {
         self.tell(error);
         self.shared.options.on_error == OnError::Miss && error.is_unavailable()
+    }
+
+    /// Counts a fault and tells the hook; it is passed over where the store is only away.
+    pub(crate) fn passed_over(&self, error: Error) -> Result<()> {
+        self.tell(&error);
+        if error.is_unavailable() {
+            return Ok(());
+        }
+        Err(error)
     }
 
     /// Counts a fault and tells the hook.

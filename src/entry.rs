@@ -14,8 +14,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
 use crate::header::{Header, MAGIC, SHORT};
 
+pub(crate) use seen::{Content, Look, Payload, Seen};
 pub(crate) use sinks::{Decode, Fill, Gather, Number};
 
+mod seen;
 mod sinks;
 
 /// Encodes a typed value: its payload goes behind what `out` holds, its header is returned.

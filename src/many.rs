@@ -31,7 +31,7 @@ impl<T> Partial<T> {
         self.items.iter().find_map(|item| item.as_ref().err())
     }
 
-    fn unless_whole(items: Vec<Result<T>>) -> Result<Vec<T>, Partial<T>> {
+    pub(crate) fn unless_whole(items: Vec<Result<T>>) -> Result<Vec<T>, Partial<T>> {
         if items.iter().any(|item| item.is_err()) {
             return Err(Partial { items });
         }
@@ -289,7 +289,7 @@ impl Cache {
     }
 
     /// The wire keys of many keys; one that is refused keeps its place and carries the reason.
-    fn key_list(&self, keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> KeyList {
+    pub(crate) fn key_list(&self, keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> KeyList {
         self.key_list_with(keys.into_iter().map(|key| (key, ())), |()| Ok(()))
     }
 
