@@ -1,9 +1,11 @@
 //! `get_or_set`: read a value, or compute and store it, so that of all who miss it together, in this process and in
-//! others, one computes it. Here are the calls and what they answer; `herd/call.rs` is the way of one call, `flight`
-//! the part of it that threads of one process share, `backend::leases` the part that processes share.
+//! others, one computes it. Here are the calls and what they answer; the way of a call is in `herd/call.rs` and its
+//! siblings. `flight` is the part of it that threads of one process share, `backend::leases` the part that processes do.
 
 mod call;
 mod form;
+mod lead;
+mod load;
 mod many;
 
 use serde::Serialize;
