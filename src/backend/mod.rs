@@ -3,7 +3,7 @@
 //! steps must look at it (a placeholder is not a value); everything else about keys and values is decided above.
 
 mod glob;
-pub(crate) mod leases;
+mod leases;
 pub(crate) mod memory;
 pub(crate) mod redis;
 
@@ -14,6 +14,8 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
+
+pub(crate) use leases::{Acquired, Claim, EachAcquired, Leases, Token};
 
 /// What a call is going to do with a key, and so which node may serve it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,7 +204,7 @@ pub(crate) type EachDone<'a> = dyn FnMut(usize, Result<bool>) + 'a;
 
 /// A store of byte strings. One network round trip a call unless it says otherwise; none for `memory://`.
 /// Every item of a [`KeyList`] that is not a fault is reported to `each` exactly once, in any order.
-pub(crate) trait Backend: leases::Leases + Send + Sync + fmt::Debug {
+pub(crate) trait Backend: Leases + Send + Sync + fmt::Debug {
     /// GET. `None` when there is no such key; otherwise the sink has the whole value.
     fn get(&self, key: &[u8], access: Access, sink: &mut dyn Sink) -> Result<Option<Clock>>;
 

@@ -5,6 +5,7 @@
 //! It is stricter than the scripts in one thing: where they ask for a live value, an entry that is known to be
 //! absent is none.
 
+mod leases;
 mod lru;
 mod shared;
 mod table;

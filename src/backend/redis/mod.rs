@@ -10,6 +10,7 @@ mod clock;
 mod connection;
 mod foreign;
 mod handshake;
+mod lease;
 mod login;
 mod many;
 mod moment;
@@ -17,11 +18,13 @@ mod moving;
 mod node;
 mod one;
 mod pool;
+mod replay;
 mod reply;
 mod resp;
 mod ring;
 mod scatter;
 mod script;
+mod scripted;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
