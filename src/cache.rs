@@ -1,18 +1,20 @@
 //! The cache itself: one short method an operation. Each makes the wire key, asks the backend, and decodes what
 //! came back; what is longer has its own file (`many`, `lifetime`, `counters`, `sweep`, `herd`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::{Access, Backend, Sink};
+use crate::backend::{Access, Backend, Head, Sink};
 use crate::config::{Config, Hooks, OnDecodeError, OnError, Options};
 use crate::entry::{self, Decode, Fill, Gather};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Expiry, Life};
 use crate::flight::Flights;
+use crate::fresh::Freshness;
 use crate::key::{KeySpace, WireKey};
 use crate::stats::{Counters, Stats};
 
@@ -352,21 +354,43 @@ impl Cache {
         true
     }
 
-    pub(crate) fn store(&self, key: &[u8], head: &[u8], body: &[u8], expiry: Expiry) -> Result<()> {
-        let value = crate::backend::Value { head, body };
-        self.or_miss(self.shared.backend.set(key, value, self.life(expiry)), ())?;
+    pub(crate) fn store(&self, key: &[u8], head: &Head, body: &[u8], expiry: Expiry) -> Result<()> {
+        let stored = self.dressed(key, head, expiry).and_then(|(head, life)| {
+            let value = crate::backend::Value { head: &head, body };
+            self.shared.backend.set(key, value, life)
+        });
+        self.or_miss(stored, ())?;
         self.shared.counters.sets.add(1);
         Ok(())
     }
 
-    fn store_new(&self, key: &[u8], head: &[u8], body: &[u8], expiry: Expiry) -> Result<bool> {
-        let value = crate::backend::Value { head, body };
-        let added = self.or_miss(
-            self.shared.backend.add(key, value, self.life(expiry)),
-            false,
-        )?;
+    fn store_new(&self, key: &[u8], head: &Head, body: &[u8], expiry: Expiry) -> Result<bool> {
+        let stored = self.dressed(key, head, expiry).and_then(|(head, life)| {
+            let value = crate::backend::Value { head: &head, body };
+            self.shared.backend.add(key, value, life)
+        });
+        let added = self.or_miss(stored, false)?;
         self.shared.counters.sets.add(added.into());
         Ok(added)
+    }
+
+    /// The header of a value that is written now, and the life of its key: with the option `stale` the header says
+    /// until when the value is fresh.
+    #[inline]
+    fn dressed<'a>(
+        &self,
+        key: &[u8],
+        head: &'a Head,
+        expiry: Expiry,
+    ) -> Result<(Cow<'a, Head>, Life)> {
+        let life = self.life(expiry);
+        if self.shared.options.stale.is_zero() || head.is_empty() {
+            return Ok((Cow::Borrowed(head), life));
+        }
+        let clock = self.shared.backend.clock(key)?;
+        let freshness = Freshness::new(&self.shared.options, life);
+        let (head, life) = freshness.dress(head.clone(), 0, clock);
+        Ok((Cow::Owned(head), life))
     }
 
     /// The lifetime an expiry means in this cache, shortened by chance as the option `ttl_jitter` says.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::Access;
-use crate::backend::leases::Token;
+use crate::backend::Token;
 use crate::cache::Cache;
 use crate::config::Layout;
 use crate::entry::{Look, Seen};

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::leases::{Acquired, Claim, Token};
+use crate::backend::{Acquired, Claim, Token};
 use crate::backend::{Head, Value};
 use crate::cache::Cache;
 use crate::config::OnError;

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::backend::leases::Token;
+use crate::backend::Token;
 use crate::cache::Cache;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Life, millis_rounded_up};

@@ -8,13 +8,7 @@ use super::options::{Options, TlsOptions};
 use super::table::find;
 
 /// Options that must have their default value.
-const FIXED: &[&str] = &[
-    "stale",
-    "near",
-    "near_untracked",
-    "near_ttl",
-    "near_max_lag",
-];
+const FIXED: &[&str] = &["near", "near_untracked", "near_ttl", "near_max_lag"];
 
 /// Refuses what this version does not do.
 pub(crate) fn refuse(

@@ -5,17 +5,14 @@
 use std::marker::PhantomData;
 use std::time::Instant;
 
-use crate::backend::leases::{Acquired, Claim, Token};
 use crate::backend::Sink;
+use crate::backend::{Acquired, Claim, Token};
 use crate::cache::Cache;
 use crate::config::Layout;
 use crate::entry::{Content, Look, Seen};
-use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::{Clock, Expiry, Life, millis_rounded_up};
-use crate::flight::{Flights, Landing, Lead, Part};
-use crate::fresh::{Freshness, cost_of};
-use crate::header::Header;
-use crate::pause::Pause;
+use crate::error::{ErrorKind, Result};
+use crate::expiry::{Clock, Expiry, millis_rounded_up};
+use crate::flight::{Flights, Landing, Part};
 use crate::random::draw;
 
 use super::form::Form;

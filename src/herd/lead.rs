@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::backend::leases::Acquired;
+use crate::backend::Acquired;
 use crate::config::OnWaitTimeout;
 use crate::entry::Seen;
 use crate::error::{Error, ErrorKind, Result};

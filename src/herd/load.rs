@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::backend::Token;
 use crate::backend::Value;
-use crate::backend::leases::Token;
 use crate::cache::Cache;
 use crate::entry;
 use crate::error::{Error, Result};

@@ -8,15 +8,13 @@ use std::time::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::leases::{Acquired, Claim, Token};
-use crate::backend::{Access, Head, KeyList, Sink, Value};
+use crate::backend::{Access, KeyList, Sink};
+use crate::backend::{Acquired, Claim, Token};
 use crate::cache::Cache;
 use crate::config::{Layout, OnWaitTimeout};
 use crate::entry::{Content, Look, Seen};
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::{Clock, Expiry, Life, millis_rounded_up};
-use crate::fresh::{Freshness, cost_of};
-use crate::header::Header;
+use crate::expiry::{Clock, Expiry, millis_rounded_up};
 use crate::many::{Many, Partial};
 use crate::pause::Pause;
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::backend::leases::Token;
+use crate::backend::Token;
 use crate::backend::{Head, KeyList, Value};
 use crate::cache::Cache;
 use crate::config::Layout;
@@ -208,4 +208,3 @@ impl Stores {
         backend.release_many(&self.keys, &self.tokens, backoff_ms, &mut each);
     }
 }
-
