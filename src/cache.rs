@@ -158,8 +158,13 @@ impl Cache {
     ) -> Result<()> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        let head = self.report(entry::head_of_bytes(&self.shared.options, value))?;
-        self.store(key, &head, value, expiry.into())
+        let mut scratch = Vec::new();
+        let (head, body) = self.report(entry::encode_bytes(
+            &self.shared.options,
+            value,
+            &mut scratch,
+        ))?;
+        self.store(key, &head, body, expiry.into())
     }
 
     /// Stores a value only where there is none: true when it did. With an expiry that has passed already, nothing
@@ -187,8 +192,13 @@ impl Cache {
     ) -> Result<bool> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        let head = self.report(entry::head_of_bytes(&self.shared.options, value))?;
-        self.store_new(key, &head, value, expiry.into())
+        let mut scratch = Vec::new();
+        let (head, body) = self.report(entry::encode_bytes(
+            &self.shared.options,
+            value,
+            &mut scratch,
+        ))?;
+        self.store_new(key, &head, body, expiry.into())
     }
 
     /// Removes a key: true when there was one, of any kind. UNLINK, one round trip.

@@ -2,6 +2,8 @@
 //! the caller reuses; decoding happens in sinks, which look at the header while the value arrives and put the payload
 //! where it is wanted, so that a large value is moved once.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,11 +34,30 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     Ok(head(options, options.codec.number()))
 }
 
-/// The header of raw bytes. They are stored as they are.
+/// Encodes raw bytes: their header, and the body to store behind it. That is the caller's own bytes, unless they were
+/// compressed into `scratch`.
 #[inline]
-pub(crate) fn head_of_bytes(options: &Options, bytes: &[u8]) -> Result<Head> {
+pub(crate) fn encode_bytes<'a>(
+    options: &Options,
+    bytes: &'a [u8],
+    scratch: &'a mut Vec<u8>,
+) -> Result<(Head, &'a [u8])> {
+    let start = scratch.len();
+    match pack_bytes(options, bytes, scratch)? {
+        (head, true) => Ok((head, scratch.get(start..).unwrap_or_default())),
+        (head, false) => Ok((head, bytes)),
+    }
+}
+
+/// The same for many: whether the body was put behind what `out` holds. If not, the bytes are stored as they are.
+#[inline]
+pub(crate) fn pack_bytes(
+    options: &Options,
+    bytes: &[u8],
+    _out: &mut Vec<u8>,
+) -> Result<(Head, bool)> {
     check_size(options, bytes.len())?;
-    Ok(head(options, codec::RAW))
+    Ok((head(options, codec::RAW), false))
 }
 
 #[inline]
@@ -171,28 +192,34 @@ fn uninflatable(compressor: u8) -> Error {
     ))
 }
 
-/// The payload of a complete stored value, seen in place; `None` when it is not live.
+/// The payload of a complete stored value, seen in place unless it is compressed; `None` when it is not live.
 #[inline]
 pub(crate) fn payload<'a>(
     options: &Options,
     stored: &'a [u8],
     clock: Clock,
-) -> Result<Option<&'a [u8]>> {
+) -> Result<Option<Cow<'a, [u8]>>> {
     if options.layout == Layout::Tagged
         && let Some((_, 0, payload)) = Header::of_short(stored)
     {
-        return Ok(Some(payload));
+        return Ok(Some(Cow::Borrowed(payload)));
     }
     any_payload(options, stored, clock)
 }
 
-fn any_payload<'a>(options: &Options, stored: &'a [u8], clock: Clock) -> Result<Option<&'a [u8]>> {
+fn any_payload<'a>(
+    options: &Options,
+    stored: &'a [u8],
+    clock: Clock,
+) -> Result<Option<Cow<'a, [u8]>>> {
     let shape = Shape::of(options, stored);
     if !shape.is_live(clock)? {
         return Ok(None);
     }
     let payload = stored.get(shape.offset()..).unwrap_or_default();
-    shape.inflate(payload).map(Some)
+    shape
+        .inflate(payload)
+        .map(|payload| Some(Cow::Borrowed(payload)))
 }
 
 /// The typed value of a complete stored value; `None` when it is not live.

@@ -2,6 +2,7 @@
 //! Within the process that is a single flight (see `flight`); the leader looks again before it loads, so a thread
 //! that was late to miss does not load twice. A store that cannot be reached never keeps the loader from running.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
@@ -259,14 +260,14 @@ impl Form for Bytes {
     fn encode<'a>(
         options: &Options,
         value: &'a Vec<u8>,
-        _: &'a mut Vec<u8>,
+        scratch: &'a mut Vec<u8>,
     ) -> Result<(Head, &'a [u8])> {
-        Ok((entry::head_of_bytes(options, value)?, value))
+        entry::encode_bytes(options, value, scratch)
     }
 
     fn decode(options: &Options, stored: &[u8]) -> Result<Vec<u8>> {
         entry::payload(options, stored, Clock::default())?
-            .map(<[u8]>::to_vec)
+            .map(Cow::into_owned)
             .ok_or_else(vanished)
     }
 }

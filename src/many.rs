@@ -1,7 +1,7 @@
 //! Operations on many keys: every node gets its own keys in one pipeline, all nodes are written to before the
 //! first is read from, and a node that fails fails only its keys. Results come in the caller's order.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 
 use serde::Serialize;
@@ -87,7 +87,7 @@ impl Cache {
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Many<Vec<u8>> {
         self.collect_many(keys, |stored, clock| {
-            Ok(entry::payload(&self.shared.options, stored, clock)?.map(<[u8]>::to_vec))
+            Ok(entry::payload(&self.shared.options, stored, clock)?.map(Cow::into_owned))
         })
     }
 
@@ -129,7 +129,10 @@ impl Cache {
                 None => Ok(None),
             });
             reads.count(&item);
-            each(index, item);
+            each(
+                index,
+                item.as_ref().map(Option::as_deref).map_err(Clone::clone),
+            );
         });
         self.shared.counters.add(reads);
     }
@@ -199,17 +202,21 @@ impl Cache {
         expiry: Expiry,
         each: &mut dyn FnMut(usize, Result<()>),
     ) {
+        let mut packed = Vec::new();
         let mut encoded = Vec::new();
         let keys = self.key_list_with(entries, |value| {
-            encoded.push((
-                entry::head_of_bytes(&self.shared.options, value.as_ref())?,
-                value,
-            ));
+            let start = packed.len();
+            let options = &self.shared.options;
+            let (head, is_packed) = entry::pack_bytes(options, value.as_ref(), &mut packed)?;
+            encoded.push((head, value, is_packed.then_some(start..packed.len())));
             Ok(())
         });
-        let values = encoded.iter().map(|(head, body)| Value {
+        let values = encoded.iter().map(|(head, value, packing)| Value {
             head,
-            body: body.as_ref(),
+            body: match packing {
+                Some(range) => packed.get(range.clone()).unwrap_or_default(),
+                None => value.as_ref(),
+            },
         });
         self.store_many(&keys, values, expiry, each);
     }

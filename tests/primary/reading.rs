@@ -124,26 +124,46 @@ fn defect_8_a_dead_replica_fails_no_read() {
     }
 }
 
+/// It takes a part of the time only, also when a connection to it has to be opened first.
 #[test]
 fn a_replica_that_hangs_fails_no_read_either() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
     let fleet = Fleet::replicated(2);
-    let cache = cache_on(&fleet, &[("read_from", "replica"), ("timeout", "400ms")]);
+    let cache = cache_on(&fleet, &[("read_from", "replica"), ("timeout", "1s")]);
     cache.set_bytes("k", b"v", Expiry::Never).unwrap();
     await_everywhere(&fleet, "app:1:k");
     fleet.servers[1].freeze();
-    let started = Instant::now();
+    let mut slow = 0;
     for _ in 0..300 {
+        let started = Instant::now();
         assert_eq!(cache.get_bytes("k").unwrap().unwrap(), b"v");
         assert_eq!(
             cache.get_many_bytes(["k"]).unwrap()[0].as_deref(),
             Some(&b"v"[..])
         );
+        slow += u32::from(started.elapsed() > TIMEOUT / 4);
     }
-    let took = started.elapsed();
-    fleet.servers[1].thaw();
-    println!("a replica that hangs: 600 reads took {took:?}");
+    println!("a replica that hangs: {slow} of 300 pairs of reads waited for it");
     assert_eq!(cache.stats().errors, 0);
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(slow < 30, "{slow}");
+    fleet.servers[1].thaw();
+}
+
+#[test]
+fn the_first_call_of_all_may_meet_a_replica_that_hangs() {
+    let fleet = Fleet::replicated(2);
+    cache_on(&fleet, &[])
+        .set_bytes("k", b"v", Expiry::Never)
+        .unwrap();
+    await_everywhere(&fleet, "app:1:k");
+    fleet.servers[1].freeze();
+    for turn in 0..16 {
+        let read_from = ["replica", "any"][turn % 2];
+        let cache = cache_on(&fleet, &[("read_from", read_from), ("timeout", "1s")]);
+        let read = cache.get_many_bytes(["k"]);
+        assert_eq!(read.unwrap()[0].as_deref(), Some(&b"v"[..]), "{read_from}");
+    }
+    fleet.servers[1].thaw();
 }
 
 #[test]

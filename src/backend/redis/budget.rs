@@ -61,6 +61,17 @@ impl Budget {
         })
     }
 
+    /// When it is over.
+    #[inline]
+    pub(crate) fn ends(&self) -> Moment {
+        self.ends
+    }
+
+    /// Whichever of the two is over first.
+    pub(crate) fn or_sooner(self, other: Budget) -> Budget {
+        std::cmp::min_by_key(self, other, Budget::ends)
+    }
+
     /// Begins now and lasts `at_most`, but not beyond this budget: for a step with a limit of its own.
     pub(crate) fn capped(&self, at_most: Duration) -> Budget {
         let started = Moment::now();
@@ -99,6 +110,15 @@ mod tests {
         assert!(
             budget.capped(Duration::from_secs(60)).remaining().unwrap() <= Duration::from_secs(1)
         );
+    }
+
+    #[test]
+    fn of_two_the_one_that_ends_first_counts() {
+        let long = Budget::new(Duration::from_secs(60));
+        let short = long.capped(Duration::from_secs(1));
+        for sooner in [long.or_sooner(short), short.or_sooner(long)] {
+            assert_eq!(sooner.ends(), short.ends());
+        }
     }
 
     #[test]

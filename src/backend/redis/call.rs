@@ -99,6 +99,11 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// The time it may take.
+    pub(super) fn budget(&self) -> Budget {
+        self.budget
+    }
+
     /// Where the replies come in, unless that is not known.
     pub(super) fn socket(&mut self) -> Option<RawFd> {
         self.loan.connection()?.socket()

@@ -3,7 +3,6 @@
 //! fails its own keys only, and whether they are tried again is the topology's advice.
 
 use std::cell::Cell;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use crate::backend::{Access, Acquired, KeyList};
@@ -255,7 +254,7 @@ impl<J: Job> Scatter<'_, J> {
         }
         let mut postponed = Vec::new();
         loop {
-            let next = together::take_ready(&mut under_way, Exchange::socket, self.budget);
+            let next = together::take_ready(&mut under_way, |exchange| &mut exchange.call);
             let share = match next {
                 Some(exchange) => exchange.settle(setbacks, each),
                 None => match postponed.pop() {
@@ -298,6 +297,11 @@ impl<J: Job> Scatter<'_, J> {
         let pack = |to: &mut Encoder<'_>| window.pack(to);
         let topology = &self.backend.topology;
         let time = topology.time_for(&share.node, self.job.access(), self.budget);
+        // A connection that has to be opened first comes out of the time for this node as well.
+        let opening = Opening {
+            budget: opening.budget.or_sooner(time),
+            ..opening
+        };
         match share.node.start_among(J::VERB, time, opening, pack) {
             Ok(call) => call.map(|call| Exchange { window, call }),
             Err(failed) => {
@@ -315,10 +319,6 @@ struct Exchange<'a, J> {
 }
 
 impl<'a, J: Job> Exchange<'a, J> {
-    fn socket(&mut self) -> Option<RawFd> {
-        self.call.socket()
-    }
-
     /// Reads the replies. A broken connection is the end of the whole share.
     fn settle(self, setbacks: &mut Vec<Setback>, each: &mut impl Each) -> &'a Share {
         let Exchange { window, call } = self;

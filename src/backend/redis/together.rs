@@ -2,7 +2,6 @@
 //! node that hangs must not take the time of the others, neither when connections are opened nor when replies are
 //! read. A call that waits for one node's connection holds those of others, so all calls take them in one order.
 
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use super::budget::Budget;
@@ -29,18 +28,21 @@ pub(super) fn opening(budget: Budget, place: usize, count: usize) -> Opening {
     }
 }
 
-/// Takes out the call to read from now: one that has an answer, or any when the budget is over.
-pub(super) fn take_ready<T>(
+/// Takes out the call to read from now: one that has an answer, or the one whose time is over before any has. Not all
+/// of them need have the same time.
+pub(super) fn take_ready<'a, T>(
     under_way: &mut Vec<T>,
-    socket: impl Fn(&mut T) -> Option<RawFd>,
-    budget: Budget,
+    call: impl for<'t> Fn(&'t mut T) -> &'t mut Call<'a>,
 ) -> Option<T> {
     let place = match under_way.len() {
         0 => return None,
         1 => 0,
         _ => {
-            let sockets: Vec<_> = under_way.iter_mut().map(socket).collect();
-            first_readable(&sockets, budget)
+            let mut calls: Vec<_> = under_way.iter_mut().map(call).collect();
+            let budgets = calls.iter().map(|call| call.budget()).enumerate();
+            let (hurried, budget) = budgets.min_by_key(|(_, budget)| budget.ends())?;
+            let sockets: Vec<_> = calls.iter_mut().map(|call| call.socket()).collect();
+            first_readable(&sockets, budget).unwrap_or(hurried)
         }
     };
     Some(under_way.swap_remove(place.min(under_way.len() - 1)))
@@ -70,7 +72,7 @@ pub(super) fn ask<R>(
             Err(failed) => told(place, Err(failed)),
         }
     }
-    while let Some((place, call)) = take_ready(&mut under_way, |(_, call)| call.socket(), budget) {
+    while let Some((place, call)) = take_ready(&mut under_way, |(_, call)| call) {
         told(place, call.finish(&pack, &mut read));
     }
     answers.into_iter().flatten().collect()

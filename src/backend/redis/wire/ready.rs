@@ -5,11 +5,12 @@ use std::os::fd::RawFd;
 
 use super::super::budget::Budget;
 
-/// The place of a socket that can be read from without waiting, or that is not known (`None`); 0 when the budget ends
-/// before there is one.
-pub(crate) fn first_readable(sockets: &[Option<RawFd>], budget: Budget) -> usize {
-    if let Some(place) = sockets.iter().position(Option::is_none) {
-        return place;
+/// The place of a socket that can be read from without waiting, or that is not known (`None`). There is no such place when
+/// the budget ends before there is one.
+pub(crate) fn first_readable(sockets: &[Option<RawFd>], budget: Budget) -> Option<usize> {
+    let unknown = sockets.iter().position(Option::is_none);
+    if unknown.is_some() {
+        return unknown;
     }
     let mut polls: Vec<_> = sockets
         .iter()
@@ -29,7 +30,7 @@ pub(crate) fn first_readable(sockets: &[Option<RawFd>], budget: Budget) -> usize
         let is_interrupted =
             polled < 0 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted;
         if !is_interrupted {
-            return polls.iter().position(|poll| poll.revents != 0).unwrap_or(0);
+            return polls.iter().position(|poll| poll.revents != 0);
         }
     }
 }
