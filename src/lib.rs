@@ -108,7 +108,10 @@ mod ffi;
 struct Readme;
 
 pub use cache::Cache;
+pub use codec::{CustomCodec, CustomCompressor};
 pub use config::Config;
+/// The serializers without types that a [`CustomCodec`] is made with.
+pub use erased_serde;
 pub use error::{Error, ErrorKind, Result};
 pub use expiry::{Expiry, Ttl};
 pub use herd::{Loading, Made, Outcome, Source};

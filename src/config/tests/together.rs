@@ -228,11 +228,6 @@ fn nobody_gives_up_checking_certificates_without_hearing_of_it() {
 #[test]
 fn what_this_version_cannot_do_is_refused() {
     let refused = [
-        ("h?codec=json", "codec `json`: this build has postcard only"),
-        (
-            "h?compressor=zlib",
-            "compressor `zlib`: this build has none",
-        ),
         (
             "h?near=1m",
             "option `near`: this version accepts only its default, `0`",
