@@ -283,3 +283,38 @@ fn a_configuration_is_only_read_by_connect() {
     config.connect().unwrap();
     config.connect().unwrap();
 }
+
+#[test]
+fn a_level_is_one_that_the_compressor_has() {
+    for wrong in ["compress_level=1", "compressor=lz4&compress_level=1"] {
+        let error = clash(list(&format!("h?{wrong}")));
+        assert!(error.contains("has no levels"), "{error}");
+    }
+    for (wrong, range) in [
+        ("compressor=zlib&compress_level=10", "0 to 9"),
+        ("compressor=zlib&compress_level=-1", "0 to 9"),
+        ("compressor=zstd&compress_level=23", "to 22"),
+    ] {
+        let error = clash(list(&format!("h?{wrong}")));
+        assert!(error.contains("option `compress_level`: `"), "{error}");
+        assert!(error.contains(range), "{error}");
+    }
+    for right in [
+        "zlib&compress_level=0",
+        "zlib&compress_level=9",
+        "zstd&compress_level=-7",
+    ] {
+        settled(list(&format!("h?compressor={right}")));
+    }
+}
+
+#[test]
+fn what_is_the_callers_own_must_be_given() {
+    for (option, setter) in [
+        ("codec", "custom_codec"),
+        ("compressor", "custom_compressor"),
+    ] {
+        let error = clash(list(&format!("h?{option}=custom")));
+        assert!(error.contains(&format!("`Config::{setter}`")), "{error}");
+    }
+}
