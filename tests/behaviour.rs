@@ -1,6 +1,6 @@
 //! One behaviour, many stores: every case runs over the embedded store, over Redis by TCP and by Unix socket, in
-//! both protocol versions, with the `redis` crate's parser, over a connection of the `redis` crate, found by sentinels,
-//! over a primary with replicas, over a ring of three and over a Redis Cluster. A failing test is called
+//! both protocol versions, with the `redis` crate's parser, over a connection of the `redis` crate, with TLS, found by
+//! sentinels, over a primary with replicas, over a ring of three and over a Redis Cluster. A failing test is called
 //! `<theme>::<store>::<what should have happened>`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -23,6 +23,8 @@ macro_rules! behaviour {
         behaviour!(@ resp3 Resp3 $($all)* $($key)* $($server)*);
         behaviour!(@ redis_parser RedisParser $($all)* $($key)* $($server)*);
         behaviour!(@ connector Connector $($all)* $($key)* $($server)*);
+        #[cfg(feature = "tls")]
+        behaviour!(@ tls Tls $($all)* $($key)* $($server)*);
         behaviour!(@ sentinel Sentinel $($all)* $($key)* $($server)*);
         behaviour!(@ primary Primary $($all)* $($key)* $($server)*);
         behaviour!(@ ring Ring $($all)* $($key)*);

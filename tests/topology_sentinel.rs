@@ -18,3 +18,6 @@ mod load;
 mod lookup;
 #[path = "topology_sentinel/replicas.rs"]
 mod replicas;
+#[cfg(feature = "tls")]
+#[path = "topology_sentinel/secured.rs"]
+mod secured;

@@ -214,8 +214,8 @@ pub(crate) trait Backend: Leases + Send + Sync + fmt::Debug {
     /// SET PX; with [`Life::Expired`] the key is removed instead.
     fn set(&self, key: &[u8], value: Value<'_>, life: Life) -> Result<()>;
 
-    /// SET PX of many, one pipeline a node. `values` is as long as `keys`.
-    fn set_many(&self, keys: &KeyList, values: &[Value<'_>], life: Life, each: &mut EachDone<'_>);
+    /// SET PX of many, one pipeline a node. `values` is as long as `keys`; either all lives are over, or none.
+    fn set_many(&self, keys: &KeyList, values: &[(Value<'_>, Life)], each: &mut EachDone<'_>);
 
     /// SET NX PX, where a placeholder, a negative or a soft-expired entry counts as absent. With [`Life::Expired`]
     /// nothing is stored and nothing is removed; the answer is the same.

@@ -123,7 +123,7 @@ fn lose_a_primary(cluster: &Cluster, budget: Duration, take_away: impl Fn(u16)) 
     let late = calls().filter(|call| call.ended - call.began > budget + SLACK);
     let late = late.count();
     // A busy machine may hold up a thread, but not many of them and not for long.
-    assert!(late * 1000 <= calls().count(), "{late} calls took too long");
+    assert!(late * 100 <= calls().count(), "{late} calls took too long");
     assert!(slowest < budget + Duration::from_secs(1), "{slowest:?}");
     for call in calls() {
         let settled = call.began > elected + Duration::from_secs(2);
@@ -160,7 +160,7 @@ fn a_wide_budget_outlasts_the_election() {
 fn a_primary_that_hangs_is_replaced_by_its_replica() {
     let cluster = Changing::cluster();
     let hung = std::sync::Mutex::new(None);
-    lose_a_primary(&cluster, Duration::from_millis(400), |port| {
+    lose_a_primary(&cluster, Duration::from_secs(1), |port| {
         cluster.signal(port, "-STOP");
         *hung.lock().unwrap() = Some(port);
     });

@@ -9,6 +9,7 @@ use redis_cache::{Cache, Config};
 
 use super::cluster::{self, Cluster};
 use super::fleet::Fleet;
+use super::papers::Papers;
 use super::sentinel::Watched;
 use super::server::Server;
 
@@ -22,6 +23,7 @@ pub(crate) enum Backend {
     Resp3,
     RedisParser,
     Connector,
+    Tls,
     Sentinel,
     Primary,
     Ring,
@@ -55,6 +57,7 @@ impl Fixture {
             Backend::Primary => Place::Fleet(Fleet::shared_primary()),
             Backend::Ring => Place::Fleet(Fleet::shared_ring()),
             Backend::Cluster => Place::Cluster(Cluster::shared()),
+            Backend::Tls => Place::Server(Server::shared_secured()),
             _ => Place::Server(Server::shared()),
         };
         Fixture {
@@ -72,6 +75,7 @@ impl Fixture {
             Backend::Primary => Place::Fleet(Arc::new(Fleet::replicated(1))),
             Backend::Ring => Place::Fleet(Arc::new(Fleet::ring(3))),
             Backend::Cluster => Place::Cluster(Arc::new(Cluster::start())),
+            Backend::Tls => Place::Server(Arc::new(Server::secured(&Papers::issue(), &[]))),
             _ => Place::Server(Arc::new(Server::start())),
         };
         Fixture {

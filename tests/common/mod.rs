@@ -4,11 +4,13 @@
 
 #![allow(dead_code, reason = "every test program uses its own part of this")]
 
+pub(crate) mod certs;
 pub(crate) mod cluster;
 pub(crate) mod fault;
 pub(crate) mod fixture;
 pub(crate) mod fleet;
 pub(crate) mod monitor;
+pub(crate) mod papers;
 pub(crate) mod sentinel;
 pub(crate) mod server;
 
@@ -35,13 +37,13 @@ pub(crate) fn kind<T: Debug>(outcome: Result<T>) -> ErrorKind {
     fault(outcome).kind()
 }
 
-/// Waits for something that is about to become true; ten seconds are more than any test needs.
+/// Waits for something that is about to become true; half a minute is more than any test needs.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_true() {
         assert!(
-            started.elapsed() < Duration::from_secs(10),
+            started.elapsed() < Duration::from_secs(30),
             "never happened: {what}"
         );
         std::thread::sleep(Duration::from_millis(3));

@@ -13,6 +13,7 @@ use std::time::Duration;
 use redis_cache::Config;
 
 use super::eventually;
+use super::papers::Papers;
 use super::server::{Server, free_port, signal};
 
 /// What the sentinels call the primary.
@@ -28,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) down_after: u32,
     pub(crate) password: Option<&'static str>,
     pub(crate) sentinel_password: Option<&'static str>,
+    /// Whether servers and sentinels speak TLS, with everybody.
+    pub(crate) secured: bool,
 }
 
 impl Default for Setup {
@@ -38,6 +41,7 @@ impl Default for Setup {
             down_after: 1500,
             password: None,
             sentinel_password: None,
+            secured: false,
         }
     }
 }
@@ -49,6 +53,7 @@ pub(crate) struct Watched {
     servers: Vec<Server>,
     sentinels: Vec<Sentinel>,
     setup: Setup,
+    papers: Option<Arc<Papers>>,
 }
 
 /// One sentinel.
@@ -56,6 +61,8 @@ pub(crate) struct Watched {
 pub(crate) struct Sentinel {
     directory: PathBuf,
     port: u16,
+    /// The same, or one without TLS: the tests' own door.
+    plain_port: u16,
     password: Option<&'static str>,
     process: Child,
 }
@@ -67,14 +74,16 @@ impl Watched {
     }
 
     pub(crate) fn with(setup: Setup) -> Watched {
-        let servers = servers(&setup);
+        let papers = setup.secured.then(Papers::issue);
+        let servers = servers(&setup, papers.as_ref());
         let ports: Vec<u16> = servers.iter().map(Server::port).collect();
         for _ in 0..20 {
-            if let Some(sentinels) = launch(&setup, &ports) {
+            if let Some(sentinels) = launch(&setup, &ports, papers.as_deref()) {
                 let watched = Watched {
                     servers,
                     sentinels,
                     setup,
+                    papers,
                 };
                 watched.await_readiness();
                 return watched;
@@ -136,7 +145,13 @@ impl Watched {
         let with_all = |config: Config, sentinel: &Sentinel| {
             config.server(&sentinel.url()).expect("a location")
         };
-        let config = self.sentinels.iter().fold(Config::new(), with_all);
+        let config = match &self.papers {
+            None => Config::new(),
+            Some(papers) => Config::new()
+                .set("tls_ca", &papers.ca())
+                .expect("an option"),
+        };
+        let config = self.sentinels.iter().fold(config, with_all);
         named(config)
     }
 
@@ -186,25 +201,27 @@ pub(crate) fn named(config: Config) -> Config {
     config.set("sentinel_name", NAME).expect("an option")
 }
 
-fn servers(setup: &Setup) -> Vec<Server> {
+fn servers(setup: &Setup, papers: Option<&Arc<Papers>>) -> Vec<Server> {
+    let start = |options: &[&str]| match papers {
+        None => Server::with(options),
+        Some(papers) => Server::secured(papers, options),
+    };
     let mut options = vec!["--repl-diskless-sync-delay", "0"];
     if let Some(password) = setup.password {
         options.extend(["--requirepass", password, "--masterauth", password]);
     }
-    let primary = Server::with(&options);
+    let primary = start(&options);
     let port = primary.port().to_string();
     options.extend(["--replicaof", "127.0.0.1", &port]);
-    let replicas: Vec<_> = (0..setup.replicas)
-        .map(|_| Server::with(&options))
-        .collect();
+    let replicas: Vec<_> = (0..setup.replicas).map(|_| start(&options)).collect();
     [primary].into_iter().chain(replicas).collect()
 }
 
 /// `None` when one of them does not come up, as it does when its port is taken.
-fn launch(setup: &Setup, servers: &[u16]) -> Option<Vec<Sentinel>> {
+fn launch(setup: &Setup, servers: &[u16], papers: Option<&Papers>) -> Option<Vec<Sentinel>> {
     let ports: Vec<u16> = (0..setup.sentinels).map(|_| free_port()).collect();
     let sentinels: Vec<_> = (0..ports.len())
-        .map(|own| Sentinel::launch(setup, &ports, own, servers))
+        .map(|own| Sentinel::launch(setup, &ports, own, servers, papers))
         .collect();
     let started = std::time::Instant::now();
     while started.elapsed() < Duration::from_secs(5) {
@@ -220,13 +237,22 @@ fn launch(setup: &Setup, servers: &[u16]) -> Option<Vec<Sentinel>> {
 }
 
 impl Sentinel {
-    fn launch(setup: &Setup, ports: &[u16], own: usize, servers: &[u16]) -> Sentinel {
+    fn launch(
+        setup: &Setup,
+        ports: &[u16],
+        own: usize,
+        servers: &[u16],
+        papers: Option<&Papers>,
+    ) -> Sentinel {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("rcs-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory for the sentinel");
         let file = directory.join("sentinel.conf");
-        fs::write(&file, settings(setup, ports, own, servers)).expect("a file of settings");
+        let plain_port = papers.map_or(ports[own], |_| free_port());
+        let text =
+            listening(ports[own], plain_port, papers) + &settings(setup, ports, own, servers);
+        fs::write(&file, text).expect("a file of settings");
         let log = fs::File::create(directory.join("log")).expect("a log file");
         let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
         let process = Command::new(program)
@@ -241,13 +267,16 @@ impl Sentinel {
         Sentinel {
             directory,
             port: ports[own],
+            plain_port,
             password: setup.sentinel_password,
             process,
         }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let is_plain = self.port == self.plain_port;
+        let scheme = if is_plain { "redis" } else { "rediss" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -274,7 +303,7 @@ impl Sentinel {
         let url = format!(
             "redis://{}127.0.0.1:{}",
             login.unwrap_or_default(),
-            self.port
+            self.plain_port
         );
         let client = redis::Client::open(url)?;
         let mut connection = client.get_connection_with_timeout(Duration::from_secs(1))?;
@@ -312,10 +341,22 @@ impl Drop for Sentinel {
     }
 }
 
-/// The file that a sentinel starts from, and writes its own findings to.
+/// Where a sentinel listens, and how it speaks to others.
+fn listening(port: u16, plain_port: u16, papers: Option<&Papers>) -> String {
+    let mut text = format!("bind 127.0.0.1\nport {plain_port}\nprotected-mode no\n");
+    for (name, value) in papers.iter().flat_map(|papers| papers.options()) {
+        writeln!(text, "{name} {value}").expect("text grows");
+    }
+    if plain_port != port {
+        writeln!(text, "tls-port {port}").expect("text grows");
+    }
+    text
+}
+
+/// The rest of the file that a sentinel starts from, and writes its own findings to.
 fn settings(setup: &Setup, ports: &[u16], own: usize, servers: &[u16]) -> String {
     let id = |place: usize| format!("{:040x}", 1 + place);
-    let mut text = format!("bind 127.0.0.1\nport {}\nprotected-mode no\n", ports[own]);
+    let mut text = String::new();
     let mut line = |words: std::fmt::Arguments<'_>| {
         writeln!(text, "{words}").expect("text grows");
     };

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use super::papers::Papers;
+
 /// What connections that do not belong to the library call themselves.
 const RAW: &str = "beside-the-library";
 
@@ -16,6 +18,7 @@ const RAW: &str = "beside-the-library";
 pub(crate) struct Server {
     directory: PathBuf,
     options: Vec<String>,
+    papers: Option<Arc<Papers>>,
     port: u16,
     process: Child,
 }
@@ -28,18 +31,30 @@ impl Server {
 
     /// The same, with options of redis-server's command line.
     pub(crate) fn with(options: &[&str]) -> Server {
+        Server::behind(None, options)
+    }
+
+    /// One that speaks TLS on its port, and nothing else but on its socket.
+    pub(crate) fn secured(papers: &Arc<Papers>, options: &[&str]) -> Server {
+        Server::behind(Some(Arc::clone(papers)), options)
+    }
+
+    fn behind(papers: Option<Arc<Papers>>, options: &[&str]) -> Server {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("rct-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory for the server");
-        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        let secured = papers.iter().flat_map(|papers| papers.options());
+        options.extend(secured.flat_map(|(name, value)| [format!("--{name}"), value]));
         // Somebody else may take the port between its choice and its use.
         for _ in 0..20 {
             let port = free_port();
-            if let Some(process) = launch(&directory, port, &options) {
+            if let Some(process) = launch(&directory, (port, papers.is_some()), &options) {
                 return Server {
                     directory,
                     options,
+                    papers,
                     port,
                     process,
                 };
@@ -51,18 +66,23 @@ impl Server {
     /// The server that tests with keys of their own may share; it lives as long as anybody holds it.
     pub(crate) fn shared() -> Arc<Server> {
         static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-        let mut shared = SHARED
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        shared.upgrade().unwrap_or_else(|| {
-            let server = Arc::new(Server::start());
-            *shared = Arc::downgrade(&server);
-            server
-        })
+        shared(&SHARED, Server::start)
     }
 
+    /// The same, with TLS.
+    pub(crate) fn shared_secured() -> Arc<Server> {
+        static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+        shared(&SHARED, || Server::secured(&Papers::issue(), &[]))
+    }
+
+    /// Its location over TCP, with what it takes to trust it.
     pub(crate) fn tcp(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        match &self.papers {
+            None => format!("redis://127.0.0.1:{}", self.port),
+            Some(papers) => {
+                format!("rediss://127.0.0.1:{}?tls_ca={}", self.port, papers.ca())
+            }
+        }
     }
 
     pub(crate) fn unix(&self) -> String {
@@ -142,7 +162,11 @@ impl Server {
     pub(crate) fn start_again(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
-            if let Some(process) = launch(&self.directory, self.port, &self.options) {
+            if let Some(process) = launch(
+                &self.directory,
+                (self.port, self.papers.is_some()),
+                &self.options,
+            ) {
                 self.process = process;
                 return;
             }
@@ -177,6 +201,15 @@ impl Drop for Server {
     }
 }
 
+fn shared(slot: &Mutex<Weak<Server>>, start: impl FnOnce() -> Server) -> Arc<Server> {
+    let mut shared = slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(start());
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
 /// Sends a signal to a child that was not waited for yet.
 pub(crate) fn signal(process: &Child, signal: libc::c_int) {
     let pid = libc::pid_t::try_from(process.id()).expect("a process id");
@@ -191,20 +224,18 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// `None` when the server ended before it served, as it does when its port is taken.
-fn launch(directory: &Path, port: u16, options: &[String]) -> Option<Child> {
+fn launch(directory: &Path, (port, is_secured): (u16, bool), options: &[String]) -> Option<Child> {
     let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
     let socket = directory.join("redis.sock");
     let _ = fs::remove_file(&socket);
     let log = fs::File::create(directory.join("log")).expect("a log file");
     let mut command = Command::new(&program);
-    command.args([
-        "--port",
-        &port.to_string(),
-        "--bind",
-        "127.0.0.1",
-        "--daemonize",
-        "no",
-    ]);
+    let port = port.to_string();
+    match is_secured {
+        false => command.args(["--port", &port]),
+        true => command.args(["--port", "0", "--tls-port", &port]),
+    };
+    command.args(["--bind", "127.0.0.1", "--daemonize", "no"]);
     command
         .arg("--unixsocket")
         .arg(&socket)

@@ -184,7 +184,7 @@ fn without_replicas_the_primary_is_read_from_and_without_it_nothing_hangs() {
             ErrorKind::Io | ErrorKind::Unavailable
         ));
     }
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(10));
     for server in &mut fleet.servers {
         server.start_again();
     }

@@ -11,7 +11,7 @@ use crate::load::{Account, Load};
 const BUDGET: Duration = Duration::from_millis(500);
 
 /// What is known is asked for again after a second, so by then a caller has learned of anything.
-const KNOWN_BY: Duration = Duration::from_millis(1500);
+const KNOWN_BY: Duration = Duration::from_millis(2500);
 
 fn cache(watched: &Watched) -> Cache {
     let config = watched.config().set("timeout", "500ms").unwrap();
@@ -87,7 +87,7 @@ fn a_planned_failover_fails_no_call_and_writes_reach_the_new_primary_within_a_se
         let mut watched = Watched::start();
         let cache = cache(&watched);
         let by_order = |watched: &mut Watched| watched.fail_over();
-        let it = Failover::of("by order", &mut watched, &cache, by_order, |_| sleep(3000));
+        let it = Failover::of("by order", &mut watched, &cache, by_order, |_| sleep(4000));
         if it.is_disturbed(&watched) {
             return false;
         }

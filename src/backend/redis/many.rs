@@ -37,14 +37,13 @@ pub(super) fn get(
 pub(super) fn set(
     backend: &RedisBackend,
     keys: &KeyList,
-    values: &[Value<'_>],
-    life: Life,
+    values: &[(Value<'_>, Life)],
     each: &mut EachDone<'_>,
 ) {
-    if life == Life::Expired {
+    if let Some((_, Life::Expired)) = values.first() {
         return delete(backend, keys, each);
     }
-    scatter::run(backend, keys, &Set { keys, values, life }, tell_done(each));
+    scatter::run(backend, keys, &Set { keys, values }, tell_done(each));
 }
 
 pub(super) fn delete(backend: &RedisBackend, keys: &KeyList, each: &mut EachDone<'_>) {
@@ -104,17 +103,17 @@ impl Job for Get<'_> {
 
 struct Set<'a> {
     keys: &'a KeyList,
-    values: &'a [Value<'a>],
-    life: Life,
+    values: &'a [(Value<'a>, Life)],
 }
 
 impl Set<'_> {
-    fn value(&self, item: usize) -> Value<'_> {
+    fn value(&self, item: usize) -> (Value<'_>, Life) {
         const NOTHING: Value<'_> = Value {
             head: &[],
             body: &[],
         };
-        self.values.get(item).copied().unwrap_or(NOTHING)
+        let value = self.values.get(item).copied();
+        value.unwrap_or((NOTHING, Life::Forever))
     }
 }
 
@@ -126,7 +125,7 @@ impl Job for Set<'_> {
         let mut bytes = 0;
         let fits = |item: &&usize| {
             let is_first = bytes == 0;
-            bytes += self.value(**item).len() + key(self.keys, **item).len();
+            bytes += self.value(**item).0.len() + key(self.keys, **item).len();
             is_first || bytes <= WINDOW_BYTES
         };
         items.iter().take(WINDOW_WRITES).take_while(fits).count()
@@ -134,7 +133,8 @@ impl Job for Set<'_> {
 
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
         for item in items {
-            one::pack_set(to, key(self.keys, *item), self.value(*item), self.life);
+            let (value, life) = self.value(*item);
+            one::pack_set(to, key(self.keys, *item), value, life);
         }
     }
 

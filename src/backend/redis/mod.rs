@@ -255,8 +255,8 @@ impl Backend for RedisBackend {
         one::set(self, key, value, life)
     }
 
-    fn set_many(&self, keys: &KeyList, values: &[Value<'_>], life: Life, each: &mut EachDone<'_>) {
-        many::set(self, keys, values, life, each);
+    fn set_many(&self, keys: &KeyList, values: &[(Value<'_>, Life)], each: &mut EachDone<'_>) {
+        many::set(self, keys, values, each);
     }
 
     fn add(&self, key: &[u8], value: Value<'_>, life: Life) -> Result<bool> {

@@ -1,0 +1,50 @@
+//! Sentinels and servers that speak TLS only, with each other as well.
+
+use redis_cache::{ErrorKind, Expiry};
+
+use crate::common::papers::Papers;
+use crate::common::sentinel::{Setup, Watched};
+use crate::common::{eventually, fault};
+
+#[test]
+fn with_tls_everywhere_the_primary_is_found_and_found_again() {
+    let mut watched = Watched::with(Setup {
+        secured: true,
+        ..Setup::default()
+    });
+    let config = || watched.config().set("timeout", "2s").unwrap();
+    let cache = config().connect().unwrap();
+    let from_replicas = config().set("read_from", "replica").unwrap();
+    let from_replicas = from_replicas.connect().unwrap();
+    cache.set("k", "before", Expiry::Never).unwrap();
+    let before = Some("before".to_owned());
+    assert_eq!(cache.get::<String>("k").unwrap(), before);
+    eventually("the replicas have it", || {
+        (0..20).all(|_| from_replicas.get::<String>("k").unwrap() == before)
+    });
+
+    // Who knows another authority trusts neither sentinels nor servers.
+    let others = Papers::issue();
+    let untrusting = watched.config().set("tls_ca", &others.ca()).unwrap();
+    let error = fault(untrusting.connect().unwrap().get_bytes("k"));
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("certificate"), "{error}");
+
+    let _: i64 = watched.first().run(&["WAIT", "2", "5000"]);
+    watched.servers_mut()[0].stop();
+    eventually("the sentinels agree on another primary", || {
+        watched.primary().is_some_and(|place| place != 0)
+    });
+    eventually("writes go there", || {
+        cache.set("k", "after", Expiry::Never).is_ok()
+    });
+    let after = Some("after".to_owned());
+    assert_eq!(cache.get::<String>("k").unwrap(), after);
+    eventually("reads go there or to its replica", || {
+        (0..20).all(|_| {
+            from_replicas
+                .get::<String>("k")
+                .is_ok_and(|value| value == after)
+        })
+    });
+}
