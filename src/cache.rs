@@ -1,18 +1,20 @@
 //! The cache itself: one short method an operation. Each makes the wire key, asks the backend, and decodes what
 //! came back; what is longer has its own file (`many`, `lifetime`, `counters`, `sweep`, `herd`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::{Access, Backend, Sink};
+use crate::backend::{Access, Backend, Head, Sink};
 use crate::config::{Config, Hooks, OnDecodeError, OnError, Options};
 use crate::entry::{self, Decode, Fill, Gather};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Expiry, Life};
 use crate::flight::Flights;
+use crate::fresh::Freshness;
 use crate::key::{KeySpace, WireKey};
 use crate::stats::{Counters, Stats};
 
@@ -38,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) counters: Counters,
     pub(crate) flights: Flights,
+    /// Loads by those whose wait for another process is over.
+    pub(crate) late_flights: Flights,
     /// Whether the error hook has heard of an undecodable value already.
     pub(crate) decode_told: AtomicBool,
 }
@@ -68,6 +72,7 @@ impl Cache {
             backend,
             counters: Counters::default(),
             flights: Flights::default(),
+            late_flights: Flights::default(),
             decode_told: false.into(),
         };
         Cache {
@@ -349,34 +354,61 @@ impl Cache {
         true
     }
 
-    pub(crate) fn store(&self, key: &[u8], head: &[u8], body: &[u8], expiry: Expiry) -> Result<()> {
-        let value = crate::backend::Value { head, body };
-        self.or_miss(self.shared.backend.set(key, value, self.life(expiry)), ())?;
+    pub(crate) fn store(&self, key: &[u8], head: &Head, body: &[u8], expiry: Expiry) -> Result<()> {
+        let stored = self.dressed(key, head, expiry).and_then(|(head, life)| {
+            let value = crate::backend::Value { head: &head, body };
+            self.shared.backend.set(key, value, life)
+        });
+        self.or_miss(stored, ())?;
         self.shared.counters.sets.add(1);
         Ok(())
     }
 
-    fn store_new(&self, key: &[u8], head: &[u8], body: &[u8], expiry: Expiry) -> Result<bool> {
-        let value = crate::backend::Value { head, body };
-        let added = self.or_miss(
-            self.shared.backend.add(key, value, self.life(expiry)),
-            false,
-        )?;
+    fn store_new(&self, key: &[u8], head: &Head, body: &[u8], expiry: Expiry) -> Result<bool> {
+        let stored = self.dressed(key, head, expiry).and_then(|(head, life)| {
+            let value = crate::backend::Value { head: &head, body };
+            self.shared.backend.add(key, value, life)
+        });
+        let added = self.or_miss(stored, false)?;
         self.shared.counters.sets.add(added.into());
         Ok(added)
     }
 
-    /// The lifetime an expiry means in this cache.
+    /// The header of a value that is written now, and the life of its key: with the option `stale` the header says
+    /// until when the value is fresh.
+    #[inline]
+    fn dressed<'a>(
+        &self,
+        key: &[u8],
+        head: &'a Head,
+        expiry: Expiry,
+    ) -> Result<(Cow<'a, Head>, Life)> {
+        let life = self.life(expiry);
+        if self.shared.options.stale.is_zero() || head.is_empty() {
+            return Ok((Cow::Borrowed(head), life));
+        }
+        let clock = self.shared.backend.clock(key)?;
+        let freshness = Freshness::new(&self.shared.options, life);
+        let (head, life) = freshness.dress(head.clone(), 0, clock);
+        Ok((Cow::Owned(head), life))
+    }
+
+    /// The lifetime an expiry means in this cache, shortened by chance as the option `ttl_jitter` says.
     pub(crate) fn life(&self, expiry: Expiry) -> Life {
-        let life = match expiry {
+        self.whole_life(expiry)
+            .jittered(self.shared.options.ttl_jitter)
+    }
+
+    /// The same before it is shortened.
+    pub(crate) fn whole_life(&self, expiry: Expiry) -> Life {
+        match expiry {
             Expiry::Never => Life::Forever,
             Expiry::After(time) => Life::after(time),
             Expiry::Default => match self.shared.options.ttl {
                 Expiry::After(time) => Life::after(time),
                 Expiry::Never | Expiry::Default => Life::Forever,
             },
-        };
-        life.jittered(self.shared.options.ttl_jitter)
+        }
     }
 
     /// Counts a fault, tells the hook, and answers with `miss` where `on_error=miss` covers it.
@@ -393,6 +425,15 @@ impl Cache {
     fn hides(&self, error: &Error) -> bool {
         self.tell(error);
         self.shared.options.on_error == OnError::Miss && error.is_unavailable()
+    }
+
+    /// Counts a fault and tells the hook; it is passed over where the store is only away.
+    pub(crate) fn passed_over(&self, error: Error) -> Result<()> {
+        self.tell(&error);
+        if error.is_unavailable() {
+            return Ok(());
+        }
+        Err(error)
     }
 
     /// Counts a fault and tells the hook.

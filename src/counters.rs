@@ -1,7 +1,7 @@
 //! Integers: stored as decimal digits, so that every Redis client can count with them. The arithmetic happens in
 //! one script on the server, and never in its floating-point numbers.
 
-use crate::backend::Access;
+use crate::backend::{Access, Head};
 use crate::cache::Cache;
 use crate::codec::integer::Integer;
 use crate::entry::{self, Number};
@@ -43,7 +43,7 @@ impl Cache {
         let key = self.wire_key(key, &mut place)?;
         entry::with_scratch(|digits| {
             Integer::Signed(value).write(digits);
-            self.store(key, &[], digits, expiry.into())
+            self.store(key, &Head::new(), digits, expiry.into())
         })
     }
 

@@ -87,6 +87,11 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// One that stands before every expiry.
+    pub(crate) const DAWN: Clock = Clock {
+        offset_ms: i64::MIN,
+    };
+
     /// The node's time now, in Unix milliseconds.
     pub(crate) fn now_ms(self) -> u64 {
         local_unix_ms().saturating_add_signed(self.offset_ms)

@@ -27,8 +27,19 @@ impl Default for Flights {
     }
 }
 
-/// What a leader hands to those who wait: the stored form of the value.
-pub(crate) type Landing = Result<Arc<[u8]>>;
+/// What a leader hands to those who wait.
+#[derive(Debug, Clone)]
+pub(crate) enum Landing {
+    /// The stored form of the value that is now in the store.
+    Stored(Arc<[u8]>),
+    /// The stored form of a value that is not in the store, and when its loader began: whoever asked later may have
+    /// asked because something changed.
+    Uncached { stored: Arc<[u8]>, since: Instant },
+    /// Look again: the store has a value, or somebody removed the one that was being loaded.
+    Again,
+    /// The loader failed.
+    Failed(Error),
+}
 
 #[derive(Debug)]
 struct Flight {
@@ -67,6 +78,7 @@ impl Flights {
                 key: key.to_vec(),
                 flight,
                 under_way: under_way.clone(),
+                is_open: true,
             }));
         };
         drop(flights);
@@ -96,9 +108,18 @@ pub(crate) struct Lead {
     key: Vec<u8>,
     flight: Arc<Flight>,
     under_way: Arc<UnderWay>,
+    is_open: bool,
 }
 
 impl Lead {
+    /// Lets nobody join any more. A value that is about to be stored may only go to those who waited for it then:
+    /// whoever asks after a later deletion must not get it.
+    pub(crate) fn close(&mut self) {
+        if std::mem::take(&mut self.is_open) {
+            self.under_way.lock().remove(&self.key);
+        }
+    }
+
     /// Hands the outcome to all who wait.
     pub(crate) fn land(self, landing: Landing) {
         *self.flight.landing.lock() = Some(landing);
@@ -107,9 +128,9 @@ impl Lead {
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        self.under_way.lock().remove(&self.key);
+        self.close();
         self.flight.landing.lock().get_or_insert_with(|| {
-            Err(Error::new(
+            Landing::Failed(Error::new(
                 ErrorKind::Callback,
                 "the loader of this key panicked in another thread",
             ))
@@ -142,12 +163,12 @@ mod tests {
             while Arc::strong_count(&lead.flight) < 2 + waiters.len() {
                 thread::yield_now();
             }
-            lead.land(Ok(Arc::from(&b"v"[..])));
+            lead.land(Landing::Stored(Arc::from(&b"v"[..])));
             for waiter in waiters {
-                let Part::Landed(landing) = waiter.join().unwrap() else {
+                let Part::Landed(Landing::Stored(stored)) = waiter.join().unwrap() else {
                     panic!("it joined the flight under way")
                 };
-                assert_eq!(&*landing.unwrap(), b"v");
+                assert_eq!(&*stored, b"v");
             }
         });
     }
@@ -164,12 +185,31 @@ mod tests {
                 thread::yield_now();
             }
             drop(lead);
-            let Part::Landed(landing) = waiter.join().unwrap() else {
+            let Part::Landed(Landing::Failed(error)) = waiter.join().unwrap() else {
                 panic!("it waited for the leader")
             };
-            assert_eq!(landing.unwrap_err().kind(), ErrorKind::Callback);
+            assert_eq!(error.kind(), ErrorKind::Callback);
         });
         assert!(matches!(flights.join(b"k", soon()), Ok(Part::Lead(_))));
+    }
+
+    #[test]
+    fn a_closed_flight_is_joined_by_nobody_and_leaves_the_next_one_alone() {
+        let flights = Flights::default();
+        let Ok(Part::Lead(mut first)) = flights.join(b"k", soon()) else {
+            panic!("first leads")
+        };
+        first.close();
+        let Ok(Part::Lead(_second)) = flights.join(b"k", soon()) else {
+            panic!("nobody can join the first any more")
+        };
+        drop(first);
+        let error = flights.join(b"k", soon()).unwrap_err();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::InvalidArgument,
+            "the second is there"
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) struct Header {
     pub(crate) codec: u8,
     /// How it is compressed, 0-15.
     pub(crate) compressor: u8,
-    /// What the last load cost, coded by [`encode_cost`].
+    /// What the last load cost, coded by `crate::fresh`.
     pub(crate) cost: u8,
     /// Freshness and lease, in the long form.
     pub(crate) lease: Option<LeaseBlock>,
@@ -49,6 +49,16 @@ pub(crate) struct LeaseBlock {
 }
 
 impl Header {
+    /// "Known to be absent."
+    pub(crate) const ABSENT: Header = Header {
+        has_value: true,
+        negative: true,
+        codec: 0,
+        compressor: 0,
+        cost: 0,
+        lease: None,
+    };
+
     /// The short header of a value.
     pub(crate) fn short(codec: u8, compressor: u8) -> Self {
         Header {

@@ -7,11 +7,12 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::{Access, KeyList, Value};
+use crate::backend::{Access, Head, KeyList, Value};
 use crate::cache::Cache;
 use crate::entry;
 use crate::error::{Error, Result};
-use crate::expiry::{Clock, Expiry};
+use crate::expiry::{Clock, Expiry, Life};
+use crate::fresh::Freshness;
 use crate::stats::Reads;
 
 /// What became of every item of a multi-key call of which at least one failed. Converts into the [`Error`] that
@@ -31,7 +32,7 @@ impl<T> Partial<T> {
         self.items.iter().find_map(|item| item.as_ref().err())
     }
 
-    fn unless_whole(items: Vec<Result<T>>) -> Result<Vec<T>, Partial<T>> {
+    pub(crate) fn unless_whole(items: Vec<Result<T>>) -> Result<Vec<T>, Partial<T>> {
         if items.iter().any(|item| item.is_err()) {
             return Err(Partial { items });
         }
@@ -202,21 +203,15 @@ impl Cache {
         expiry: Expiry,
         each: &mut dyn FnMut(usize, Result<()>),
     ) {
-        let mut packed = Vec::new();
         let mut encoded = Vec::new();
         let keys = self.key_list_with(entries, |value| {
-            let start = packed.len();
-            let options = &self.shared.options;
-            let (head, is_packed) = entry::pack_bytes(options, value.as_ref(), &mut packed)?;
-            encoded.push((head, value, is_packed.then_some(start..packed.len())));
+            let (head, packed) = entry::pack_bytes(&self.shared.options, value.as_ref())?;
+            encoded.push((head, value, packed));
             Ok(())
         });
-        let values = encoded.iter().map(|(head, value, packing)| Value {
+        let values = encoded.iter().map(|(head, value, packed)| Value {
             head,
-            body: match packing {
-                Some(range) => packed.get(range.clone()).unwrap_or_default(),
-                None => value.as_ref(),
-            },
+            body: packed.as_deref().unwrap_or(value.as_ref()),
         });
         self.store_many(&keys, values, expiry, each);
     }
@@ -236,11 +231,15 @@ impl Cache {
         for (index, error) in keys.faults() {
             each(*index, Err(error.clone()));
         }
-        let mut values_in_order = vec![NOTHING; keys.len()];
+        let mut values_in_order = vec![(NOTHING, self.life(expiry)); keys.len()];
         for ((index, _), value) in keys.iter().zip(values) {
             if let Some(place) = values_in_order.get_mut(index) {
-                *place = value;
+                *place = (value, self.life(expiry));
             }
+        }
+        let heads = self.heads_with_stale(keys, &mut values_in_order);
+        for ((value, _), head) in values_in_order.iter_mut().zip(&heads) {
+            value.head = head;
         }
         let mut stored = 0;
         let mut each = |index, done: Result<bool>| {
@@ -248,10 +247,34 @@ impl Cache {
             stored += u64::from(done.is_ok());
             each(index, done);
         };
-        self.shared
-            .backend
-            .set_many(keys, &values_in_order, self.life(expiry), &mut each);
+        let backend = &self.shared.backend;
+        backend.set_many(keys, &values_in_order, &mut each);
         self.shared.counters.sets.add(stored);
+    }
+
+    /// With the option `stale`, the long headers of these values, whose lives are prolonged; else none. When a node
+    /// cannot be asked for its time, the local one has to do: the write will tell of the fault.
+    fn heads_with_stale(&self, keys: &KeyList, values: &mut [(Value<'_>, Life)]) -> Vec<Head> {
+        if self.shared.options.stale.is_zero() {
+            return Vec::new();
+        }
+        let mut is_reachable = true;
+        let heads = values.iter_mut().enumerate().map(|(index, (value, life))| {
+            let key = keys.get(index).filter(|_| is_reachable);
+            let clock = match key.map(|key| self.shared.backend.clock(key)) {
+                Some(Ok(clock)) => clock,
+                Some(Err(_)) => {
+                    is_reachable = false;
+                    Clock::default()
+                }
+                None => Clock::default(),
+            };
+            let freshness = Freshness::new(&self.shared.options, *life);
+            let (head, whole) = freshness.dress(Head::from_slice(value.head), 0, clock);
+            *life = whole;
+            head
+        });
+        heads.collect()
     }
 
     /// Removes many keys and counts those that were there. One round trip a node, all nodes at once.
@@ -289,7 +312,7 @@ impl Cache {
     }
 
     /// The wire keys of many keys; one that is refused keeps its place and carries the reason.
-    fn key_list(&self, keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> KeyList {
+    pub(crate) fn key_list(&self, keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> KeyList {
         self.key_list_with(keys.into_iter().map(|key| (key, ())), |()| Ok(()))
     }
 

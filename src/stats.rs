@@ -47,6 +47,7 @@ pub struct Stats {
 pub(crate) struct Counters {
     pub(crate) hits: Counter,
     pub(crate) misses: Counter,
+    pub(crate) stale_served: Counter,
     pub(crate) sets: Counter,
     pub(crate) deletes: Counter,
     pub(crate) computes: Counter,
@@ -97,7 +98,7 @@ impl Counters {
             hits: self.hits.get(),
             misses: self.misses.get(),
             near_hits: 0,
-            stale_served: 0,
+            stale_served: self.stale_served.get(),
             sets: self.sets.get(),
             deletes: self.deletes.get(),
             computes: self.computes.get(),
@@ -116,13 +117,23 @@ impl Counters {
         let Counters {
             hits,
             misses,
+            stale_served,
             sets,
             deletes,
             computes,
             errors,
             decode_errors,
         } = self;
-        for counter in [hits, misses, sets, deletes, computes, errors, decode_errors] {
+        for counter in [
+            hits,
+            misses,
+            stale_served,
+            sets,
+            deletes,
+            computes,
+            errors,
+            decode_errors,
+        ] {
             counter.0.store(0, Relaxed);
         }
     }

@@ -3,6 +3,7 @@
 //! steps must look at it (a placeholder is not a value); everything else about keys and values is decided above.
 
 mod glob;
+mod leases;
 pub(crate) mod memory;
 pub(crate) mod redis;
 
@@ -13,6 +14,8 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
+
+pub(crate) use leases::{Acquired, Claim, EachAcquired, Leases, Token};
 
 /// What a call is going to do with a key, and so which node may serve it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,7 +204,7 @@ pub(crate) type EachDone<'a> = dyn FnMut(usize, Result<bool>) + 'a;
 
 /// A store of byte strings. One network round trip a call unless it says otherwise; none for `memory://`.
 /// Every item of a [`KeyList`] that is not a fault is reported to `each` exactly once, in any order.
-pub(crate) trait Backend: Send + Sync + fmt::Debug {
+pub(crate) trait Backend: Leases + Send + Sync + fmt::Debug {
     /// GET. `None` when there is no such key; otherwise the sink has the whole value.
     fn get(&self, key: &[u8], access: Access, sink: &mut dyn Sink) -> Result<Option<Clock>>;
 
@@ -211,8 +214,8 @@ pub(crate) trait Backend: Send + Sync + fmt::Debug {
     /// SET PX; with [`Life::Expired`] the key is removed instead.
     fn set(&self, key: &[u8], value: Value<'_>, life: Life) -> Result<()>;
 
-    /// SET PX of many, one pipeline a node. `values` is as long as `keys`.
-    fn set_many(&self, keys: &KeyList, values: &[Value<'_>], life: Life, each: &mut EachDone<'_>);
+    /// SET PX of many, one pipeline a node. `values` is as long as `keys`; either all lives are over, or none.
+    fn set_many(&self, keys: &KeyList, values: &[(Value<'_>, Life)], each: &mut EachDone<'_>);
 
     /// SET NX PX, where a placeholder, a negative or a soft-expired entry counts as absent. With [`Life::Expired`]
     /// nothing is stored and nothing is removed; the answer is the same.

@@ -11,7 +11,7 @@ use super::ttl::expiry;
 use super::types::*;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
-use crate::herd::Loading;
+use crate::herd::{Loading, Source};
 
 /// Takes what a function of the caller makes. It lives until that function returns, and belongs
 /// to its thread.
@@ -77,21 +77,28 @@ pub unsafe extern "C" fn redis_cache_get_or_set(
             )
         };
         let compute = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
-        let value =
-            cache
-                .cache
-                .get_or_set_bytes(key, expiry(ttl_ms), |loading: &mut Loading| {
-                    let mut writer = redis_cache_writer::default();
-                    // SAFETY: the caller's function, with the data meant for it, during the call.
-                    let code = unsafe { compute(user_data, &raw mut writer) };
-                    let written = writer.finish("compute", code)?;
-                    if let Some(expiry) = written.expiry {
-                        loading.set_ttl(expiry);
-                    }
-                    Ok::<_, String>(written.value)
-                })?;
+        let outcome = cache.cache.get_or_set_bytes_with(
+            key,
+            expiry(ttl_ms),
+            |loading: &mut Loading<'_>| {
+                let mut writer = redis_cache_writer::default();
+                // SAFETY: the caller's function, with the data meant for it, during the call.
+                let code = unsafe { compute(user_data, &raw mut writer) };
+                let written = writer.finish("compute", code)?;
+                if let Some(expiry) = written.expiry {
+                    loading.set_ttl(expiry);
+                }
+                Ok::<_, String>(Some(written.value))
+            },
+        )?;
+        let Some(value) = outcome.value else {
+            return Ok(REDIS_CACHE_NOT_FOUND);
+        };
         out.set(value.into());
-        Ok(REDIS_CACHE_OK)
+        Ok(match outcome.source {
+            Source::Stale => REDIS_CACHE_STALE,
+            Source::Fresh | Source::Computed => REDIS_CACHE_OK,
+        })
     })
 }
 

@@ -76,11 +76,11 @@ fn bytes_are_loaded_and_kept(at: &Fixture) {
     for value in [&b""[..], b"\0\r\n\xff", b"12"] {
         cache.delete("k").unwrap();
         let got = cache
-            .get_or_set_bytes("k", Expiry::Default, |_| loaded(value.to_vec()))
+            .get_or_set_bytes("k", Expiry::Default, || loaded(value.to_vec()))
             .unwrap();
         assert_eq!(got, value);
         let got = cache
-            .get_or_set_bytes("k", Expiry::Default, |_| loaded(b"other".to_vec()))
+            .get_or_set_bytes("k", Expiry::Default, || loaded(b"other".to_vec()))
             .unwrap();
         assert_eq!(got, value);
         assert_eq!(cache.get_bytes("k").unwrap().as_deref(), Some(value));
@@ -103,7 +103,7 @@ fn the_loaders_error_reaches_the_caller(at: &Fixture) {
     let cache = at.cache();
     let error = fault(cache.get_or_set("k", Expiry::Default, || Err::<i32, _>(DatabaseDown(1))));
     assert_is_the_loaders(&error, 1);
-    let error = fault(cache.get_or_set_bytes("k", Expiry::Default, |_| Err(DatabaseDown(2))));
+    let error = fault(cache.get_or_set_bytes("k", Expiry::Default, || Err(DatabaseDown(2))));
     assert_is_the_loaders(&error, 2);
     let error = fault(cache.get_or_set("k", Expiry::Default, || Err::<i32, _>("a text will do")));
     assert_eq!(error.kind(), ErrorKind::Callback);
@@ -183,21 +183,23 @@ fn the_lifetime_given_is_kept(at: &Fixture) {
 
 fn the_loader_may_know_a_better_lifetime(at: &Fixture) {
     let cache = at.cache();
-    let load = |loading: &mut redis_cache::Loading| {
+    let load = |loading: &mut redis_cache::Loading<'_>| {
         loading.set_ttl(Expiry::Never);
-        loaded(b"x".to_vec())
+        loaded(Some(b"x".to_vec()))
     };
     cache
-        .get_or_set_bytes("k", Duration::from_secs(60), load)
+        .get_or_set_bytes_with("k", Duration::from_secs(60), load)
         .unwrap();
     assert_eq!(cache.ttl("k").unwrap(), Some(Ttl::Forever));
-    let load = |loading: &mut redis_cache::Loading| {
+    let load = |loading: &mut redis_cache::Loading<'_>| {
         loading.set_ttl(Expiry::After(Duration::ZERO));
-        loaded(b"x".to_vec())
+        loaded(Some(b"x".to_vec()))
     };
     assert_eq!(
         cache
-            .get_or_set_bytes("not kept", Duration::from_secs(60), load)
+            .get_or_set_bytes_with("not kept", Duration::from_secs(60), load)
+            .unwrap()
+            .value
             .unwrap(),
         b"x"
     );

@@ -64,7 +64,7 @@ fn twenty_cold_threads_load_bytes_once(at: &Fixture) {
     let values = at_once(20, |_| {
         let cache = cache.clone();
         cache
-            .get_or_set_bytes("k", Expiry::Default, |_| {
+            .get_or_set_bytes("k", Expiry::Default, || {
                 std::thread::sleep(Duration::from_millis(150));
                 loads.fetch_add(1, Ordering::SeqCst);
                 loaded(vec![7; 100_000])

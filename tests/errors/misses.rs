@@ -276,9 +276,7 @@ fn a_load_runs_although_the_server_is_down() {
             .unwrap();
         assert_eq!(value, "loaded");
         let bytes = cache
-            .get_or_set_bytes("k", Expiry::Default, |_| {
-                Ok::<_, String>(b"loaded".to_vec())
-            })
+            .get_or_set_bytes("k", Expiry::Default, || Ok::<_, String>(b"loaded".to_vec()))
             .unwrap();
         assert_eq!(bytes, b"loaded");
         assert!(heard.load(Ordering::SeqCst) >= 2, "{policy}");

@@ -5,6 +5,7 @@
 //! It is stricter than the scripts in one thing: where they ask for a live value, an entry that is known to be
 //! absent is none.
 
+mod leases;
 mod lru;
 mod shared;
 mod table;
@@ -95,10 +96,10 @@ impl Backend for MemoryStore {
         self.command("SET", |table, now| table.set(key, value, life, now))
     }
 
-    fn set_many(&self, keys: &KeyList, values: &[Value<'_>], life: Life, each: &mut EachDone<'_>) {
+    fn set_many(&self, keys: &KeyList, values: &[(Value<'_>, Life)], each: &mut EachDone<'_>) {
         for (index, key) in keys.iter() {
             let done = match values.get(index) {
-                Some(value) => self.set(key, *value, life),
+                Some((value, life)) => self.set(key, *value, *life),
                 None => Err(Error::new(
                     ErrorKind::InvalidArgument,
                     "there are fewer values than keys",

@@ -2,6 +2,7 @@
 //! script. A table knows nothing of locks and of clocks; every step is told what time it is. It never holds more
 //! than its limit in bytes, and says no to an entry that could not fit if it were alone.
 
+mod leases;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,8 @@ pub(super) struct Table {
     entries: Lru<Entry>,
     used: usize,
     limit: usize,
+    /// The fencing number that was given last.
+    last_fence: u64,
 }
 
 impl Entry {
@@ -98,6 +101,7 @@ impl Table {
             entries: Lru::default(),
             used: 0,
             limit,
+            last_fence: 0,
         }
     }
 
@@ -107,7 +111,11 @@ impl Table {
 
     /// Leaves nothing. The entries are handed out, so that they can be dropped elsewhere.
     pub(super) fn take(&mut self) -> Table {
-        std::mem::replace(self, Table::new(self.limit))
+        let empty = Table {
+            last_fence: self.last_fence,
+            ..Table::new(self.limit)
+        };
+        std::mem::replace(self, empty)
     }
 
     /// The entry under `key`, of any kind, which is hereby used.

@@ -119,7 +119,8 @@ fn many_keys_are_told_one_by_one_and_faults_are_left_out() {
     });
     let mut done = Vec::new();
     let values = [plain(b"1"), plain(&[0; 2000]), plain(b"3"), plain(b"4")];
-    store.set_many(&keys, &values, Life::Forever, &mut |index, result| {
+    let values = values.map(|value| (value, Life::Forever));
+    store.set_many(&keys, &values, &mut |index, result| {
         done.push((index, result.is_ok()))
     });
     assert_eq!(done, [(0, true), (1, false), (3, true)]);

@@ -1,7 +1,7 @@
 //! What a node's clock says, as a difference to ours. Freshness is server time; the difference comes with every
 //! connect and, as clocks drift and connections live long, now and then with a miss.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::expiry::Clock;
@@ -18,6 +18,8 @@ pub(crate) struct NodeClock {
     offset_ms: AtomicI64,
     /// In milliseconds since `born`.
     read_at_ms: AtomicU64,
+    /// Whether the server was ever asked, if in vain.
+    is_asked: AtomicBool,
 }
 
 impl NodeClock {
@@ -26,6 +28,7 @@ impl NodeClock {
             born: Moment::now(),
             offset_ms: AtomicI64::new(0),
             read_at_ms: AtomicU64::new(0),
+            is_asked: AtomicBool::new(false),
         }
     }
 
@@ -33,6 +36,19 @@ impl NodeClock {
         Clock {
             offset_ms: self.offset_ms.load(Ordering::Relaxed),
         }
+    }
+
+    /// What is known, once the server was asked.
+    pub(crate) fn known(&self) -> Option<Clock> {
+        self.is_asked.load(Ordering::Relaxed).then(|| self.get())
+    }
+
+    /// The server was asked, and perhaps did not say.
+    pub(crate) fn learn(&self, offset_ms: Option<i64>) {
+        if let Some(offset_ms) = offset_ms {
+            self.set(offset_ms);
+        }
+        self.is_asked.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn set(&self, offset_ms: i64) {
@@ -62,6 +78,16 @@ impl NodeClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_tells_no_time_was_asked_all_the_same() {
+        let clock = NodeClock::new();
+        assert_eq!(clock.known(), None);
+        clock.learn(None);
+        assert_eq!(clock.known(), Some(Clock::default()));
+        clock.learn(Some(7));
+        assert_eq!(clock.known(), Some(Clock { offset_ms: 7 }));
+    }
 
     #[test]
     fn an_old_difference_is_asked_for_by_one() {

@@ -2,6 +2,7 @@
 //! are read. How they reach the nodes is `scatter.rs`.
 
 use crate::backend::{Access, EachDone, EachValue, KeyList, Value};
+use crate::error::Result;
 use crate::expiry::Life;
 
 use super::budget::Budget;
@@ -15,8 +16,8 @@ use super::{RedisBackend, one};
 /// Keys of one window of reads: what a slow reader can make the server hold.
 const WINDOW_READS: usize = 100_000;
 /// Bytes and commands of one window of writes: what this process holds of them at a time.
-const WINDOW_BYTES: usize = 1 << 20;
-const WINDOW_WRITES: usize = 1000;
+pub(super) const WINDOW_BYTES: usize = 1 << 20;
+pub(super) const WINDOW_WRITES: usize = 1000;
 
 pub(super) fn get(
     backend: &RedisBackend,
@@ -27,7 +28,7 @@ pub(super) fn get(
     scatter::run(backend, keys, &Get { keys, access }, |item, told, clock| {
         let value = told.map(|told| match told {
             Told::Value(value) => value,
-            Told::Done(_) => None,
+            _ => None,
         });
         each(item, value, clock);
     });
@@ -36,28 +37,21 @@ pub(super) fn get(
 pub(super) fn set(
     backend: &RedisBackend,
     keys: &KeyList,
-    values: &[Value<'_>],
-    life: Life,
+    values: &[(Value<'_>, Life)],
     each: &mut EachDone<'_>,
 ) {
-    if life == Life::Expired {
+    if let Some((_, Life::Expired)) = values.first() {
         return delete(backend, keys, each);
     }
-    scatter::run(backend, keys, &Set { keys, values, life }, tell_done(each));
+    scatter::run(backend, keys, &Set { keys, values }, tell_done(each));
 }
 
 pub(super) fn delete(backend: &RedisBackend, keys: &KeyList, each: &mut EachDone<'_>) {
     scatter::run(backend, keys, &Delete { keys }, tell_done(each));
 }
 
-fn tell_done(each: &mut EachDone<'_>) -> impl Each {
-    |item, told, _| {
-        let done = told.map(|told: Told<'_>| match told {
-            Told::Value(value) => value.is_some(),
-            Told::Done(done) => done,
-        });
-        each(item, done);
-    }
+pub(super) fn tell_done(each: &mut EachDone<'_>) -> impl Each {
+    |item, told: Result<Told<'_>>, _| each(item, told.map(|told| matches!(told, Told::Done(true))))
 }
 
 struct Get<'a> {
@@ -86,7 +80,12 @@ impl Job for Get<'_> {
         }
     }
 
-    fn read(from: &mut Connection, budget: Budget, group: &mut Group<'_, impl Each>) -> Reply<()> {
+    fn read(
+        &self,
+        from: &mut Connection,
+        budget: Budget,
+        group: &mut Group<'_, impl Each>,
+    ) -> Reply<()> {
         match reply::array(from, budget)? {
             Ok(len) if len == group.items.len() => {}
             Ok(_) => return Err(reply::unexpected("a value for every key")),
@@ -104,17 +103,17 @@ impl Job for Get<'_> {
 
 struct Set<'a> {
     keys: &'a KeyList,
-    values: &'a [Value<'a>],
-    life: Life,
+    values: &'a [(Value<'a>, Life)],
 }
 
 impl Set<'_> {
-    fn value(&self, item: usize) -> Value<'_> {
+    fn value(&self, item: usize) -> (Value<'_>, Life) {
         const NOTHING: Value<'_> = Value {
             head: &[],
             body: &[],
         };
-        self.values.get(item).copied().unwrap_or(NOTHING)
+        let value = self.values.get(item).copied();
+        value.unwrap_or((NOTHING, Life::Forever))
     }
 }
 
@@ -126,7 +125,7 @@ impl Job for Set<'_> {
         let mut bytes = 0;
         let fits = |item: &&usize| {
             let is_first = bytes == 0;
-            bytes += self.value(**item).len() + key(self.keys, **item).len();
+            bytes += self.value(**item).0.len() + key(self.keys, **item).len();
             is_first || bytes <= WINDOW_BYTES
         };
         items.iter().take(WINDOW_WRITES).take_while(fits).count()
@@ -134,11 +133,17 @@ impl Job for Set<'_> {
 
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
         for item in items {
-            one::pack_set(to, key(self.keys, *item), self.value(*item), self.life);
+            let (value, life) = self.value(*item);
+            one::pack_set(to, key(self.keys, *item), value, life);
         }
     }
 
-    fn read(from: &mut Connection, budget: Budget, group: &mut Group<'_, impl Each>) -> Reply<()> {
+    fn read(
+        &self,
+        from: &mut Connection,
+        budget: Budget,
+        group: &mut Group<'_, impl Each>,
+    ) -> Reply<()> {
         let done = reply::done(from, budget)?;
         Ok(done.map(|()| group.tell(0, Told::Done(true))))
     }
@@ -163,12 +168,17 @@ impl Job for Delete<'_> {
         }
     }
 
-    fn read(from: &mut Connection, budget: Budget, group: &mut Group<'_, impl Each>) -> Reply<()> {
+    fn read(
+        &self,
+        from: &mut Connection,
+        budget: Budget,
+        group: &mut Group<'_, impl Each>,
+    ) -> Reply<()> {
         let existed = reply::flag(from, budget)?;
         Ok(existed.map(|existed| group.tell(0, Told::Done(existed))))
     }
 }
 
-fn key(keys: &KeyList, item: usize) -> &[u8] {
+pub(super) fn key(keys: &KeyList, item: usize) -> &[u8] {
     keys.get(item).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ mod clock;
 mod connection;
 mod foreign;
 mod handshake;
+mod lease;
 mod login;
 mod many;
 mod moment;
@@ -17,13 +18,15 @@ mod moving;
 mod node;
 mod one;
 mod pool;
+mod replay;
 mod reply;
 mod resp;
 mod ring;
 mod scatter;
 mod script;
+mod scripted;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 mod together;
@@ -252,8 +255,8 @@ impl Backend for RedisBackend {
         one::set(self, key, value, life)
     }
 
-    fn set_many(&self, keys: &KeyList, values: &[Value<'_>], life: Life, each: &mut EachDone<'_>) {
-        many::set(self, keys, values, life, each);
+    fn set_many(&self, keys: &KeyList, values: &[(Value<'_>, Life)], each: &mut EachDone<'_>) {
+        many::set(self, keys, values, each);
     }
 
     fn add(&self, key: &[u8], value: Value<'_>, life: Life) -> Result<bool> {

@@ -137,7 +137,12 @@ impl Job for Import<'_> {
         }
     }
 
-    fn read(from: &mut Connection, budget: Budget, group: &mut Group<'_, impl Each>) -> Reply<()> {
+    fn read(
+        &self,
+        from: &mut Connection,
+        budget: Budget,
+        group: &mut Group<'_, impl Each>,
+    ) -> Reply<()> {
         let stored = reply::stored(from, budget)?;
         Ok(stored.map(|stored| group.tell(0, Told::Done(stored))))
     }

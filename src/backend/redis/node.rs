@@ -133,6 +133,11 @@ impl Node {
         self.clock.get()
     }
 
+    /// The same, unless this server was never connected to.
+    pub(super) fn known_clock(&self) -> Option<Clock> {
+        self.clock.known()
+    }
+
     /// Looks at the server's clock again if that was long ago. For calls that can afford a round trip; when it
     /// fails, nothing has changed.
     pub(crate) fn refresh_clock(&self, budget: Budget) {
@@ -271,9 +276,7 @@ impl Node {
             offset => offset,
         };
         Ok(offset.map(|offset| {
-            if let Some(offset) = offset {
-                self.clock.set(offset);
-            }
+            self.clock.learn(offset);
             connection
         }))
     }

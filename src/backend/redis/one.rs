@@ -33,20 +33,26 @@ pub(super) fn get(
     let pack = |to: &mut Encoder<'_>| {
         to.opening(b"*2\r\n$3\r\nGET\r\n").arg(key);
     };
-    let read = |from: &mut Connection, budget: Budget| match from.value(sink, budget) {
-        Ok(Found::Yes) => Ok(Ok(true)),
-        Ok(Found::No) => Ok(Ok(false)),
-        Ok(Found::Refused(error)) => Ok(Err(error)),
-        Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::Timeout) => Err(error),
-        // The sink's own: it did not want the value.
-        Err(error) => Ok(Err(error)),
-    };
+    let read = |from: &mut Connection, budget: Budget| value(from, sink, budget);
     let budget = backend.budget();
     let (found, node) = backend.ask_of(GET, (key, access), budget, pack, read)?;
     if !found {
         node.refresh_clock(budget);
     }
     Ok(found.then_some(node.clock()))
+}
+
+/// Reads a value or nil; whether there was one.
+#[inline(always)]
+pub(super) fn value(from: &mut Connection, sink: &mut dyn Sink, budget: Budget) -> Reply<bool> {
+    match from.value(sink, budget) {
+        Ok(Found::Yes) => Ok(Ok(true)),
+        Ok(Found::No) => Ok(Ok(false)),
+        Ok(Found::Refused(error)) => Ok(Err(error)),
+        Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::Timeout) => Err(error),
+        // The sink's own: it did not want the value.
+        Err(error) => Ok(Err(error)),
+    }
 }
 
 pub(super) fn set(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Life) -> Result<()> {
@@ -309,8 +315,22 @@ pub(super) fn run<R>(
     budget: Budget,
     args: usize,
     pack_args: impl Fn(&mut Encoder<'_>),
-    mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+    read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
 ) -> Result<R> {
+    let answer = run_timed(backend, script, keys, budget, args, pack_args, read);
+    answer.map(|(answer, _)| answer)
+}
+
+/// The same, and the clock of the node that ran it.
+pub(super) fn run_timed<R>(
+    backend: &RedisBackend,
+    script: &Script,
+    keys: &[&[u8]],
+    budget: Budget,
+    args: usize,
+    pack_args: impl Fn(&mut Encoder<'_>),
+    mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+) -> Result<(R, Clock)> {
     let mut ask = |name: &[u8], body: &str| {
         let pack = |to: &mut Encoder<'_>| {
             let to = to
@@ -326,14 +346,13 @@ pub(super) fn run<R>(
         let key = keys.first().copied().unwrap_or_default();
         backend.ask(script.verb, (key, Access::Write), budget, pack, &mut read)
     };
-    let answer = match ask(b"EVALSHA", &script.sha) {
+    match ask(b"EVALSHA", &script.sha) {
         Err(error) if error.code() == Some("NOSCRIPT") => ask(b"EVAL", script.text),
         answer => answer,
-    };
-    Ok(answer?.0)
+    }
 }
 
 /// Milliseconds as the protocol writes them.
-fn signed(ms: u64) -> i64 {
+pub(super) fn signed(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
 }

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::backend::{Access, KeyList};
+use crate::backend::{Access, Acquired, KeyList};
 use crate::error::Result;
 use crate::expiry::Clock;
 
@@ -23,6 +23,7 @@ use super::{Patience, RedisBackend};
 pub(super) enum Told<'a> {
     Value(Option<&'a [u8]>),
     Done(bool),
+    Claim(Acquired<&'a [u8]>),
 }
 
 /// Hears of every item, once.
@@ -47,7 +48,12 @@ pub(super) trait Job {
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]);
 
     /// Reads the reply to it and tells of every item. A refusal is that of all items it has not told of.
-    fn read(from: &mut Connection, budget: Budget, group: &mut Group<'_, impl Each>) -> Reply<()>;
+    fn read(
+        &self,
+        from: &mut Connection,
+        budget: Budget,
+        group: &mut Group<'_, impl Each>,
+    ) -> Reply<()>;
 }
 
 /// The items of one command, while its reply is read.
@@ -107,8 +113,19 @@ struct Setback {
 }
 
 /// Has every item of `keys` that is no fault told to `each`, once.
-pub(super) fn run(backend: &RedisBackend, keys: &KeyList, job: &impl Job, mut each: impl Each) {
-    let budget = backend.budget();
+pub(super) fn run(backend: &RedisBackend, keys: &KeyList, job: &impl Job, each: impl Each) {
+    run_some(backend, keys, keys.places(), job, backend.budget(), each);
+}
+
+/// The same with some of the items.
+pub(super) fn run_some(
+    backend: &RedisBackend,
+    keys: &KeyList,
+    items: Vec<usize>,
+    job: &impl Job,
+    budget: Budget,
+    mut each: impl Each,
+) {
     let scatter = Scatter {
         backend,
         keys,
@@ -116,7 +133,7 @@ pub(super) fn run(backend: &RedisBackend, keys: &KeyList, job: &impl Job, mut ea
         budget,
     };
     let mut patience = Patience::new(budget);
-    let mut open = keys.places();
+    let mut open = items;
     let mut asked = Vec::new();
     while !open.is_empty() || !asked.is_empty() {
         let mut setbacks = Vec::new();
@@ -390,7 +407,7 @@ impl<J: Job> Window<'_, J> {
                     clock,
                     each: &mut each,
                 };
-                let answer = J::read(from, budget, &mut group);
+                let answer = self.scatter.job.read(from, budget, &mut group);
                 let told = group.told;
                 *progress = before + told;
                 if let Err(refusal) = answer? {

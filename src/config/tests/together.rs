@@ -258,15 +258,6 @@ fn nobody_gives_up_checking_certificates_without_hearing_of_it() {
 #[test]
 fn what_this_version_cannot_do_is_refused() {
     let refused = [
-        ("h?codec=json", "codec `json`: this build has postcard only"),
-        (
-            "h?compressor=zlib",
-            "compressor `zlib`: this build has none",
-        ),
-        (
-            "h?stale=1s",
-            "option `stale`: this version accepts only its default, `0s`",
-        ),
         (
             "h?near=1m",
             "option `near`: this version accepts only its default, `0`",
@@ -310,6 +301,7 @@ fn what_this_version_can_do_is_accepted() {
         "h1,h2?ring=django-redis",
         "h1?topology=ring",
         "h1?primary=h1:6379&read_from=replica,h2",
+        "h?stale=1h",
     ] {
         assert!(list(urls).resolve().is_ok(), "{urls}");
     }
@@ -320,4 +312,39 @@ fn a_configuration_is_only_read_by_connect() {
     let config = list("memory://config-test?prefix=a");
     config.connect().unwrap();
     config.connect().unwrap();
+}
+
+#[test]
+fn a_level_is_one_that_the_compressor_has() {
+    for wrong in ["compress_level=1", "compressor=lz4&compress_level=1"] {
+        let error = clash(list(&format!("h?{wrong}")));
+        assert!(error.contains("has no levels"), "{error}");
+    }
+    for (wrong, range) in [
+        ("compressor=zlib&compress_level=10", "0 to 9"),
+        ("compressor=zlib&compress_level=-1", "0 to 9"),
+        ("compressor=zstd&compress_level=23", "to 22"),
+    ] {
+        let error = clash(list(&format!("h?{wrong}")));
+        assert!(error.contains("option `compress_level`: `"), "{error}");
+        assert!(error.contains(range), "{error}");
+    }
+    for right in [
+        "zlib&compress_level=0",
+        "zlib&compress_level=9",
+        "zstd&compress_level=-7",
+    ] {
+        settled(list(&format!("h?compressor={right}")));
+    }
+}
+
+#[test]
+fn what_is_the_callers_own_must_be_given() {
+    for (option, setter) in [
+        ("codec", "custom_codec"),
+        ("compressor", "custom_compressor"),
+    ] {
+        let error = clash(list(&format!("h?{option}=custom")));
+        assert!(error.contains(&format!("`Config::{setter}`")), "{error}");
+    }
 }

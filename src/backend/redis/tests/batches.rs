@@ -1,6 +1,6 @@
 //! Calls over many keys: places, windows, and batches that break off.
 
-use crate::backend::{Access, Backend, KeyList, Value};
+use crate::backend::{Access, Backend, KeyList};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Life;
 
@@ -21,11 +21,12 @@ fn many_values_come_with_their_places() {
     names
         .iter()
         .for_each(|name| list.push_bytes(name.as_bytes()));
-    let values: Vec<Value<'_>> = std::iter::once(body(b"never"))
+    let values: Vec<_> = std::iter::once(body(b"never"))
         .chain(names.iter().map(|name| body(name.as_bytes())))
+        .map(|value| (value, MINUTE))
         .collect();
     let mut stored = vec![0; names.len() + 1];
-    backend.set_many(&list, &values, MINUTE, &mut |place, outcome| {
+    backend.set_many(&list, &values, &mut |place, outcome| {
         assert!(outcome.unwrap());
         stored[place] += 1;
     });
@@ -68,7 +69,7 @@ fn large_values_are_written_in_windows() {
     let names: Vec<String> = (0..6).map(|number| format!("k{number}")).collect();
     let list = keys(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let mut stored = 0;
-    backend.set_many(&list, &[body(&big); 6], MINUTE, &mut |_, outcome| {
+    backend.set_many(&list, &[(body(&big), MINUTE); 6], &mut |_, outcome| {
         stored += i32::from(outcome.unwrap())
     });
     assert_eq!(stored, 6);
@@ -87,8 +88,7 @@ fn set_many_with_an_expired_life_removes() {
     let mut told = 0;
     backend.set_many(
         &keys(&["a", "b"]),
-        &[body(b"x"); 2],
-        Life::Expired,
+        &[(body(b"x"), Life::Expired); 2],
         &mut |_, outcome| {
             outcome.unwrap();
             told += 1;
@@ -137,8 +137,7 @@ fn a_write_batch_that_breaks_off_fails_only_what_was_not_answered() {
     let mut told = vec![None; 4];
     backend.set_many(
         &keys,
-        &[body(b"v"); 4],
-        Life::Forever,
+        &[(body(b"v"), Life::Forever); 4],
         &mut |place, outcome| {
             assert!(
                 told[place]

@@ -56,7 +56,7 @@ fn a_killed_idle_connection_is_replaced_silently() {
     kill();
     let keys = keys(&["k"]);
     let mut stored = false;
-    backend.set_many(&keys, &[body(b"9")], Life::Forever, &mut |_, outcome| {
+    backend.set_many(&keys, &[(body(b"9"), Life::Forever)], &mut |_, outcome| {
         stored = outcome.unwrap()
     });
     assert!(stored);

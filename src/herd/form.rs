@@ -1,0 +1,71 @@
+//! How the values of a call are read and written: typed, or as bytes.
+
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::backend::Head;
+use crate::config::Options;
+use crate::entry::{self, Decode, Gather, Payload};
+use crate::error::Result;
+
+/// A form that values can be read in.
+pub(crate) trait Reader {
+    type Value;
+    type Sink<'a>: Payload<Value = Self::Value>;
+
+    fn sink(options: &Options) -> Self::Sink<'_>;
+}
+
+/// A form that values can be read and written in.
+pub(crate) trait Form: Reader {
+    /// The header and the body to be stored.
+    fn encode<'a>(
+        options: &Options,
+        value: &'a Self::Value,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<(Head, &'a [u8])>;
+}
+
+pub(crate) struct Typed<T>(PhantomData<T>);
+
+impl<T: DeserializeOwned> Reader for Typed<T> {
+    type Value = T;
+    type Sink<'a> = Decode<'a, T>;
+
+    fn sink(options: &Options) -> Decode<'_, T> {
+        Decode::new(options)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> Form for Typed<T> {
+    fn encode<'a>(
+        options: &Options,
+        value: &'a T,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<(Head, &'a [u8])> {
+        Ok((entry::encode(options, value, scratch)?, scratch))
+    }
+}
+
+pub(crate) struct Bytes;
+
+impl Reader for Bytes {
+    type Value = Vec<u8>;
+    type Sink<'a> = Gather<'a>;
+
+    fn sink(options: &Options) -> Gather<'_> {
+        Gather::new(options)
+    }
+}
+
+impl Form for Bytes {
+    fn encode<'a>(
+        options: &Options,
+        value: &'a Vec<u8>,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<(Head, &'a [u8])> {
+        entry::encode_bytes(options, value, scratch)
+    }
+}
