@@ -28,6 +28,11 @@ impl Token {
         Token(number.to_le_bytes())
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(bytes: [u8; 8]) -> Self {
+        Token(bytes)
+    }
+
     pub(crate) fn bytes(&self) -> &[u8; 8] {
         &self.0
     }
@@ -116,6 +121,9 @@ pub(crate) trait Leases {
     /// Gives a lock back. False: it was not held by this token.
     fn unlock(&self, key: &[u8], token: Token) -> Result<bool>;
 }
+
+#[cfg(test)]
+mod checks;
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,7 @@ mod scatter;
 mod script;
 mod scripted;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 mod together;

@@ -234,10 +234,6 @@ fn what_this_version_cannot_do_is_refused() {
             "compressor `zlib`: this build has none",
         ),
         (
-            "h?stale=1s",
-            "option `stale`: this version accepts only its default, `0s`",
-        ),
-        (
             "h?near=1m",
             "option `near`: this version accepts only its default, `0`",
         ),
@@ -280,6 +276,7 @@ fn what_this_version_can_do_is_accepted() {
         "h1,h2?ring=django-redis",
         "h1?topology=ring",
         "h1?primary=h1:6379&read_from=replica,h2",
+        "h?stale=1h",
     ] {
         assert!(list(urls).resolve().is_ok(), "{urls}");
     }

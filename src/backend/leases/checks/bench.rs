@@ -1,0 +1,493 @@
+//! The stores that are checked, and how a case is written down. Times in cases are distances from now.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::backend::memory::MemoryStore;
+use crate::backend::redis::testing::{Kept, Server};
+use crate::backend::{Access, Acquired, Backend, Claim, HEAD_LEN, Pttl, Token, Value};
+use crate::error::{ErrorKind, Result};
+use crate::expiry::{Life, local_unix_ms};
+use crate::header::{Header, LeaseBlock};
+
+pub(super) const MINE: [u8; 8] = *b"my token";
+pub(super) const THEIRS: [u8; 8] = *b"stranger";
+pub(super) const NOBODY: [u8; 8] = [0; 8];
+
+/// How far two clocks of one machine and a rounding may be apart.
+const SLACK_MS: u64 = 50;
+/// How long a step may take on a machine that has much else to do.
+const LOADED_MS: u64 = 10_000;
+
+/// A store, and ways to look into it that the cache has not.
+pub(super) struct Bench {
+    pub(super) name: &'static str,
+    pub(super) store: Arc<dyn Backend>,
+    server: Option<Server>,
+}
+
+/// Runs `check` on every kind of store.
+pub(super) fn on_every_store(check: impl Fn(&Bench)) {
+    check(&Bench::memory());
+    check(&Bench::server(&[]));
+}
+
+impl Bench {
+    fn memory() -> Bench {
+        Bench {
+            name: "memory",
+            store: MemoryStore::open(None, None, 64 << 20),
+            server: None,
+        }
+    }
+
+    pub(super) fn server(arguments: &[&str]) -> Bench {
+        let server = Server::with(arguments);
+        Bench {
+            name: "redis-server",
+            store: Arc::new(server.backend()),
+            server: Some(server),
+        }
+    }
+
+    /// Puts a list there; false when the store knows no lists.
+    pub(super) fn put_list(&self, key: &str) -> bool {
+        let Some(server) = &self.server else {
+            return false;
+        };
+        let _: u64 = server.command(&["RPUSH", key, "an element"]);
+        true
+    }
+
+    /// Every byte that is stored: for a server also what tells data types apart.
+    pub(super) fn dump(&self, key: &str) -> Option<Vec<u8>> {
+        match &self.server {
+            Some(server) => server.command(&["DUMP", key]),
+            None => self.bytes(key),
+        }
+    }
+
+    pub(super) fn bytes(&self, key: &str) -> Option<Vec<u8>> {
+        let mut kept = Kept::default();
+        let found = self.store.get(key.as_bytes(), Access::Write, &mut kept);
+        found.unwrap().map(|_| kept.0)
+    }
+
+    /// What is left of a key's life; `None` when there is no such key.
+    pub(super) fn pttl(&self, key: &str) -> Option<Pttl> {
+        let found = self.store.ttl(key.as_bytes()).unwrap();
+        found.map(|(pttl, ..)| pttl)
+    }
+
+    pub(super) fn put(&self, key: &str, bytes: &[u8], ttl_ms: Option<u64>) {
+        let value = Value {
+            head: &[],
+            body: bytes,
+        };
+        let life = ttl_ms.map_or(Life::Forever, Life::Millis);
+        self.store.set(key.as_bytes(), value, life).unwrap();
+    }
+
+    /// Runs every case on a key of its own.
+    pub(super) fn run(&self, cases: Vec<Case>) {
+        for (number, case) in cases.into_iter().enumerate() {
+            let told = format!("{}: {}", self.name, case.name);
+            self.check(&format!("case:{number}"), case, &told);
+        }
+    }
+
+    fn check(&self, key: &str, case: Case, told: &str) {
+        self.store.delete(key.as_bytes()).unwrap();
+        let (begin, started) = (local_unix_ms(), Instant::now());
+        match &case.before {
+            Before::Absent => {}
+            Before::Raw(bytes) => self.put(key, bytes, case.ttl_ms),
+            Before::Entry(entry) => self.put(key, &entry.bytes(begin), case.ttl_ms),
+            Before::List if !self.put_list(key) => return,
+            Before::List => {}
+        }
+        let is_list = matches!(case.before, Before::List);
+        let dump = self.dump(key);
+        let before = (!is_list).then(|| self.bytes(key)).flatten();
+        let answer = case.step.take(&*self.store, key.as_bytes());
+        assert_eq!(answer, case.answer.near(&answer), "{told}: the answer");
+        if is_list {
+            assert_eq!(self.dump(key), dump, "{told}: every byte");
+            return;
+        }
+        let after = self.bytes(key);
+        match case.after {
+            After::Same => assert_eq!(self.dump(key), dump, "{told}: every byte"),
+            After::Gone => assert_eq!(after, None, "{told}: gone"),
+            After::Whole(bytes) => assert_eq!(after, Some(bytes), "{told}: the value"),
+            After::Header(expected) => {
+                let expected = expected(Entry::of(&before.unwrap_or_else(placeholder), begin));
+                let after = after.unwrap_or_else(|| panic!("{told}: it is there"));
+                let seen = Entry::of(&after, begin);
+                assert!(
+                    seen.is_near(&expected),
+                    "{told}: {seen:?}, not {expected:?}"
+                );
+            }
+        }
+        let left = self.pttl(key);
+        let spent = started.elapsed().as_millis() as u64;
+        let expected = match (case.ttl_after, case.ttl_ms) {
+            (TtlAfter::Kept, ttl_ms) => ttl_ms,
+            (TtlAfter::Is(ms), _) => Some(ms),
+        };
+        match (left, expected) {
+            (None, _) => {}
+            (Some(Pttl::Forever), None) => {}
+            (Some(Pttl::Millis(left)), Some(ms)) => {
+                let range = ms.saturating_sub(spent + SLACK_MS)..=ms;
+                assert!(range.contains(&left), "{told}: lives for {left} of {ms} ms");
+            }
+            (left, ms) => panic!("{told}: lives for {left:?}, not {ms:?}"),
+        }
+    }
+}
+
+fn placeholder() -> Vec<u8> {
+    Entry::placeholder().bytes(0)
+}
+
+/// One line of a table.
+pub(super) struct Case {
+    name: &'static str,
+    before: Before,
+    ttl_ms: Option<u64>,
+    step: Step,
+    answer: Answer,
+    after: After,
+    ttl_after: TtlAfter,
+}
+
+/// What is stored before.
+pub(super) enum Before {
+    Absent,
+    Raw(Vec<u8>),
+    Entry(Entry),
+    /// Of another data type.
+    List,
+}
+
+enum After {
+    Same,
+    Gone,
+    Whole(Vec<u8>),
+    /// The header as it follows from the one before; nothing else may change.
+    Header(fn(Entry) -> Entry),
+}
+
+enum TtlAfter {
+    Kept,
+    Is(u64),
+}
+
+/// A step with its arguments; the token is [`MINE`].
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Acquire { lease_ms: u64, force: bool },
+    Store(&'static [u8], Life),
+    Release(u64),
+    Renew(u64),
+    ExpireSoft,
+    Lock(u64),
+    Extend(u64),
+    Unlock,
+}
+
+/// What a step says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Claim(Acquired<Vec<u8>>),
+    Done(bool),
+    /// Whether the lock was got.
+    Locked(bool),
+    WrongType,
+}
+
+impl Step {
+    pub(super) fn take(&self, store: &dyn Backend, key: &[u8]) -> Answer {
+        let token = Token::of(MINE);
+        let done = |done: Result<bool>| done.map(Answer::Done);
+        let answer = match *self {
+            Step::Acquire { lease_ms, force } => {
+                let claim = Claim {
+                    token,
+                    lease_ms,
+                    force,
+                };
+                let mut kept = Kept::default();
+                let answer = store.acquire(key, claim, &mut kept);
+                answer.map(|(answer, _)| {
+                    Answer::Claim(match answer {
+                        Acquired::Found(()) => Acquired::Found(kept.0),
+                        Acquired::Yours => Acquired::Yours,
+                        Acquired::Stale => Acquired::Stale,
+                        Acquired::Held(ms) => Acquired::Held(ms),
+                    })
+                })
+            }
+            Step::Store(body, life) => {
+                let value = Value { head: &[], body };
+                done(store.fulfill(key, token, value, life))
+            }
+            Step::Release(backoff_ms) => done(store.release(key, token, backoff_ms)),
+            Step::Renew(lease_ms) => done(store.renew(key, token, lease_ms)),
+            Step::ExpireSoft => done(store.expire_soft(key)),
+            Step::Lock(ms) => store
+                .lock(key, token, ms)
+                .map(|number| Answer::Locked(number.is_some())),
+            Step::Extend(ms) => done(store.extend_lock(key, token, ms)),
+            Step::Unlock => done(store.unlock(key, token)),
+        };
+        answer.unwrap_or_else(|error| {
+            assert_eq!(error.kind(), ErrorKind::WrongType, "{error}");
+            Answer::WrongType
+        })
+    }
+}
+
+impl Answer {
+    /// This answer, or the other one where they differ by no more than a moment.
+    fn near(self, other: &Answer) -> Answer {
+        match (&self, other) {
+            (Answer::Claim(Acquired::Held(expected)), Answer::Claim(Acquired::Held(said)))
+                if said <= expected && said + LOADED_MS > *expected =>
+            {
+                other.clone()
+            }
+            _ => self,
+        }
+    }
+}
+
+/// A case whose step leaves every byte and the lifetime as they are.
+pub(super) fn case(name: &'static str, before: Before, step: Step, answer: Answer) -> Case {
+    Case {
+        name,
+        before,
+        ttl_ms: Some(60_000),
+        step,
+        answer,
+        after: After::Same,
+        ttl_after: TtlAfter::Kept,
+    }
+}
+
+impl Case {
+    /// What is stored before has this lifetime, instead of a minute.
+    pub(super) fn living(mut self, ttl_ms: Option<u64>) -> Self {
+        self.ttl_ms = ttl_ms;
+        self
+    }
+
+    pub(super) fn leaves_nothing(mut self) -> Self {
+        self.after = After::Gone;
+        self
+    }
+
+    pub(super) fn leaves(mut self, bytes: &[u8]) -> Self {
+        self.after = After::Whole(bytes.to_vec());
+        self
+    }
+
+    pub(super) fn makes(mut self, change: fn(Entry) -> Entry) -> Self {
+        self.after = After::Header(change);
+        self
+    }
+
+    pub(super) fn lives_for(mut self, ms: u64) -> Self {
+        self.ttl_after = TtlAfter::Is(ms);
+        self
+    }
+}
+
+/// A stored entry with a lease block. Times are distances from now; `None` is a zero in the header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) flags: u8,
+    pub(super) format: u8,
+    pub(super) cost: u8,
+    pub(super) stale_ms: u32,
+    pub(super) soft: Option<i64>,
+    pub(super) deadline: Option<i64>,
+    pub(super) token: [u8; 8],
+    pub(super) payload: Vec<u8>,
+}
+
+impl Entry {
+    /// A fresh value without a lease.
+    pub(super) fn fresh() -> Entry {
+        Entry {
+            flags: 0x13,
+            format: 0x21,
+            cost: 77,
+            stale_ms: 30_000,
+            soft: Some(40_000),
+            deadline: None,
+            token: NOBODY,
+            payload: b"payload".to_vec(),
+        }
+    }
+
+    /// A value that expired a moment ago and can still be served.
+    pub(super) fn stale() -> Entry {
+        Entry::fresh().soft(Some(-10_000))
+    }
+
+    /// A lease on nothing yet.
+    pub(super) fn placeholder() -> Entry {
+        Entry {
+            flags: 0x12,
+            format: 0,
+            cost: 0,
+            stale_ms: 0,
+            soft: None,
+            payload: Vec::new(),
+            ..Entry::fresh()
+        }
+    }
+
+    pub(super) fn negative(self) -> Entry {
+        Entry {
+            flags: 0x17,
+            payload: Vec::new(),
+            ..self
+        }
+    }
+
+    pub(super) fn soft(self, soft: Option<i64>) -> Entry {
+        Entry { soft, ..self }
+    }
+
+    pub(super) fn stale_for(self, stale_ms: u32) -> Entry {
+        Entry { stale_ms, ..self }
+    }
+
+    /// Leased by `token` until so far from now.
+    pub(super) fn leased(self, token: [u8; 8], deadline: i64) -> Entry {
+        Entry {
+            token,
+            deadline: Some(deadline),
+            ..self
+        }
+    }
+
+    pub(super) fn unleased(self) -> Entry {
+        Entry {
+            token: NOBODY,
+            deadline: None,
+            ..self
+        }
+    }
+
+    pub(super) fn flags(self, flags: u8) -> Entry {
+        Entry { flags, ..self }
+    }
+
+    pub(super) fn there(self) -> Before {
+        Before::Entry(self)
+    }
+
+    pub(super) fn bytes(&self, now: u64) -> Vec<u8> {
+        let at = |distance: Option<i64>| distance.map_or(0, |ms| now.saturating_add_signed(ms));
+        let mut bytes = vec![0xC1, self.flags, self.format, self.cost];
+        bytes.extend_from_slice(&self.stale_ms.to_le_bytes());
+        bytes.extend_from_slice(&at(self.soft).to_le_bytes());
+        bytes.extend_from_slice(&at(self.deadline).to_le_bytes());
+        bytes.extend_from_slice(&self.token);
+        bytes.extend_from_slice(&self.payload);
+        bytes
+    }
+
+    fn of(bytes: &[u8], now: u64) -> Entry {
+        let distance = |at: u64| (at > 0).then(|| at as i64 - now as i64);
+        let header = Header::parse(&[&[0xC1, 0x13], &bytes[2..]].concat()).unwrap();
+        let block: LeaseBlock = header.lease.unwrap();
+        Entry {
+            flags: bytes[1],
+            format: bytes[2],
+            cost: bytes[3],
+            stale_ms: block.stale_ms,
+            soft: distance(block.soft_expire_ms),
+            deadline: distance(block.deadline_ms),
+            token: block.token,
+            payload: bytes[HEAD_LEN..].to_vec(),
+        }
+    }
+
+    /// The same but for the moments that a step took.
+    fn is_near(&self, expected: &Entry) -> bool {
+        let near = |seen: Option<i64>, expected: Option<i64>| match (seen, expected) {
+            (Some(seen), Some(expected)) => {
+                (expected - 5..expected + LOADED_MS as i64).contains(&seen)
+            }
+            (seen, expected) => seen == expected,
+        };
+        let timeless = |entry: &Entry| Entry {
+            soft: None,
+            deadline: None,
+            stale_ms: 0,
+            ..entry.clone()
+        };
+        let stale = self.stale_ms.abs_diff(expected.stale_ms);
+        near(self.soft, expected.soft)
+            && near(self.deadline, expected.deadline)
+            && u64::from(stale) < LOADED_MS
+            && timeless(self) == timeless(expected)
+    }
+}
+
+pub(super) fn raw(bytes: impl AsRef<[u8]>) -> Before {
+    Before::Raw(bytes.as_ref().to_vec())
+}
+
+/// What no lease can stand in, each with its name.
+pub(super) fn leaseless() -> Vec<(&'static str, Before)> {
+    let mut cut = Entry::stale().leased(MINE, 30_000).bytes(0);
+    cut.truncate(31);
+    let mut other_magic = Entry::stale().leased(MINE, 30_000).bytes(0);
+    other_magic[0] = 0xC2;
+    vec![
+        ("an empty foreign string", raw(b"")),
+        ("an integer", raw(b"42")),
+        (
+            "a text of another program",
+            raw(b"{\"a\":1,\"more\":\"than 32 bytes of it\"}"),
+        ),
+        (
+            "a short header",
+            raw(b"\xC1\x11\x00\x00payload that is longer than 28 bytes"),
+        ),
+        ("a short negative entry", raw(b"\xC1\x15\x00\x00")),
+        ("a header cut short", raw(cut)),
+        ("another magic byte", raw(other_magic)),
+        (
+            "a later version",
+            Entry::stale().leased(MINE, 30_000).flags(0x23).there(),
+        ),
+        (
+            "an earlier version",
+            Entry::stale().leased(MINE, 30_000).flags(0x03).there(),
+        ),
+        (
+            "no lease bit",
+            Entry::stale().leased(MINE, 30_000).flags(0x11).there(),
+        ),
+    ]
+}
+
+/// Waits until `done` says so.
+pub(super) fn until(mut done: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !done() {
+        assert!(
+            begin.elapsed() < Duration::from_secs(10),
+            "it never happens"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
