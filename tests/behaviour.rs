@@ -47,6 +47,8 @@ mod common;
 
 #[path = "behaviour/compute.rs"]
 mod compute;
+#[path = "behaviour/compute_many.rs"]
+mod compute_many;
 #[path = "behaviour/connections.rs"]
 mod connections;
 #[path = "behaviour/counters.rs"]
@@ -57,6 +59,8 @@ mod flights;
 mod groups;
 #[path = "behaviour/leases.rs"]
 mod leases;
+#[path = "behaviour/locks.rs"]
+mod locks;
 #[path = "behaviour/many.rs"]
 mod many;
 #[path = "behaviour/statistics.rs"]
