@@ -45,6 +45,8 @@ macro_rules! behaviour {
 
 mod common;
 
+#[path = "behaviour/ancestor.rs"]
+mod ancestor;
 #[path = "behaviour/compute.rs"]
 mod compute;
 #[path = "behaviour/compute_many.rs"]
