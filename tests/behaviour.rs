@@ -55,6 +55,8 @@ mod counters;
 mod flights;
 #[path = "behaviour/groups.rs"]
 mod groups;
+#[path = "behaviour/leases.rs"]
+mod leases;
 #[path = "behaviour/many.rs"]
 mod many;
 #[path = "behaviour/statistics.rs"]

@@ -1,6 +1,7 @@
 //! What the tests of this folder share: real servers of their own, fake servers that misbehave to order, and backends
 //! over either.
 
+mod cut;
 mod fake;
 
 use std::net::{TcpListener, TcpStream};
@@ -18,6 +19,7 @@ use crate::expiry::Life;
 
 use super::RedisBackend;
 
+pub(crate) use cut::{Cut, Way};
 pub(crate) use fake::{fake, greeting};
 
 pub(crate) const MINUTE: Life = Life::Millis(60_000);
