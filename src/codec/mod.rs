@@ -30,7 +30,6 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) use compress::{compress, inflate, levels};
 pub(crate) use custom::Custom;
 pub use custom::{CustomCodec, CustomCompressor};
-#[allow(unused_imports, reason = "reinsert_keys is built on it")]
 pub(crate) use transcode::transcode;
 
 /// Bytes as they are: what C and `set_bytes` write.

@@ -9,7 +9,6 @@ use crate::error::Result;
 ///
 /// # Errors
 /// A payload that its own codec cannot read.
-#[allow(dead_code, reason = "reinsert_keys is built on it")]
 pub(crate) fn transcode(from: u8, to: u8, payload: &[u8], out: &mut Vec<u8>) -> Result<bool> {
     #[cfg(all(feature = "json", feature = "msgpack"))]
     {
