@@ -45,6 +45,8 @@ macro_rules! behaviour {
 
 mod common;
 
+#[path = "behaviour/codecs.rs"]
+mod codecs;
 #[path = "behaviour/compute.rs"]
 mod compute;
 #[path = "behaviour/connections.rs"]
@@ -59,6 +61,10 @@ mod groups;
 mod leases;
 #[path = "behaviour/many.rs"]
 mod many;
+#[path = "behaviour/own_codecs.rs"]
+mod own_codecs;
+#[path = "behaviour/plain.rs"]
+mod plain;
 #[path = "behaviour/statistics.rs"]
 mod statistics;
 #[path = "behaviour/sweeps.rs"]
