@@ -101,5 +101,11 @@ fn a_plain_value_stands_without_a_header(at: &Fixture) {
     );
     assert_eq!(packed.get("k").unwrap(), Some(true));
     at.plant("k", b"\xc3");
-    assert_eq!(packed.get::<bool>("k").unwrap(), None, "not compressed");
+    assert_eq!(
+        packed.get("k").unwrap(),
+        Some(true),
+        "left uncompressed by another program"
+    );
+    at.plant("k", b"x\x9c\xc3");
+    assert_eq!(packed.get::<bool>("k").unwrap(), None, "a broken stream");
 }
