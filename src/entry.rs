@@ -210,7 +210,9 @@ impl Shape {
         number: u8,
         payload: &'a [u8],
     ) -> Result<Cow<'a, [u8]>> {
-        if *self == Shape::Bare && Integer::parse(payload).is_some() {
+        let is_as_it_was =
+            || Integer::parse(payload).is_some() || !codec::is_packed(number, payload);
+        if *self == Shape::Bare && is_as_it_was() {
             return Ok(Cow::Borrowed(payload));
         }
         codec::inflate(options, number, payload).map(Cow::Owned)

@@ -47,6 +47,8 @@ mod common;
 
 #[path = "behaviour/ancestor.rs"]
 mod ancestor;
+#[path = "behaviour/codecs.rs"]
+mod codecs;
 #[path = "behaviour/compute.rs"]
 mod compute;
 #[path = "behaviour/compute_many.rs"]
@@ -65,6 +67,10 @@ mod leases;
 mod locks;
 #[path = "behaviour/many.rs"]
 mod many;
+#[path = "behaviour/own_codecs.rs"]
+mod own_codecs;
+#[path = "behaviour/plain.rs"]
+mod plain;
 #[path = "behaviour/statistics.rs"]
 mod statistics;
 #[path = "behaviour/sweeps.rs"]
