@@ -71,6 +71,11 @@ bool on_unix(void)
     return strcmp(target, "unix") == 0;
 }
 
+bool on_memory(void)
+{
+    return strcmp(target, "memory") == 0;
+}
+
 bool small_run(void)
 {
     return getenv("REDIS_CACHE_TEST_SMALL") != NULL;

@@ -19,6 +19,7 @@ void fixture_empty(void); /* the store holds nothing after this */
 bool on_server(void); /* one server that a test may look into */
 bool on_unix(void);
 bool on_ring(void); /* of three nodes, node0 to node2 */
+bool on_memory(void); /* the store is in this process, and a child has a copy of its own */
 bool small_run(void); /* under a slow tool: leave out what is merely large */
 bool under(const char *tool); /* "valgrind" or "asan" */
 
@@ -45,7 +46,7 @@ void sleep_ms(int64_t ms);
 int64_t slack_ms(void);
 
 /* Runs the function on `count` threads at once (index 0..count-1) and waits for them all. */
-#define MAX_THREADS 16
+#define MAX_THREADS 20
 void on_threads(int count, void (*function)(int index, void *shared), void *shared);
 
 /* A repeatable byte pattern; `fill` writes it, `filled` compares. */
