@@ -86,6 +86,11 @@ bool on_unix(void)
     return on("unix");
 }
 
+bool on_memory(void)
+{
+    return strcmp(target, "memory") == 0;
+}
+
 bool small_run(void)
 {
     return getenv("REDIS_CACHE_TEST_SMALL") != NULL;

@@ -22,6 +22,7 @@ bool on_single(void); /* one location, and nobody else behind it */
 bool on_many(void);   /* keys are on three nodes: a ring or a cluster */
 bool on_unix(void);
 bool on_ring(void); /* of three nodes, node0 to node2 */
+bool on_memory(void); /* the store is in this process, and a child has a copy of its own */
 bool small_run(void); /* under a slow tool: leave out what is merely large */
 bool under(const char *tool); /* "valgrind" or "asan" */
 
@@ -49,7 +50,7 @@ void sleep_ms(int64_t ms);
 int64_t slack_ms(void);
 
 /* Runs the function on `count` threads at once (index 0..count-1) and waits for them all. */
-#define MAX_THREADS 16
+#define MAX_THREADS 20
 void on_threads(int count, void (*function)(int index, void *shared), void *shared);
 
 /* A repeatable byte pattern; `fill` writes it, `filled` compares. */

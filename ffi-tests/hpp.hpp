@@ -12,6 +12,8 @@
 void suite_hpp_cache();
 void suite_hpp_many();
 void suite_hpp_compute();
+void suite_hpp_compute_many();
+void suite_hpp_leases();
 void suite_hpp_errors();
 
 // The expression throws exactly this type; its error is handed on as `fault`.

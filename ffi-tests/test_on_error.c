@@ -1,6 +1,7 @@
 /* on_error=miss: what each call says when the server cannot serve, and the errors that are reported all the same. */
 #include "check.h"
 #include "fixture.h"
+#include "load.h"
 #include "raw.h"
 #include "server.h"
 #include "suites.h"
@@ -79,6 +80,53 @@ static void check_changes(const redis_cache *cache)
     INT(0, count);
 }
 
+static int32_t load_both(void *user_data, const redis_cache_slice *missing, size_t count, redis_cache_writer *out)
+{
+    ++*(int *)user_data;
+    INT(2, count);
+    (void)missing;
+    STATUS(OK, redis_cache_writer_append(out, S("one")));
+    STATUS(OK, redis_cache_writer_renew(out)); /* there is nothing to renew */
+    STATUS(OK, redis_cache_writer_next(out));
+    STATUS(OK, redis_cache_writer_append(out, S("two")));
+    return 0;
+}
+
+/* What is computed is returned, and what is locked is busy. A lease is as good as none: a server that answers says so. */
+static void check_computing(const redis_cache *cache, bool answers)
+{
+    redis_cache_bytes bytes = DIRTY_BYTES;
+    redis_cache_results *results = NULL;
+    redis_cache_slice item;
+    redis_cache_lease *lease = NULL;
+    redis_cache_lock *lock = (redis_cache_lock *)1;
+    struct load job = { 0 };
+    int calls = 0;
+
+    job.text = "loaded";
+    OR_SET(cache, &job, 5000, "loaded");
+    INT(1, job.calls);
+    if (STATUS(OK, redis_cache_get_or_set_many(cache, keys, 2, 5000, load_both, &calls, &results))) {
+        STATUS(OK, redis_cache_results_get(results, 1, &item));
+        DATA("two", 3, item.data, item.len);
+    }
+    redis_cache_results_free(results);
+    INT(1, calls);
+    STATUS(NOT_FOUND, redis_cache_get_stale(cache, S("key"), &bytes));
+    CLEAN_BYTES(bytes);
+    STATUS(NOT_FOUND, redis_cache_expire_soft(cache, S("key")));
+    if (STATUS(NOT_FOUND, redis_cache_lease_begin(cache, S("key"), &bytes, &lease)) && lease != NULL) {
+        int want = (int)(answers ? REDIS_CACHE_ERR_LOST : REDIS_CACHE_OK);
+
+        INT(want, redis_cache_lease_renew(lease));
+        INT(want, redis_cache_lease_fulfill(lease, S("value"), 5000));
+    } else {
+        CHECK(lease != NULL);
+    }
+    STATUS(BUSY, redis_cache_lock_acquire(cache, S("key"), 5000, 5000, &lock));
+    CHECK(lock == NULL);
+}
+
 /* What on_error never hides. */
 #define CHECK_REPORTED(want, cache)                                                      \
     do {                                                                                 \
@@ -107,6 +155,7 @@ static void a_server_that_is_down_looks_like_an_empty_cache(void)
     check_reads(cache);
     check_writes(cache);
     check_changes(cache);
+    check_computing(cache, false);
     CHECK_REPORTED(ERR_IO, cache);
     STATUS(OK, redis_cache_stats_read(cache, &stats, sizeof stats));
     CHECK(stats.errors >= 20);
@@ -125,6 +174,7 @@ static void a_silent_server_looks_like_an_empty_cache(void)
     check_reads(cache);
     check_writes(cache);
     check_changes(cache);
+    check_computing(cache, false);
     CHECK_REPORTED(ERR_TIMEOUT, cache);
     redis_cache_free(cache);
     peer_stop(&peer);
@@ -141,6 +191,7 @@ static void a_refused_node_looks_like_an_empty_cache(void)
     check_reads(cache);
     check_writes(cache);
     check_changes(cache);
+    check_computing(cache, false);
     CHECK_REPORTED(ERR_UNAVAILABLE, cache);
     redis_cache_free(cache);
 }
@@ -270,6 +321,7 @@ static void a_full_server_takes_nothing_and_says_ok(void)
     raise = open_own(&server, NULL);
     check_writes(miss);
     check_reads(miss);
+    check_computing(miss, true);
     STATUS(OK, redis_cache_ping(miss));
     STATUS(ERR_SERVER, redis_cache_set(raise, S("key"), S("value"), 5000));
     STATUS(ERR_SERVER, redis_cache_add(raise, S("key"), S("value"), 5000));
