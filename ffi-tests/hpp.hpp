@@ -6,6 +6,7 @@
 #include "fixture.h"
 #include "redis_cache.hpp"
 
+#include <sstream>
 #include <string>
 
 void suite_hpp_cache();
@@ -34,6 +35,13 @@ inline std::string url_with(const char *options = nullptr) {
     char url[512];
     target_url(url, sizeof url, options);
     return url;
+}
+
+// All locations of the target, one by one.
+inline rediscache::Config &on_target(rediscache::Config &config, const char *options = nullptr) {
+    std::istringstream locations(url_with(options));
+    for (std::string location; std::getline(locations, location, ',');) config.server(location);
+    return config;
 }
 
 inline rediscache::Cache open_target(const char *options = nullptr) { return rediscache::Cache(url_with(options)); }

@@ -44,7 +44,7 @@ static void parent_and_children_use_one_handle_at_once(void)
     STATUS(OK, redis_cache_stats_read(cache, &stats, sizeof stats));
     INT(0, stats.errors);
     INT(0, stats.retries);
-    if (!on_ring())
+    if (!on_many())
         INT(on_server() ? 1 : 0, stats.connections_open);
     redis_cache_free(cache);
 }
@@ -82,7 +82,7 @@ static void a_child_that_ends_leaves_the_parents_connection_alone(void)
     STATUS(OK, redis_cache_stats_read(cache, &stats, sizeof stats));
     INT(0, stats.errors);
     INT(0, stats.retries);
-    if (!on_ring())
+    if (!on_many())
         INT(on_server() ? 1 : 0, stats.connections_open);
     redis_cache_free(cache);
 }
@@ -167,7 +167,7 @@ static void a_server_is_shared_and_memory_is_copied(void)
 
     STATUS(OK, redis_cache_set(cache, S("key"), S("of the parent"), 60000));
     end_child(start_child(expect_value_then_write, cache, 0));
-    GETS(cache, "key", on_server() || on_ring() ? "of the child" : "of the parent");
+    GETS(cache, "key", on_server() || on_many() ? "of the child" : "of the parent");
     redis_cache_free(cache);
 }
 

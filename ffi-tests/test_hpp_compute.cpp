@@ -141,7 +141,7 @@ void waiters_hear_of_the_exception_as_a_callback_error() {
 
 void progress_and_key_functions_may_throw() {
     rediscache::Config config;
-    config.server(url_with("prefix=fn")).key_function([](std::string_view prefix, std::uint64_t version, std::string_view key) {
+    on_target(config, "prefix=fn").key_function([](std::string_view prefix, std::uint64_t version, std::string_view key) {
         if (key == "bad") throw std::runtime_error("no such taste");
         return std::string(prefix) + "/" + std::to_string(version) + "/" + std::string(key);
     });

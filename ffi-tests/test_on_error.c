@@ -196,6 +196,68 @@ static void a_refused_node_looks_like_an_empty_cache(void)
     redis_cache_free(cache);
 }
 
+static void count_calls(void *user_data, int32_t status, const char *text)
+{
+    int *calls = user_data;
+
+    CHECK(status < 0 && text != NULL && *text != '\0');
+    ++*calls;
+}
+
+/* Over a list of locations, with a function that counts errors. */
+static redis_cache *open_counting(const char *urls, int *calls)
+{
+    redis_cache_config *config = redis_cache_config_new();
+    redis_cache *cache = NULL;
+    char all[512], *url, *rest;
+
+    snprintf(all, sizeof all, "%s", urls);
+    for (url = strtok_r(all, ",", &rest); url != NULL; url = strtok_r(NULL, ",", &rest))
+        STATUS(OK, redis_cache_config_add_server(config, url, NULL, 1));
+    STATUS(OK, redis_cache_config_set(config, "on_error", "miss"));
+    STATUS(OK, redis_cache_config_set(config, "timeout", "1s"));
+    STATUS(OK, redis_cache_config_set_error_fn(config, count_calls, calls));
+    STATUS(OK, redis_cache_connect(config, &cache));
+    redis_cache_config_free(config);
+    return cache;
+}
+
+static void every_topology_that_is_down_looks_like_an_empty_cache(void)
+{
+    static const char *const topologies[] = {
+        "127.0.0.1:1,127.0.0.1:2,127.0.0.1:3",
+        "127.0.0.1:1?primary=127.0.0.1:1&read_from=any,127.0.0.1:2",
+        "127.0.0.1:1?topology=cluster,127.0.0.1:2",
+        "127.0.0.1:1?topology=sentinel&sentinel_name=main,127.0.0.1:2",
+        "rediss://127.0.0.1:1?tls_insecure=true",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof topologies / sizeof topologies[0]; i++) {
+        int calls = 0, before;
+        redis_cache *cache = open_counting(topologies[i], &calls);
+        int64_t number;
+        uint64_t count;
+
+        REQUIRE(cache != NULL);
+        check_reads(cache);
+        check_writes(cache);
+        check_changes(cache);
+        CHECK(calls >= 6 + 4 + 7); /* at least once for each of them */
+        before = calls;
+        STATUS(NOT_FOUND, redis_cache_get_int(cache, S("key"), &number));
+        CHECK(calls > before);
+        before = calls;
+        STATUS(OK, redis_cache_set(cache, S("key"), S("value"), 5000));
+        CHECK(calls > before);
+        before = calls;
+        CHECK(redis_cache_ping(cache) < 0);
+        CHECK(redis_cache_clear(cache, NULL, &count) < 0);
+        CHECK(calls >= before + 2);
+        redis_cache_free(cache);
+    }
+}
+
 static void mistakes_are_reported_all_the_same(void)
 {
     redis_cache *cache = open_url("redis://127.0.0.1:1/?on_error=miss");
@@ -299,6 +361,7 @@ void suite_on_error(void)
     RUN(a_server_that_is_down_looks_like_an_empty_cache);
     RUN(a_silent_server_looks_like_an_empty_cache);
     RUN(a_refused_node_looks_like_an_empty_cache);
+    RUN(every_topology_that_is_down_looks_like_an_empty_cache);
     RUN(mistakes_are_reported_all_the_same);
     RUN(a_value_of_another_type_is_reported_all_the_same);
     RUN(a_wrong_password_is_reported_all_the_same);

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::backend::Head;
 use crate::codec::{self, integer::Integer, undecodable};
-use crate::config::{Layout, Options};
+use crate::config::{Codec, Compressor, Layout, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
 use crate::header::{Header, MAGIC, SHORT};
@@ -26,14 +26,35 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<Head> {
-    if let Some(integer) = Integer::of(value) {
+    let is_plain = options.layout == Layout::Plain;
+    if let Some(integer) = Integer::of(value, is_plain) {
         integer.write(out);
         return Ok(Head::new());
     }
     let start = out.len();
-    codec::encode(options.codec, value, out)?;
+    codec::encode(options, value, out)?;
     check_size(options, out.len() - start)?;
-    Ok(head(options, options.codec.number()))
+    let mut compressor = Compressor::None;
+    if options.compressor != Compressor::None {
+        let payload = out.get(start..).unwrap_or_default();
+        if let Some(packed) = codec::compress(options, payload)? {
+            out.truncate(start);
+            out.extend_from_slice(&packed);
+            compressor = options.compressor;
+        }
+    } else if is_plain && options.codec != Codec::Json {
+        check_digits(out.get(start..).unwrap_or_default())?;
+    }
+    Ok(head(options, options.codec.number(), compressor))
+}
+
+/// Without a header, what looks like an integer is read as one.
+fn check_digits(payload: &[u8]) -> Result<()> {
+    if Integer::parse(payload).is_none() {
+        return Ok(());
+    }
+    let text = "the serialized value is all digits, which under `layout=plain` is an integer: another `codec` keeps them apart";
+    Err(Error::new(ErrorKind::InvalidArgument, text))
 }
 
 /// Encodes raw bytes: their header, and the body to store behind it. That is the caller's own bytes, unless they were
@@ -44,29 +65,32 @@ pub(crate) fn encode_bytes<'a>(
     bytes: &'a [u8],
     scratch: &'a mut Vec<u8>,
 ) -> Result<(Head, &'a [u8])> {
-    let start = scratch.len();
-    match pack_bytes(options, bytes, scratch)? {
-        (head, true) => Ok((head, scratch.get(start..).unwrap_or_default())),
-        (head, false) => Ok((head, bytes)),
+    match pack_bytes(options, bytes)? {
+        (head, None) => Ok((head, bytes)),
+        (head, Some(packed)) => {
+            *scratch = packed;
+            Ok((head, scratch))
+        }
     }
 }
 
-/// The same for many: whether the body was put behind what `out` holds. If not, the bytes are stored as they are.
+/// The same for many: the body, unless the bytes are stored as they are.
 #[inline]
-pub(crate) fn pack_bytes(
-    options: &Options,
-    bytes: &[u8],
-    _out: &mut Vec<u8>,
-) -> Result<(Head, bool)> {
+pub(crate) fn pack_bytes(options: &Options, bytes: &[u8]) -> Result<(Head, Option<Vec<u8>>)> {
     check_size(options, bytes.len())?;
-    Ok((head(options, codec::RAW), false))
+    if options.compressor != Compressor::None
+        && let Some(packed) = codec::compress(options, bytes)?
+    {
+        return Ok((head(options, codec::RAW, options.compressor), Some(packed)));
+    }
+    Ok((head(options, codec::RAW, Compressor::None), None))
 }
 
 #[inline]
-fn head(options: &Options, codec: u8) -> Head {
+fn head(options: &Options, codec: u8, compressor: Compressor) -> Head {
     match options.layout {
         Layout::Plain => Head::new(),
-        Layout::Tagged => Header::short(codec, 0).encode(),
+        Layout::Tagged => Header::short(codec, compressor.number()).encode(),
     }
 }
 
@@ -161,20 +185,50 @@ impl Shape {
         }
     }
 
+    /// The number of the compressor that made the payload smaller; 0: none did.
+    #[inline]
+    fn compressor(&self, options: &Options) -> u8 {
+        match self {
+            Shape::Tagged(tag) => tag.compressor,
+            Shape::Bare if options.layout == Layout::Plain => options.compressor.number(),
+            _ => 0,
+        }
+    }
+
     /// `payload` as it was before it was compressed.
     #[inline]
-    fn inflate<'a>(&self, payload: &'a [u8]) -> Result<&'a [u8]> {
-        match self {
-            Shape::Tagged(tag) if tag.compressor != 0 => Err(uninflatable(tag.compressor)),
-            _ => Ok(payload),
+    fn inflate<'a>(&self, options: &Options, payload: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        match self.compressor(options) {
+            0 => Ok(Cow::Borrowed(payload)),
+            number => self.inflate_by(options, number, payload),
         }
+    }
+
+    fn inflate_by<'a>(
+        &self,
+        options: &Options,
+        number: u8,
+        payload: &'a [u8],
+    ) -> Result<Cow<'a, [u8]>> {
+        let is_as_it_was =
+            || Integer::parse(payload).is_some() || !codec::is_packed(number, payload);
+        if *self == Shape::Bare && is_as_it_was() {
+            return Ok(Cow::Borrowed(payload));
+        }
+        codec::inflate(options, number, payload).map(Cow::Owned)
     }
 
     fn decode<T: DeserializeOwned>(&self, options: &Options, payload: &[u8]) -> Result<T> {
         match (self, Integer::parse(payload)) {
-            (Shape::Tagged(tag), _) => codec::decode(tag.codec, self.inflate(payload)?),
+            (Shape::Tagged(tag), _) => {
+                codec::decode(options, tag.codec, &self.inflate(options, payload)?)
+            }
             (_, Some(integer)) => integer.decode(),
-            _ if options.layout == Layout::Plain => codec::decode(options.codec.number(), payload),
+            _ if options.layout == Layout::Plain => codec::decode(
+                options,
+                options.codec.number(),
+                &self.inflate(options, payload)?,
+            ),
             _ => Err(undecodable(
                 "the value has no entry header and is not an integer: another program wrote it",
             )),
@@ -185,13 +239,6 @@ impl Shape {
 #[cold]
 fn broken() -> Error {
     undecodable("the entry header is of an unknown version or cut short")
-}
-
-#[cold]
-fn uninflatable(compressor: u8) -> Error {
-    undecodable(format!(
-        "compressor {compressor} is not part of this build: it has 0 (none)"
-    ))
 }
 
 /// The payload of a complete stored value, seen in place unless it is compressed; `None` when it is not live.
@@ -219,9 +266,7 @@ fn any_payload<'a>(
         return Ok(None);
     }
     let payload = stored.get(shape.offset()..).unwrap_or_default();
-    shape
-        .inflate(payload)
-        .map(|payload| Some(Cow::Borrowed(payload)))
+    shape.inflate(options, payload).map(Some)
 }
 
 /// The typed value of a complete stored value; `None` when it is not live.

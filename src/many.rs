@@ -203,21 +203,15 @@ impl Cache {
         expiry: Expiry,
         each: &mut dyn FnMut(usize, Result<()>),
     ) {
-        let mut packed = Vec::new();
         let mut encoded = Vec::new();
         let keys = self.key_list_with(entries, |value| {
-            let start = packed.len();
-            let options = &self.shared.options;
-            let (head, is_packed) = entry::pack_bytes(options, value.as_ref(), &mut packed)?;
-            encoded.push((head, value, is_packed.then_some(start..packed.len())));
+            let (head, packed) = entry::pack_bytes(&self.shared.options, value.as_ref())?;
+            encoded.push((head, value, packed));
             Ok(())
         });
-        let values = encoded.iter().map(|(head, value, packing)| Value {
+        let values = encoded.iter().map(|(head, value, packed)| Value {
             head,
-            body: match packing {
-                Some(range) => packed.get(range.clone()).unwrap_or_default(),
-                None => value.as_ref(),
-            },
+            body: packed.as_deref().unwrap_or(value.as_ref()),
         });
         self.store_many(&keys, values, expiry, each);
     }

@@ -3,7 +3,7 @@
 
 use crate::cache::Cache;
 use crate::error::Result;
-use crate::sweep::{Sweep, Swept};
+use crate::sweep::{Part, Sweep, Swept};
 
 impl Cache {
     /// This cache over other locations: the same options, functions, version and keys. Connections and counters are
@@ -67,7 +67,13 @@ impl Sweep<'_> {
         let (cache, target) = (self.cache, to.shared.backend.as_ref());
         let moved = self.run(
             &|node, key| target.is_misplaced(node, key),
-            &mut |node, keys| cache.shared.backend.export(node, keys, target),
+            &mut |node, keys, dry_run| {
+                if dry_run {
+                    return Ok(Part::untouched(keys));
+                }
+                let left = cache.shared.backend.export(node, keys, target)?;
+                Ok(Part::gone(keys, left))
+            },
         );
         cache.report(moved)
     }

@@ -39,6 +39,37 @@ pub struct Swept {
     pub cursor: Option<String>,
 }
 
+/// What a job did with a batch of keys.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Part {
+    /// Keys that the job is about.
+    pub(crate) matched: u64,
+    /// Those of them that were changed.
+    pub(crate) changed: u64,
+    /// Keys that will not be met again if the walk stops and goes on here, or for which that does no harm.
+    pub(crate) gone: usize,
+}
+
+impl Part {
+    /// What a dry run does with keys that are all to be changed.
+    pub(crate) fn untouched(keys: &KeyList) -> Part {
+        Part {
+            matched: keys.len() as u64,
+            changed: 0,
+            gone: 0,
+        }
+    }
+
+    /// Keys that are no longer there, most of them because of the job.
+    pub(crate) fn gone(keys: &KeyList, changed: u64) -> Part {
+        Part {
+            matched: keys.len() as u64,
+            changed,
+            gone: keys.len(),
+        }
+    }
+}
+
 /// A bounded walk over a group of keys; made by [`Cache::sweep`] and its siblings.
 #[must_use = "a sweep does nothing until it is told what to do, as with `.delete()`"]
 pub struct Sweep<'a> {
@@ -152,20 +183,23 @@ impl<'a> Sweep<'a> {
     /// The first fault ends the sweep; what was removed until then stays removed. Never hidden by `on_error`.
     pub fn delete(self) -> Result<Swept> {
         let cache = self.cache;
-        let swept = self.run(&|_, _| Ok(true), &mut |node, keys| {
+        let swept = self.run(&|_, _| Ok(true), &mut |node, keys, dry_run| {
+            if dry_run {
+                return Ok(Part::untouched(keys));
+            }
             let deleted = cache.shared.backend.unlink(node, keys)?;
             cache.shared.counters.deletes.add(deleted);
-            Ok(deleted)
+            Ok(Part::gone(keys, deleted))
         });
         cache.report(swept)
     }
 
     /// The walk of every job. `concerns` says of a key and its node whether the job is about it; `change` is given a
-    /// batch of such keys of one node, makes them disappear from the walk, and tells how many it changed.
+    /// batch of such keys of one node, and whether this is a dry run, and tells what it did with them.
     pub(crate) fn run(
         mut self,
         concerns: &dyn Fn(&str, &[u8]) -> Result<bool>,
-        change: &mut dyn FnMut(&str, &KeyList) -> Result<u64>,
+        change: &mut dyn FnMut(&str, &KeyList, bool) -> Result<Part>,
     ) -> Result<Swept> {
         let ends = self.time.and_then(|time| Instant::now().checked_add(time));
         let glob = std::mem::replace(
@@ -194,12 +228,13 @@ impl<'a> Sweep<'a> {
                 let room = usize::try_from(self.limit.saturating_sub(done)).unwrap_or(usize::MAX);
                 let batch = page.keys.part(from, self.batch.min(room));
                 from += batch.len();
-                swept.matched += batch.len() as u64;
-                if self.dry_run {
-                    walk.pass(batch.len());
-                } else if let Some(node) = walk.node() {
-                    match change(node, &batch) {
-                        Ok(changed) => swept.changed += changed,
+                if let Some(node) = walk.node() {
+                    match change(node, &batch, self.dry_run) {
+                        Ok(part) => {
+                            swept.matched += part.matched;
+                            swept.changed += part.changed;
+                            walk.pass(batch.len().saturating_sub(part.gone));
+                        }
                         Err(_) if walk.moves_on(self.cache) => continue 'pages,
                         Err(error) => return Err(error),
                     }

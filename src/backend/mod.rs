@@ -172,6 +172,15 @@ pub(crate) struct Entry {
     pub(crate) ttl: Pttl,
 }
 
+/// What is to become of an entry that is still as it was read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change<'a> {
+    /// All of it, with its header.
+    pub(crate) old: &'a [u8],
+    /// `None`: it is removed.
+    pub(crate) new: Option<Value<'a>>,
+}
+
 /// One step of a walk over a node's keys.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ScanStep<'a> {
@@ -262,6 +271,19 @@ pub(crate) trait Backend: Leases + Send + Sync + fmt::Debug {
 
     /// UNLINK of keys that a scan of `node` has shown; returns how many there were.
     fn unlink(&self, node: &str, keys: &KeyList) -> Result<u64>;
+
+    /// The whole values of keys that a scan of `node` has shown; a key of another data type is `None`.
+    fn read_at(&self, node: &str, keys: &KeyList, each: &mut EachValue<'_>);
+
+    /// Replaces or removes entries that a scan of `node` has shown, with their lifetimes as they are, in one pipeline.
+    /// False: somebody else wrote meanwhile, and that stays. `changes` is as long as `keys`.
+    fn replace_at(
+        &self,
+        node: &str,
+        keys: &KeyList,
+        changes: &[Change<'_>],
+        each: &mut EachDone<'_>,
+    );
 
     /// Whether a key that a scan found on `node` belongs on another one. No network.
     fn is_misplaced(&self, _node: &str, _key: &[u8]) -> Result<bool> {

@@ -35,9 +35,10 @@ impl Integer {
             .ok()
     }
 
-    /// The integer that is the serde form of `value`; `None` for everything else.
-    pub(crate) fn of<T: Serialize + ?Sized>(value: &T) -> Option<Self> {
-        value.serialize(Probe).ok()
+    /// The integer that is the serde form of `value`; `None` for everything else. With `options`, an integer that is
+    /// there counts as one too: other languages know no difference.
+    pub(crate) fn of<T: Serialize + ?Sized>(value: &T, options: bool) -> Option<Self> {
+        value.serialize(Probe { options }).ok()
     }
 
     /// Appends the digits.
@@ -51,7 +52,8 @@ impl Integer {
 
     /// The value whose serde form this is.
     pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T> {
-        T::deserialize(self).map_err(|error| undecodable(format!("a stored integer: {error}")))
+        T::deserialize(self)
+            .map_err(|_| undecodable("a stored integer is not of the type asked for"))
     }
 }
 
@@ -84,7 +86,9 @@ impl<'de> Deserializer<'de> for Integer {
 }
 
 /// A serializer that only takes integers and stops at anything else.
-struct Probe;
+struct Probe {
+    options: bool,
+}
 
 /// "This is not an integer": all a [`Probe`] ever says.
 #[derive(Debug)]
@@ -182,7 +186,10 @@ impl Serializer for Probe {
     fn serialize_none(self) -> Found {
         Err(NotAnInteger)
     }
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Found {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Found {
+        if self.options {
+            return value.serialize(self);
+        }
         Err(NotAnInteger)
     }
     fn serialize_unit(self) -> Found {
@@ -249,24 +256,32 @@ mod tests {
 
     #[test]
     fn integers_and_newtypes_of_integers_are_found() {
-        assert_eq!(Integer::of(&-5i8), Some(Integer::Signed(-5)));
-        assert_eq!(Integer::of(&Id(7)), Some(Integer::Signed(7)));
-        assert_eq!(Integer::of(&u64::MAX), Some(Integer::Unsigned(u64::MAX)));
+        assert_eq!(Integer::of(&-5i8, false), Some(Integer::Signed(-5)));
+        assert_eq!(Integer::of(&Id(7), false), Some(Integer::Signed(7)));
         assert_eq!(
-            Integer::of(&i128::from(i64::MIN)),
+            Integer::of(&u64::MAX, false),
+            Some(Integer::Unsigned(u64::MAX))
+        );
+        assert_eq!(
+            Integer::of(&i128::from(i64::MIN), false),
             Some(Integer::Signed(i64::MIN))
         );
-        assert_eq!(Integer::of(&(i128::from(i64::MIN) - 1)), None);
-        assert_eq!(Integer::of(&u128::MAX), None);
+        assert_eq!(Integer::of(&(i128::from(i64::MIN) - 1), false), None);
+        assert_eq!(Integer::of(&u128::MAX, false), None);
     }
 
     #[test]
     fn booleans_options_floats_and_text_are_not_integers() {
-        assert_eq!(Integer::of(&true), None);
-        assert_eq!(Integer::of(&Some(1)), None);
-        assert_eq!(Integer::of(&1.0), None);
-        assert_eq!(Integer::of("12"), None);
-        assert_eq!(Integer::of(&(1,)), None);
+        let of_some = |options| Integer::of(&Some(Some(1)), options);
+        assert_eq!(
+            (of_some(true), of_some(false)),
+            (Some(Integer::Signed(1)), None)
+        );
+        assert_eq!(Integer::of(&true, false), None);
+        assert_eq!(Integer::of(&Some(1), false), None);
+        assert_eq!(Integer::of(&1.0, false), None);
+        assert_eq!(Integer::of("12", false), None);
+        assert_eq!(Integer::of(&(1,), false), None);
     }
 
     #[test]

@@ -4,18 +4,16 @@
 use serde::de::value::{Error as ValueError, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 
-use super::undecodable;
-use crate::error::Result;
-
-pub(super) fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T> {
-    T::deserialize(Raw(payload)).map_err(|error| undecodable(format!("raw bytes: {error}")))
+pub(super) fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, String> {
+    T::deserialize(Raw(payload))
+        .map_err(|_| "raw bytes: only text and byte types can be read from them".to_owned())
 }
 
 struct Raw<'a>(&'a [u8]);
 
 impl<'a> Raw<'a> {
     fn text(&self) -> Result<&'a str, ValueError> {
-        std::str::from_utf8(self.0).map_err(|_| ValueError::custom("they are not UTF-8"))
+        std::str::from_utf8(self.0).map_err(|_| ValueError::custom("not UTF-8"))
     }
 }
 
@@ -23,9 +21,7 @@ impl<'de> Deserializer<'de> for Raw<'_> {
     type Error = ValueError;
 
     fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, ValueError> {
-        Err(ValueError::custom(
-            "only text and byte types can be read from them",
-        ))
+        Err(ValueError::custom("neither text nor bytes"))
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {

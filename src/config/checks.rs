@@ -6,19 +6,25 @@ use std::collections::BTreeSet;
 use super::choices::{Layout, ReadFrom, Ring, Topology};
 use super::location::{Address, Location};
 use super::options::{Options, TlsOptions};
+use super::sentinels;
 use super::table::TABLE;
 use super::url::without_secrets;
+use crate::codec;
 
 /// Checks everything, decides what was left open, and completes the locations.
 pub(crate) fn settle(options: &mut Options, locations: &mut [Location]) -> Result<(), String> {
     TABLE.iter().try_for_each(|row| row.check(options))?;
     check_times_and_layout(options)?;
+    check_codec(options)?;
     check_locations(locations)?;
     if options.tls != TlsOptions::default() && !locations.iter().any(|location| location.tls) {
         return Err("options `tls_*`: no location is `rediss://`".to_owned());
     }
     options.topology = Some(topology(options, locations)?);
     check_topology(options, locations)?;
+    if options.topology == Some(Topology::Sentinel) {
+        sentinels::take_over(options, locations)?;
+    }
     if let Some(primary) = &options.primary {
         options.primary = Some(named(primary, locations)?.node_name());
     }
@@ -38,6 +44,32 @@ fn check_times_and_layout(options: &Options) -> Result<(), String> {
         return Err("option `breaker_backoff_max` is below `breaker_backoff`".to_owned());
     }
     Ok(())
+}
+
+/// Codec and compressor must be there, and the level one that the compressor has.
+fn check_codec(options: &Options) -> Result<(), String> {
+    if !codec::is_there(options, options.codec.number()) {
+        return Err(codec::absence(options.codec.number()));
+    }
+    if let Some(absence) = options.compressor.absence(options) {
+        return Err(absence);
+    }
+    let Some(level) = options.compress_level else {
+        return Ok(());
+    };
+    let name = options.compressor.as_str();
+    match codec::levels(options.compressor) {
+        Some(levels) if levels.contains(&level) => Ok(()),
+        Some(levels) => {
+            let (least, most) = (levels.start(), levels.end());
+            Err(format!(
+                "option `compress_level`: `{level}` is no level of compressor `{name}`, which has {least} to {most}"
+            ))
+        }
+        None => Err(format!(
+            "option `compress_level`: compressor `{name}` has no levels"
+        )),
+    }
 }
 
 fn check_locations(locations: &[Location]) -> Result<(), String> {

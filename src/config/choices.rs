@@ -54,33 +54,41 @@ choices! {
         Hash = "hash",
     }
 
-    /// How typed values are written. Every codec of the build is read, whatever is written.
+    /// How typed values are written. Every codec of the build is read, whatever is written; which one wrote a value
+    /// stands in its header.
     enum Codec {
         /// Compact and quick, for Rust: `postcard`.
         Postcard = "postcard",
-        /// Readable everywhere: `json`.
+        /// Readable everywhere: `json`. Needs the cargo feature `json`, as all of the following their own; they are
+        /// on by default.
         Json = "json",
-        /// MessagePack: `msgpack`.
+        /// MessagePack, structs as maps with names: `msgpack`.
         Msgpack = "msgpack",
+        /// The one that [`Config::custom_codec`](crate::Config::custom_codec) was given: `custom`.
+        Custom = "custom",
     }
 
-    /// How values above `compress_min` are compressed. Every compressor of the build is read.
+    /// How values of `compress_min` bytes or more are compressed, if that saves an eighth. Every compressor of the
+    /// build is read.
     enum Compressor {
         /// They are not: `none`.
         None = "none",
-        /// zlib, as Python's `ZLibCompressor`: `zlib`.
+        /// zlib, as Python's `ZLibCompressor`: `zlib`. Levels 0 to 9.
         Zlib = "zlib",
-        /// Zstandard: `zstd`.
+        /// Zstandard: `zstd`. Levels 1 to 22, and below 0 for speed.
         Zstd = "zstd",
-        /// LZ4 blocks: `lz4`.
+        /// One LZ4 block behind its length in four bytes: `lz4`. The quickest; it has no levels.
         Lz4 = "lz4",
+        /// The one that [`Config::custom_compressor`](crate::Config::custom_compressor) was given: `custom`.
+        Custom = "custom",
     }
 
     /// What stands in front of a stored value.
     enum Layout {
         /// A short header that says how the rest is written: `tagged`.
         Tagged = "tagged",
-        /// Nothing, for sharing values with other programs: `plain`.
+        /// Nothing, for sharing values with other programs, such as Python's django-redis-cache: `plain`. Every value
+        /// is in the configured codec and, but for integers, in the configured compressor, however small it is.
         Plain = "plain",
     }
 

@@ -8,6 +8,7 @@ mod hooks;
 mod location;
 mod nearest;
 mod options;
+mod sentinels;
 mod setters;
 mod table;
 mod units;
@@ -25,6 +26,8 @@ pub use choices::{
     Parser, Pipelining, Protocol, ReadFrom, Ring, Topology,
 };
 pub(crate) use hooks::{Connector, Hooks, KeyFn, ReverseKeyFn};
+#[cfg(test)]
+pub(crate) use location::Said;
 pub(crate) use location::{Address, Location};
 pub(crate) use options::{Options, TlsOptions};
 
@@ -32,6 +35,7 @@ use crate::backend::Backend;
 use crate::backend::memory::MemoryStore;
 use crate::backend::redis::RedisBackend;
 use crate::cache::Cache;
+use crate::codec::{CustomCodec, CustomCompressor};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a [`Cache`] is made from: locations, options, and functions of the caller.
@@ -139,6 +143,23 @@ impl Config {
     ) -> Self {
         self.hooks.reverse_key = Some(Arc::new(find));
         self
+    }
+
+    /// Writes typed values with a codec of the caller's own, which is then the option `codec`; see [`CustomCodec`]. With
+    /// another [`codec`](Config::codec) named after it, it only reads what it once wrote.
+    #[must_use]
+    pub fn custom_codec(mut self, codec: impl CustomCodec + 'static) -> Self {
+        self.calls.options.custom.codec = Some(Arc::new(codec));
+        self.codec(Codec::Custom)
+    }
+
+    /// Compresses values with a compressor of the caller's own, which is then the option `compressor`; see
+    /// [`CustomCompressor`]. With another [`compressor`](Config::compressor) named after it, it only inflates what it
+    /// once made smaller.
+    #[must_use]
+    pub fn custom_compressor(mut self, compressor: impl CustomCompressor + 'static) -> Self {
+        self.calls.options.custom.compressor = Some(Arc::new(compressor));
+        self.compressor(Compressor::Custom)
     }
 
     /// A function that opens the connections instead of this library, for streams it does not know. Deadlines

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::codec::Custom;
 use crate::expiry::Expiry;
 
 use super::choices::{
@@ -25,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) compressor: Compressor,
     pub(crate) compress_min: usize,
     pub(crate) compress_level: Option<i32>,
+    /// Codec and compressor of the caller's own; no text says them.
+    pub(crate) custom: Custom,
     pub(crate) layout: Layout,
     pub(crate) max_value: usize,
     pub(crate) on_decode_error: OnDecodeError,
@@ -100,6 +103,7 @@ impl Default for Options {
             compressor: Compressor::None,
             compress_min: 1024,
             compress_level: None,
+            custom: Custom::default(),
             layout: Layout::Tagged,
             max_value: 512 << 20,
             on_decode_error: OnDecodeError::Miss,

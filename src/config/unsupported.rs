@@ -1,7 +1,6 @@
 //! What the options can say and this version cannot do. Nothing is accepted and then ignored: what has no machinery
 //! yet is refused here, and each refusal goes when its machinery comes.
 
-use super::choices::{Codec, Compressor};
 use super::hooks::Hooks;
 use super::location::Location;
 use super::options::{Options, TlsOptions};
@@ -16,18 +15,6 @@ pub(crate) fn refuse(
     locations: &[Location],
     hooks: &Hooks,
 ) -> Result<(), String> {
-    if options.codec != Codec::Postcard {
-        return Err(format!(
-            "codec `{}`: this build has postcard only",
-            options.codec.as_str()
-        ));
-    }
-    if options.compressor != Compressor::None {
-        return Err(format!(
-            "compressor `{}`: this build has none",
-            options.compressor.as_str()
-        ));
-    }
     for location in locations.iter().filter(|location| location.tls) {
         check_connector(location, hooks)
             .map_err(|text| format!("location `{}`: {text}", location.shown))?;

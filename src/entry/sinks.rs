@@ -1,6 +1,8 @@
 //! Where stored values go as they arrive: into a vector, into the caller's memory, into a typed value, or into an
 //! integer. Each looks at the header when the first bytes are there, and is asked afterwards what came of it.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 
 use super::Shape;
@@ -36,8 +38,11 @@ impl<'a> Gather<'a> {
         if !self.shape.is_live(clock)? {
             return Ok(None);
         }
-        self.shape.inflate(&self.payload)?;
-        Ok(Some(std::mem::take(&mut self.payload)))
+        let payload = match self.shape.inflate(self.options, &self.payload)? {
+            Cow::Owned(inflated) => inflated,
+            Cow::Borrowed(_) => return Ok(Some(std::mem::take(&mut self.payload))),
+        };
+        Ok(Some(payload))
     }
 }
 
@@ -106,6 +111,8 @@ pub(crate) struct Fill<'a> {
     memory: &'a mut [u8],
     shape: Shape,
     len: usize,
+    /// A compressed payload as it arrives.
+    packed: Vec<u8>,
 }
 
 impl<'a> Fill<'a> {
@@ -115,6 +122,7 @@ impl<'a> Fill<'a> {
             memory,
             shape: Shape::Nothing,
             len: 0,
+            packed: Vec::new(),
         }
     }
 
@@ -124,8 +132,18 @@ impl<'a> Fill<'a> {
         if !self.shape.is_live(clock)? {
             return Ok(None);
         }
-        self.shape.inflate(&[])?;
+        if self.shape.compressor(self.options) != 0 {
+            return self.unpack().map(Some);
+        }
         Ok(Some(self.len))
+    }
+
+    fn unpack(self) -> Result<usize> {
+        let payload = self.shape.inflate(self.options, &self.packed)?;
+        if let Some(room) = self.memory.get_mut(..payload.len()) {
+            room.copy_from_slice(&payload);
+        }
+        Ok(payload.len())
     }
 }
 
@@ -136,6 +154,12 @@ impl Sink for Fill<'_> {
             return Ok(Room::Discard);
         }
         let offset = self.shape.offset();
+        if self.shape.compressor(self.options) != 0 {
+            self.packed = Vec::with_capacity(len.min(RESERVE));
+            self.packed
+                .extend_from_slice(head.get(offset..).unwrap_or_default());
+            return Ok(Room::Append(&mut self.packed));
+        }
         self.len = len - offset.min(len);
         let Some(room) = self.memory.get_mut(..self.len) else {
             return Ok(Room::Discard);

@@ -166,3 +166,142 @@ fn a_value_above_max_value_is_refused() {
         "{text}"
     );
 }
+
+/// What `options` make of a typed value and of bytes, read back by every sink, however the wire cuts it.
+fn comes_back(writer: &Options, reader: &Options, text: &str) -> Vec<u8> {
+    let value = typed(writer, text);
+    let (head, body) = bytes(writer, text.as_bytes()).unwrap();
+    let raw = stored(&head, &body);
+    for first in [value.len().min(32), value.len()] {
+        let mut sink = Decode::<String>::new(reader);
+        feed(&mut sink, &value, first);
+        assert_eq!(sink.finish(Clock::default()).unwrap().unwrap(), text);
+    }
+    for first in [raw.len().min(32), raw.len()] {
+        let mut gather = Gather::new(reader);
+        feed(&mut gather, &raw, first);
+        let found = gather.take(Clock::default()).unwrap().unwrap();
+        assert_eq!(found, text.as_bytes());
+        let mut memory = vec![0; text.len()];
+        let mut fill = Fill::new(reader, &mut memory);
+        feed(&mut fill, &raw, first);
+        assert_eq!(fill.finish(Clock::default()).unwrap(), Some(text.len()));
+        assert_eq!(memory, text.as_bytes());
+    }
+    let found = payload(reader, &raw, Clock::default()).unwrap().unwrap();
+    assert_eq!(*found, *text.as_bytes());
+    let found = decode::<String>(reader, &value, Clock::default()).unwrap();
+    assert_eq!(found.unwrap(), text);
+    value
+}
+
+#[cfg(all(feature = "json", feature = "zlib", feature = "zstd", feature = "lz4"))]
+#[test]
+fn the_header_says_how_a_value_was_written() {
+    let text = "again and ".repeat(500);
+    let codecs = [(Codec::Postcard, 1), (Codec::Json, 2)];
+    let compressors = [
+        (Compressor::None, 0),
+        (Compressor::Zlib, 1),
+        (Compressor::Zstd, 2),
+        (Compressor::Lz4, 3),
+    ];
+    for (codec, high) in codecs {
+        for (compressor, low) in compressors {
+            let writer = Options {
+                codec,
+                compressor,
+                ..Options::default()
+            };
+            let value = comes_back(&writer, &Options::default(), &text);
+            assert_eq!(value[..4], [0xC1, 0x11, high << 4 | low, 0]);
+            assert_eq!(value.len() < 1000, low > 0);
+            let (head, _) = bytes(&writer, text.as_bytes()).unwrap();
+            assert_eq!(head, [0xC1, 0x11, low, 0]);
+            let short = comes_back(&writer, &Options::default(), "short");
+            assert_eq!(short[..4], [0xC1, 0x11, high << 4, 0]);
+            assert_eq!(typed(&writer, &12), b"12");
+        }
+    }
+}
+
+#[cfg(all(feature = "json", feature = "zlib"))]
+#[test]
+fn a_plain_value_is_always_compressed_unless_it_is_an_integer() {
+    let plain = Options {
+        layout: Layout::Plain,
+        codec: Codec::Json,
+        compressor: Compressor::Zlib,
+        ..Options::default()
+    };
+    for text in ["", "x", "12", "longer ".repeat(1000).as_str()] {
+        let value = comes_back(&plain, &plain, text);
+        assert_eq!(value[0], b'x', "the first byte of a zlib stream");
+    }
+    for (stored, number) in [(typed(&plain, &12), 12), (typed(&plain, &Some(12)), 12)] {
+        assert_eq!(stored, b"12");
+        let clock = Clock::default();
+        assert_eq!(decode::<i32>(&plain, &stored, clock).unwrap(), Some(number));
+        let found = payload(&plain, &stored, clock).unwrap();
+        assert_eq!(found, Some(Cow::Borrowed(&b"12"[..])));
+        let mut memory = [0; 2];
+        let mut fill = Fill::new(&plain, &mut memory);
+        feed(&mut fill, &stored, 2);
+        assert_eq!(fill.finish(clock).unwrap(), Some(2));
+        assert_eq!(&memory, b"12");
+    }
+    let left_alone = decode::<String>(&plain, b"\"text\"", Clock::default()).unwrap();
+    assert_eq!(
+        left_alone.as_deref(),
+        Some("text"),
+        "as django-redis leaves what is short"
+    );
+    assert!(decode::<String>(&plain, b"x\"text\"", Clock::default()).is_err());
+}
+
+#[test]
+fn a_plain_value_that_looks_like_an_integer_is_refused() {
+    let plain = Options {
+        layout: Layout::Plain,
+        ..Options::default()
+    };
+    assert_eq!(typed(&plain, &Some(49_u8)), b"49");
+    let found = decode::<Option<u8>>(&plain, b"49", Clock::default());
+    assert_eq!(found.unwrap(), Some(Some(49)));
+    let error = encode(&plain, &(b'4', b'9'), &mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("layout=plain"), "{error}");
+}
+
+#[cfg(feature = "zstd")]
+#[test]
+fn a_compressed_value_that_cannot_be_inflated_is_a_decode_error_everywhere() {
+    let writer = Options {
+        compressor: Compressor::Zstd,
+        ..Options::default()
+    };
+    let text = "again and ".repeat(500);
+    let whole = typed(&writer, &text);
+    let narrow = Options {
+        max_value: 1000,
+        ..Options::default()
+    };
+    let cut = &whole[..whole.len() - 1];
+    for (reader, value) in [(&writer, cut), (&narrow, &whole[..])] {
+        let clock = Clock::default();
+        let mut memory = [7; 8];
+        let (mut gather, mut sink) = (Gather::new(reader), Decode::<String>::new(reader));
+        feed(&mut gather, value, value.len());
+        feed(&mut sink, value, value.len());
+        let mut fill = Fill::new(reader, &mut memory);
+        feed(&mut fill, value, value.len());
+        let kinds = [
+            gather.take(clock).unwrap_err().kind(),
+            sink.finish(clock).unwrap_err().kind(),
+            fill.finish(clock).unwrap_err().kind(),
+            payload(reader, value, clock).unwrap_err().kind(),
+        ];
+        assert_eq!(kinds, [ErrorKind::Decode; 4]);
+        assert_eq!(memory, [7; 8]);
+    }
+}

@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::table::Table;
 use super::{
-    Access, Backend, EachDone, EachValue, HEAD_LEN, Head, KeyList, Pttl, ScanStep, Sink, Touch,
-    Traffic, Value, glob,
+    Access, Backend, Change, EachDone, EachValue, HEAD_LEN, Head, KeyList, Pttl, ScanStep, Sink,
+    Touch, Traffic, Value, glob,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life, local_unix_ms};
@@ -180,6 +180,33 @@ impl Backend for MemoryStore {
             .iter()
             .filter(|(_, key)| self.step(|table, now| table.remove(key, now)));
         Ok(removed.count() as u64)
+    }
+
+    fn read_at(&self, node: &str, keys: &KeyList, each: &mut EachValue<'_>) {
+        match self.must_be_this(node) {
+            Ok(()) => self.get_many(keys, Access::Write, each),
+            Err(error) => {
+                let tell = |place| each(place, Err(error.clone()), Clock::default());
+                keys.places().into_iter().for_each(tell);
+            }
+        }
+    }
+
+    fn replace_at(
+        &self,
+        node: &str,
+        keys: &KeyList,
+        changes: &[Change<'_>],
+        each: &mut EachDone<'_>,
+    ) {
+        let here = self.must_be_this(node);
+        for ((index, key), Change { old, new }) in keys.iter().zip(changes) {
+            let new = new.map(joined);
+            let done = here
+                .clone()
+                .and_then(|()| self.command("SET", |table, now| table.replace(key, old, new, now)));
+            each(index, done);
+        }
     }
 
     fn flush(&self) -> Result<()> {

@@ -254,6 +254,27 @@ impl Table {
         Ok(true)
     }
 
+    /// CAS of lease.lua: another value, or none, in the place of `old` and with its lifetime.
+    pub(super) fn replace(
+        &mut self,
+        key: &[u8],
+        old: &[u8],
+        new: Option<Arc<[u8]>>,
+        now: u64,
+    ) -> Result<bool> {
+        let Some(entry) = self.find(key, now).filter(|entry| *entry.value == *old) else {
+            return Ok(false);
+        };
+        let expiry = entry.expiry;
+        match new {
+            Some(new) => self.put(key, new, expiry)?,
+            None => {
+                self.remove(key, now);
+            }
+        }
+        Ok(true)
+    }
+
     /// The keys in the next `count` slots and the cursor behind them: the number of slots that are still to be
     /// looked at, so that a walk ends however many keys are added behind it. A key keeps its slot as long as it
     /// exists, so a walk meets it exactly once.

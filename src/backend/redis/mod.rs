@@ -21,6 +21,7 @@ mod pool;
 mod replay;
 mod reply;
 mod resp;
+mod rewriting;
 mod ring;
 mod scatter;
 mod script;
@@ -39,8 +40,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::{
-    Access, Backend, EachDone, EachValue, Entry, Head, KeyList, Pttl, ScanStep, Sink, Touch,
-    Traffic, Value,
+    Access, Backend, Change, EachDone, EachValue, Entry, Head, KeyList, Pttl, ScanStep, Sink,
+    Touch, Traffic, Value,
 };
 use crate::config::{Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
@@ -318,6 +319,20 @@ impl Backend for RedisBackend {
 
     fn unlink(&self, node: &str, keys: &KeyList) -> Result<u64> {
         walk::unlink(self, node, keys)
+    }
+
+    fn read_at(&self, node: &str, keys: &KeyList, each: &mut EachValue<'_>) {
+        rewriting::read(self, node, keys, each);
+    }
+
+    fn replace_at(
+        &self,
+        node: &str,
+        keys: &KeyList,
+        changes: &[Change<'_>],
+        each: &mut EachDone<'_>,
+    ) {
+        rewriting::replace(self, node, keys, changes, each);
     }
 
     fn is_misplaced(&self, node: &str, key: &[u8]) -> Result<bool> {

@@ -172,7 +172,9 @@ fn sizes(backend: &RedisBackend, node: &str, keys: &KeyList) -> Result<Vec<u64>>
 /// The entries under `keys` as they are now.
 fn copies(backend: &RedisBackend, node: &str, keys: &KeyList) -> Result<Vec<Option<Entry>>> {
     let pack_args = |_: &mut Encoder<'_>, _: usize| {};
-    let read = |from: &mut Connection, budget: Budget| Ok(or_foreign(entry(from, budget)?, None));
+    let read = |from: &mut Connection, budget: Budget, _: usize| {
+        Ok(or_foreign(entry(from, budget)?, None))
+    };
     each_by_script(
         backend,
         node,
@@ -192,19 +194,20 @@ fn drop_all(backend: &RedisBackend, node: &str, keys: &KeyList, entries: &[Entry
         }
     };
     let script = &backend.scripts.drop;
-    let dropped = each_by_script(backend, node, script, keys, 2, pack_args, reply::flag)?;
+    let read = |from: &mut Connection, budget: Budget, _: usize| reply::flag(from, budget);
+    let dropped = each_by_script(backend, node, script, keys, 2, pack_args, read)?;
     Ok(dropped.into_iter().filter(|dropped| *dropped).count() as u64)
 }
 
 /// Runs a script for each of `keys` in one pipeline, which brings its text along.
-fn each_by_script<R>(
+pub(super) fn each_by_script<R>(
     backend: &RedisBackend,
     node: &str,
     script: &Script,
     keys: &KeyList,
     args: usize,
     pack_args: impl Fn(&mut Encoder<'_>, usize),
-    mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+    mut read: impl FnMut(&mut Connection, Budget, usize) -> Reply<R>,
 ) -> Result<Vec<R>> {
     if keys.len() == 0 {
         return Ok(Vec::new());
@@ -228,8 +231,8 @@ fn each_by_script<R>(
         if let Some(refusal) = from.skip(budget)? {
             answers = Err(refusal);
         }
-        for _ in 0..keys.len() {
-            let answer = read(from, budget)?;
+        for (place, _) in keys.iter() {
+            let answer = read(from, budget, place)?;
             answers = answers.and_then(|mut answers: Vec<R>| {
                 answers.push(answer?);
                 Ok(answers)
@@ -249,7 +252,7 @@ fn pack_drop(to: &mut Encoder<'_>, entry: &Entry) {
 }
 
 /// What a key of another data type says to a command for strings: it is none of ours.
-fn or_foreign<R>(answer: Result<R>, none: R) -> Result<R> {
+pub(super) fn or_foreign<R>(answer: Result<R>, none: R) -> Result<R> {
     match answer {
         Err(error) if error.kind() == ErrorKind::WrongType => Ok(none),
         answer => answer,

@@ -10,6 +10,8 @@ use crate::error::Result;
 pub(super) struct Attempts {
     /// Sent, and not answered.
     open: Cell<u32>,
+    /// One of them has done it, and said so.
+    done: Cell<bool>,
 }
 
 impl Attempts {
@@ -25,7 +27,9 @@ impl Attempts {
             _ => self.open.get().saturating_sub(1),
         };
         self.open.set(lost);
-        answer.map(|done| done || lost > 0)
+        let answer = answer.map(|done| done || lost > 0 || self.done.get());
+        self.done.set(matches!(answer, Ok(true)));
+        answer
     }
 }
 
@@ -42,6 +46,15 @@ mod tests {
         attempts.sent();
         attempts.sent();
         assert!(attempts.judge(Ok(false)).unwrap());
+    }
+
+    #[test]
+    fn what_is_done_stays_done() {
+        let attempts = Attempts::default();
+        for answer in [true, false, false] {
+            attempts.sent();
+            assert!(attempts.judge(Ok(answer)).unwrap());
+        }
     }
 
     #[test]

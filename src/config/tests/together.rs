@@ -176,6 +176,36 @@ fn a_location_beats_the_options_and_takes_over_what_it_lacks() {
 }
 
 #[test]
+fn what_the_query_of_a_sentinel_says_is_for_the_servers() {
+    let all = "sentinel_name=main&topology=sentinel&db=3&username=u&password=p&tls_ca=/ca";
+    let list = |first: &str, second: &str| {
+        Config::new()
+            .server(first)
+            .and_then(|config| config.server(second))
+    };
+    let config = list(
+        &format!("rediss://h1?{all}&sentinel_username=s&sentinel_password=guard"),
+        "rediss://h2",
+    )
+    .unwrap();
+    let (options, locations) = settled(config);
+    assert_eq!(options.db, 3);
+    assert_eq!(options.username.as_deref(), Some("u"));
+    assert_eq!(options.password.as_deref(), Some("p"));
+    assert_eq!(options.tls.ca.as_deref(), Some("/ca".as_ref()));
+    assert_eq!(locations[0].db, Some(0));
+    assert_eq!(locations[0].username.as_deref(), Some("s"));
+    assert_eq!(locations[0].password.as_deref(), Some("guard"));
+    assert_eq!(locations[1].password.as_deref(), Some("guard"));
+    assert_eq!(locations[1].tls_options, options.tls);
+
+    let error = clash(list(&format!("rediss://h1?{all}"), "rediss://h2?password=q").unwrap());
+    assert!(error.contains("`password`"), "{error}");
+    let error = clash(list(&format!("rediss://h1?{all}"), "rediss://h2/3").unwrap());
+    assert!(error.contains("a sentinel has no databases"), "{error}");
+}
+
+#[test]
 fn sentinels_have_logins_of_their_own() {
     let config = list("h")
         .topology(Topology::Sentinel)
@@ -228,11 +258,6 @@ fn nobody_gives_up_checking_certificates_without_hearing_of_it() {
 #[test]
 fn what_this_version_cannot_do_is_refused() {
     let refused = [
-        ("h?codec=json", "codec `json`: this build has postcard only"),
-        (
-            "h?compressor=zlib",
-            "compressor `zlib`: this build has none",
-        ),
         (
             "h?near=1m",
             "option `near`: this version accepts only its default, `0`",
@@ -287,4 +312,39 @@ fn a_configuration_is_only_read_by_connect() {
     let config = list("memory://config-test?prefix=a");
     config.connect().unwrap();
     config.connect().unwrap();
+}
+
+#[test]
+fn a_level_is_one_that_the_compressor_has() {
+    for wrong in ["compress_level=1", "compressor=lz4&compress_level=1"] {
+        let error = clash(list(&format!("h?{wrong}")));
+        assert!(error.contains("has no levels"), "{error}");
+    }
+    for (wrong, range) in [
+        ("compressor=zlib&compress_level=10", "0 to 9"),
+        ("compressor=zlib&compress_level=-1", "0 to 9"),
+        ("compressor=zstd&compress_level=23", "to 22"),
+    ] {
+        let error = clash(list(&format!("h?{wrong}")));
+        assert!(error.contains("option `compress_level`: `"), "{error}");
+        assert!(error.contains(range), "{error}");
+    }
+    for right in [
+        "zlib&compress_level=0",
+        "zlib&compress_level=9",
+        "zstd&compress_level=-7",
+    ] {
+        settled(list(&format!("h?compressor={right}")));
+    }
+}
+
+#[test]
+fn what_is_the_callers_own_must_be_given() {
+    for (option, setter) in [
+        ("codec", "custom_codec"),
+        ("compressor", "custom_compressor"),
+    ] {
+        let error = clash(list(&format!("h?{option}=custom")));
+        assert!(error.contains(&format!("`Config::{setter}`")), "{error}");
+    }
 }

@@ -5,5 +5,6 @@ mod acquire;
 mod bench;
 mod foreign;
 mod locks;
+mod many;
 mod owner;
 mod soft;

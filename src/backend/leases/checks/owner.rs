@@ -1,7 +1,7 @@
 //! STORE, RELEASE and RENEW: only for the holder of the lease.
 
 use super::bench::{
-    Answer, Before, Case, Entry, MINE, NOBODY, Step, THEIRS, case, leaseless, on_every_store,
+    Answer, Before, Bench, Case, Entry, MINE, NOBODY, Step, THEIRS, case, leaseless, on_every_store,
 };
 use crate::expiry::Life;
 
@@ -119,7 +119,8 @@ fn the_holder_stores_its_value_with_its_lifetime() {
 #[test]
 fn a_lease_is_lost_with_its_value() {
     on_every_store(|bench| {
-        let lose: [(&str, fn(&super::bench::Bench)); 3] = [
+        type Loss = fn(&Bench);
+        let lose: [(&str, Loss); 3] = [
             ("deleted", |bench| {
                 assert!(bench.store.delete(b"k").unwrap())
             }),

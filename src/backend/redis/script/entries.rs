@@ -46,3 +46,8 @@ pub(super) const COPY: &str = concat!(
 /// (key; value, ms | -1): removes the key when it still has this value and its life was not prolonged. 1 done, 0 not.
 pub(super) const DROP: &str = "local k,m=KEYS[1],tonumber(ARGV[2])local p=redis.call('PTTL',k)\n\
      if redis.call('GET',k)==ARGV[1] and(m<0)==(p<0)and p<=m then return redis.call('UNLINK',k)end return 0";
+
+/// (key; old, '1' remove | '0', new): replaces a value that is still `old` and keeps its TTL, or removes it. 1 done,
+/// 0 it is another one by now.
+pub(super) const REPLACE: &str = "local k=KEYS[1]if redis.call('GET',k)~=ARGV[1] then return 0 end\n\
+     if ARGV[2]=='1' then redis.call('UNLINK',k)else redis.call('SET',k,ARGV[3],'KEEPTTL')end return 1";

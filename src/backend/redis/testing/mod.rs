@@ -1,6 +1,7 @@
 //! What the tests of this folder share: real servers of their own, fake servers that misbehave to order, and backends
 //! over either.
 
+mod cut;
 mod fake;
 
 use std::net::{TcpListener, TcpStream};
@@ -12,12 +13,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::backend::{Access, Backend, KeyList, Room, Sink, Value};
-use crate::config::{Address, Hooks, Location, Options, TlsOptions};
+use crate::config::{Address, Hooks, Location, Options, Said, TlsOptions};
 use crate::error::Result;
 use crate::expiry::Life;
 
 use super::RedisBackend;
 
+pub(crate) use cut::{Cut, Way};
 pub(crate) use fake::{fake, greeting};
 
 pub(crate) const MINUTE: Life = Life::Millis(60_000);
@@ -170,6 +172,7 @@ pub(crate) fn location(address: Address) -> Location {
     Location {
         shown: address.to_string(),
         spelled: address.to_string(),
+        said: Said::default(),
         address,
         tls: false,
         db: Some(0),

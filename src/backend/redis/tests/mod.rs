@@ -4,6 +4,7 @@ mod batches;
 mod faults;
 mod forks;
 mod greeting;
+mod leases;
 mod liveness;
 mod single;
 mod waiting;

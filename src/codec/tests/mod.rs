@@ -1,0 +1,40 @@
+//! What every codec and every compressor of the build must do alike.
+
+mod codecs;
+mod compressors;
+#[cfg(all(feature = "json", feature = "msgpack"))]
+mod transcoding;
+
+use proptest::test_runner::Config as Runs;
+
+use super::*;
+use crate::config::Compressor;
+
+/// Options with this codec and compressor, which this build has.
+fn options(codec: Codec, compressor: Compressor) -> Options {
+    Options {
+        codec,
+        compressor,
+        ..Options::default()
+    }
+}
+
+fn all_codecs() -> Vec<Codec> {
+    let all = [Codec::Postcard, Codec::Json, Codec::Msgpack];
+    let is_there = |codec: &Codec| is_there(&Options::default(), codec.number());
+    all.into_iter().filter(is_there).collect()
+}
+
+fn all_compressors() -> Vec<Compressor> {
+    let all = [Compressor::Zlib, Compressor::Zstd, Compressor::Lz4];
+    let is_there = |one: &Compressor| one.absence(&Options::default()).is_none();
+    all.into_iter().filter(is_there).collect()
+}
+
+fn runs(cases: u32) -> Runs {
+    Runs {
+        cases,
+        failure_persistence: None,
+        ..Runs::default()
+    }
+}
