@@ -233,6 +233,7 @@ static void old_values_are_served_when_the_loader_fails(void)
 
     STATUS(OK, redis_cache_set(cache, S("k1"), S("old"), 50000));
     STATUS(OK, redis_cache_expire_soft(cache, S("k1")));
+    GOES(cache, "k1");
     job.fault = "no";
     STATUS(PARTIAL, compute(cache, keys, 2, &job));
     ASKED(job, "k1 k2 ");
@@ -241,6 +242,7 @@ static void old_values_are_served_when_the_loader_fails(void)
     redis_cache_results_free(results);
     STATUS(OK, redis_cache_set(cache, S("k1"), S("old"), 50000));
     STATUS(OK, redis_cache_expire_soft(cache, S("k1")));
+    GOES(cache, "k1");
     job.fault = NULL;
     STATUS(OK, compute(cache, keys, 2, &job));
     ITEM(0, "value of k1");

@@ -13,6 +13,9 @@
 
 enum { PROCESSES = 4, THREADS = 20 };
 
+/* A child may be slow to connect while eighty threads do. */
+#define PATIENT "timeout=15s&connect_timeout=15s&pool_timeout=15s&wait=15s"
+
 /* Children tell by a byte each: 'L' for a load, 'V' for a right value. They begin when `start` ends. */
 static int told[2], start[2];
 
@@ -63,7 +66,7 @@ static void load_on_a_thread(int index, void *shared)
 /* With the handle of the parent, or with one of its own. */
 static void load_on_threads(const redis_cache *parents, int index)
 {
-    redis_cache *cache = index % 2 == 0 ? redis_cache_clone(parents) : open_cache("wait=15s&timeout=10s");
+    redis_cache *cache = index % 2 == 0 ? redis_cache_clone(parents) : open_cache(PATIENT);
 
     close(start[1]);
     on_threads(THREADS, load_on_a_thread, &cache);
@@ -72,7 +75,7 @@ static void load_on_threads(const redis_cache *parents, int index)
 
 static void four_cold_processes_of_twenty_threads_load_once(void)
 {
-    redis_cache *cache = open_cache("wait=15s&timeout=10s");
+    redis_cache *cache = open_cache(PATIENT);
     pid_t children[PROCESSES];
     int loads = 0, values = 0, i;
     char what;
@@ -140,7 +143,7 @@ static void lose_a_child(void (*function)(const redis_cache *cache, int index), 
 
 static void a_killed_loader_holds_nobody_up_for_longer_than_its_lease(void)
 {
-    redis_cache *cache = open_cache("lease=500ms&wait=15s&stale=1m");
+    redis_cache *cache = open_cache(PATIENT "&lease=500ms&stale=1m");
     struct load job = { 0 };
     redis_cache_bytes bytes = DIRTY_BYTES;
 
@@ -150,6 +153,7 @@ static void a_killed_loader_holds_nobody_up_for_longer_than_its_lease(void)
     INT(1, job.calls);
     /* While there is an old value, nobody waits at all. */
     STATUS(OK, redis_cache_expire_soft(cache, S("key")));
+    GOES(cache, "key");
     lose_a_child(load_until_killed, cache);
     job.text = "loaded after all";
     while (redis_cache_get_or_set(cache, S("key"), 50000, load, &job, &bytes) == REDIS_CACHE_STALE && job.calls == 1) {
@@ -165,7 +169,7 @@ static void a_killed_loader_holds_nobody_up_for_longer_than_its_lease(void)
 
 static void a_killed_holder_of_a_lock_holds_nobody_up_for_longer_than_its_lifetime(void)
 {
-    redis_cache *cache = open_cache(NULL);
+    redis_cache *cache = open_cache(PATIENT);
     redis_cache_lock *lock = NULL;
 
     lose_a_child(lock_until_killed, cache);
@@ -204,7 +208,7 @@ static void count_on_threads(const redis_cache *parents, int index)
 
 static void a_lock_keeps_processes_apart(void)
 {
-    redis_cache *cache = open_cache("timeout=10s");
+    redis_cache *cache = open_cache(PATIENT);
     pid_t children[PROCESSES];
     int64_t count = 0;
     int i;

@@ -209,6 +209,7 @@ void old_values_are_told_from_fresh_ones() {
     rediscache::Outcome outcome = cache.get_stale("key");
     CHECK(outcome.value == "old" && !outcome.stale);
     CHECK(cache.expire_soft("key"));
+    GOES(cache.handle(), "key");
     CHECK(!cache.get("key"));
     outcome = cache.get_stale("key");
     CHECK(outcome.value == "old" && outcome.stale);
@@ -218,6 +219,7 @@ void old_values_are_told_from_fresh_ones() {
     CHECK(cache.get_or_set("key", 1min, [] { return "not tried for a second"; }) == "old");
     cache.set("key", "old", 1min);
     CHECK(cache.expire_soft("key"));
+    GOES(cache.handle(), "key");
     outcome = cache.get_or_set_with("key", 1min, [&] {
         const rediscache::Outcome others = cache.get_or_set_with("key", 1min, [] { return "never"; });
         CHECK(others.value == "old" && others.stale);

@@ -86,6 +86,7 @@ void what_a_loader_throws_comes_out() {
     THROWS(OutOfPaper, cache.get_or_set_many({"a", "b"}, 1min, fail));
     CHECK(!cache.has_key("b"));
     CHECK(cache.expire_soft("a"));
+    GOES(cache.handle(), "a");
     CHECK((cache.get_or_set_many({"a"}, 1min, fail) == Values{"there"}));
 }
 

@@ -74,6 +74,7 @@ void a_stale_value_comes_with_its_lease() {
     const Cache cache = open_target("prefix=stale");
     cache.set("key", "old");
     cache.expire_soft("key");
+    GOES(cache.handle(), "key");
     Begun begun = cache.lease_begin("key");
     CHECK(begun.value == "old" && begun.stale && begun.lease);
     const Begun other = cache.lease_begin("key");

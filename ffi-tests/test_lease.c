@@ -146,6 +146,7 @@ static void a_stale_value_comes_with_the_lease_to_renew_it(void)
 
     STATUS(OK, redis_cache_set(cache, S("key"), S("old"), 50000));
     STATUS(OK, redis_cache_expire_soft(cache, S("key")));
+    GOES(cache, "key");
     BEGIN(STALE, cache, "old");
     mine = lease;
     REQUIRE(mine != NULL);
@@ -156,6 +157,7 @@ static void a_stale_value_comes_with_the_lease_to_renew_it(void)
     BEGIN(OK, cache, "new");
     CHECK(lease == NULL);
     STATUS(OK, redis_cache_expire_soft(cache, S("key")));
+    GOES(cache, "key");
     BEGIN(STALE, cache, "new");
     REQUIRE(lease != NULL);
     redis_cache_lease_abandon(lease);
