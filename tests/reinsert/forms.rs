@@ -23,7 +23,7 @@ fn page(number: usize) -> Page {
     Page {
         title: format!("page {number}"),
         lines: vec!["ä line".to_owned(); number % 7],
-        rank: (number % 3 == 0).then_some(number as f64 / 8.0),
+        rank: number.is_multiple_of(3).then_some(number as f64 / 8.0),
         by: BTreeMap::from([("views".to_owned(), -(number as i64))]),
     }
 }
