@@ -9,8 +9,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which the header is to be read.
-const SOURCES: [&str; 10] = [
-    "types", "library", "config", "cache", "counters", "many", "ttl", "groups", "compute", "stats",
+const SOURCES: [&str; 16] = [
+    "types",
+    "library",
+    "config",
+    "cache",
+    "counters",
+    "many",
+    "ttl",
+    "groups",
+    "writer",
+    "compute",
+    "compute_many",
+    "stale",
+    "lease",
+    "near",
+    "lock",
+    "stats",
 ];
 
 /// Cargo leaves one of these where it has unpacked somebody else's dependency.

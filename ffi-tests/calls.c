@@ -56,6 +56,23 @@ static void single_keys(int want, const redis_cache *cache, const char *name, in
     INT(0, version);
 }
 
+static void leases_and_locks(int want, const redis_cache *cache, const char *name, int64_t budget_ms)
+{
+    redis_cache_bytes bytes = DIRTY_BYTES;
+    redis_cache_lease *lease = (redis_cache_lease *)1;
+    redis_cache_lock *lock = (redis_cache_lock *)1;
+
+    EACH("", redis_cache_expire_soft(cache, S("key")));
+    EACH("GET", redis_cache_get_stale(cache, S("key"), &bytes));
+    CLEAN_BYTES(bytes);
+    bytes.len = DIRTY_INT;
+    EACH("GET", redis_cache_lease_begin(cache, S("key"), &bytes, &lease));
+    CLEAN_BYTES(bytes);
+    CHECK(lease == NULL);
+    EACH("", redis_cache_lock_acquire(cache, S("key"), 5000, 5000, &lock));
+    CHECK(lock == NULL);
+}
+
 static void many_keys(int want, const redis_cache *cache, const char *name, int64_t budget_ms)
 {
     redis_cache_results *results = (redis_cache_results *)1;
@@ -91,6 +108,7 @@ void every_call(int want, const redis_cache *cache, const char *name, int64_t bu
 {
     EACH("PING", redis_cache_ping(cache));
     single_keys(want, cache, name, budget_ms);
+    leases_and_locks(want, cache, name, budget_ms);
     many_keys(want, cache, name, budget_ms);
     groups(want, cache, name, budget_ms);
 }

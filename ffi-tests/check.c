@@ -83,6 +83,19 @@ bool check_text(const char *file, int line, const char *text, const char *part)
     return false;
 }
 
+void check_goes(const char *file, int line, const redis_cache *cache, const char *key)
+{
+    int64_t deadline = now_ms() + 10000;
+    int status;
+
+    do {
+        status = (int)redis_cache_has_key(cache, key, strlen(key));
+        if (status == (int)REDIS_CACHE_OK)
+            sleep_ms(2);
+    } while (status == (int)REDIS_CACHE_OK && now_ms() < deadline);
+    check_status(file, line, key, status, REDIS_CACHE_NOT_FOUND);
+}
+
 bool check_get(const char *file, int line, const redis_cache *cache, const char *key, const void *want, size_t len)
 {
     redis_cache_bytes got = DIRTY_BYTES;

@@ -30,6 +30,7 @@ bool check_status(const char *file, int line, const char *call, int got, int wan
 bool check_int(const char *file, int line, const char *what, int64_t got, int64_t want);
 bool check_data(const char *file, int line, const void *got, size_t got_len, const void *want, size_t want_len);
 bool check_text(const char *file, int line, const char *text, const char *part);
+void check_goes(const char *file, int line, const redis_cache *cache, const char *key);
 bool check_get(const char *file, int line, const redis_cache *cache, const char *key, const void *want, size_t len);
 
 #define CHECK(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, "%s", #condition))
@@ -48,6 +49,8 @@ bool check_get(const char *file, int line, const redis_cache *cache, const char 
 #define SAYS(part) check_text(__FILE__, __LINE__, redis_cache_last_error(), part)
 /* The cache has this text under this key. */
 #define GETS(cache, key, text) check_get(__FILE__, __LINE__, cache, key, text, strlen(text))
+/* It will miss this key before long: soft expiry is judged by a server's clock, which is only known to some ms. */
+#define GOES(cache, key) check_goes(__FILE__, __LINE__, cache, key)
 #define MISSES(cache, key) STATUS(NOT_FOUND, redis_cache_has_key(cache, key, strlen(key)))
 
 /* A string as pointer and length, NULs inside included: two arguments of a call. */

@@ -16,7 +16,7 @@ static void must(redis_cache_status status, redis_cache_status expected) {
 }
 
 static void run(const redis_cache *cache, const char *operation, long n) {
-    static char names[MANY][8];
+    static char names[MANY][24];
     redis_cache_slice keys[MANY];
     char value[100];
     char *large = malloc(1 << 20);

@@ -37,11 +37,16 @@ static const char *need(const char *name)
     return value;
 }
 
+static bool on(const char *name)
+{
+    return strcmp(target, name) == 0;
+}
+
 void fixture_begin(void)
 {
     target = need("REDIS_CACHE_TEST_TARGET");
-    if (!on_server() && !on_ring() && strcmp(target, "memory") != 0)
-        fixture_die("REDIS_CACHE_TEST_TARGET is tcp, unix, ring or memory, not %s", target);
+    if (!on_server() && !on_many() && !on("memory"))
+        fixture_die("REDIS_CACHE_TEST_TARGET: there is no target %s", target);
     if (on_server() || on_ring()) {
         /* Database 0 only holds the number of the last database given out. */
         struct raw raw;
@@ -56,19 +61,34 @@ void fixture_begin(void)
     alarm(small_run() ? 240 : 90);
 }
 
+bool on_single(void)
+{
+    return on("tcp") || on_unix() || on("tls") || on("memory");
+}
+
 bool on_server(void)
 {
-    return strcmp(target, "tcp") == 0 || on_unix();
+    return (on_single() && !on("memory")) || on("primary") || on("sentinel");
 }
 
 bool on_ring(void)
 {
-    return strcmp(target, "ring") == 0;
+    return on("ring");
+}
+
+bool on_many(void)
+{
+    return on_ring() || on("cluster");
 }
 
 bool on_unix(void)
 {
-    return strcmp(target, "unix") == 0;
+    return on("unix");
+}
+
+bool on_memory(void)
+{
+    return strcmp(target, "memory") == 0;
 }
 
 bool small_run(void)
@@ -88,9 +108,17 @@ int target_db(void)
     return databases[0];
 }
 
+static unsigned port_of(const char *what)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "REDIS_CACHE_TEST_%s", what);
+    return (unsigned)strtoul(need(name), NULL, 10);
+}
+
 unsigned target_port(void)
 {
-    return (unsigned)strtoul(need("REDIS_CACHE_TEST_PORT"), NULL, 10);
+    return port_of(on("tls") ? "TLS_PORT" : "PORT");
 }
 
 const char *target_socket(void)
@@ -124,10 +152,21 @@ void target_url(char *url, size_t cap, const char *options)
         ring_url(url, cap, NODES, options);
         return;
     }
-    if (!on_server()) {
+    if (on("memory")) {
         len = snprintf(url, cap, "memory://tests-%ld%s%s", (long)getpid(), *more == '\0' ? "" : "?", more);
+    } else if (on("cluster")) {
+        len = snprintf(url, cap, "redis://127.0.0.1:%u?topology=cluster%s%s", port_of("CLUSTER_PORT"), and, more);
     } else if (on_unix()) {
         len = snprintf(url, cap, "unix://%s?db=%d%s%s", target_socket(), databases[0], and, more);
+    } else if (on("tls")) {
+        len = snprintf(url, cap, "rediss://localhost:%u?db=%d&tls_ca=%s%s%s", target_port(), databases[0],
+                       need("REDIS_CACHE_TEST_TLS_CA"), and, more);
+    } else if (on("sentinel")) {
+        len = snprintf(url, cap, "127.0.0.1:%u?topology=sentinel&sentinel_name=tests&db=%d%s%s",
+                       port_of("SENTINEL_PORT"), databases[0], and, more);
+    } else if (on("primary")) {
+        len = snprintf(url, cap, "127.0.0.1:%u?db=%d&primary=127.0.0.1:%u%s%s,127.0.0.1:%u?db=%d", target_port(),
+                       databases[0], target_port(), and, more, port_of("REPLICA_PORT"), databases[0]);
     } else {
         len = snprintf(url, cap, "redis://127.0.0.1:%u?db=%d%s%s", target_port(), databases[0], and, more);
     }
@@ -135,17 +174,34 @@ void target_url(char *url, size_t cap, const char *options)
         fixture_die("the URL is too long for its buffer");
 }
 
+static void flush(const char *socket, int db)
+{
+    struct raw raw;
+
+    raw_open(&raw, socket, db);
+    raw_call(&raw, "FLUSHDB", NULL);
+    raw_close(&raw);
+}
+
+/* A cluster has one database, so there suites run one after the other. */
+static void flush_cluster(void)
+{
+    char sockets[512], *socket, *rest;
+
+    snprintf(sockets, sizeof sockets, "%s", need("REDIS_CACHE_TEST_CLUSTER_SOCKETS"));
+    for (socket = strtok_r(sockets, ":", &rest); socket != NULL; socket = strtok_r(NULL, ":", &rest))
+        flush(socket, 0);
+}
+
 void fixture_empty(void)
 {
     /* A named memory:// store ends with its last handle, so every test begins with an empty one. */
     int i;
 
-    for (i = 0; i < (on_ring() ? NODES : on_server() ? 1 : 0); i++) {
-        struct raw raw;
-        raw_open(&raw, target_socket(), databases[i]);
-        raw_call(&raw, "FLUSHDB", NULL);
-        raw_close(&raw);
-    }
+    if (on("cluster"))
+        flush_cluster();
+    for (i = 0; i < (on_ring() ? NODES : on_server() ? 1 : 0); i++)
+        flush(target_socket(), databases[i]);
 }
 
 redis_cache *open_url(const char *url)
@@ -177,12 +233,19 @@ redis_cache *open_cache(const char *options)
 
 redis_cache_config *config_with_target(const char *options)
 {
-    char url[512], all[300];
+    char all[300];
+
+    relax(all, sizeof all, options);
+    return config_with_locations(all);
+}
+
+redis_cache_config *config_with_locations(const char *options)
+{
+    char url[512];
     redis_cache_config *config = redis_cache_config_new();
     char *server, *rest;
 
-    relax(all, sizeof all, options);
-    target_url(url, sizeof url, all);
+    target_url(url, sizeof url, options);
     for (server = strtok_r(url, ",", &rest); server != NULL; server = strtok_r(NULL, ",", &rest))
         if (config == NULL || redis_cache_config_add_server(config, server, NULL, 1) != REDIS_CACHE_OK)
             fixture_die("cannot configure %s: %s", server, redis_cache_last_error());

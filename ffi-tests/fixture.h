@@ -1,5 +1,6 @@
-/* What a test stands on: the store named by the environment (REDIS_CACHE_TEST_TARGET: tcp, unix, ring or memory), in a
- * database of this process's own, or for a ring in three that are its nodes, so that programs may run side by side. Also clocks and threads. */
+/* What a test stands on: the store named by the environment (REDIS_CACHE_TEST_TARGET: tcp, unix, tls, primary, sentinel,
+ * ring, cluster or memory), in a database of this process's own, or for a ring in three that are its nodes, so that
+ * programs may run side by side; but for a cluster, which has one database. Also clocks and threads. */
 #ifndef FIXTURE_H
 #define FIXTURE_H
 
@@ -16,9 +17,12 @@ extern "C" {
 void fixture_begin(void); /* reads the environment, takes a database */
 void fixture_empty(void); /* the store holds nothing after this */
 
-bool on_server(void); /* one server that a test may look into */
+bool on_server(void); /* one server has all keys, and a test may look into it */
+bool on_single(void); /* one location, and nobody else behind it */
+bool on_many(void);   /* keys are on three nodes: a ring or a cluster */
 bool on_unix(void);
 bool on_ring(void); /* of three nodes, node0 to node2 */
+bool on_memory(void); /* the store is in this process, and a child has a copy of its own */
 bool small_run(void); /* under a slow tool: leave out what is merely large */
 bool under(const char *tool); /* "valgrind" or "asan" */
 
@@ -36,6 +40,7 @@ const char *target_socket(void);
 /* A handle on the store, or the end of the program: without one no test makes sense. */
 redis_cache *open_cache(const char *options);
 redis_cache_config *config_with_target(const char *options);
+redis_cache_config *config_with_locations(const char *options); /* and with no more time than usual */
 redis_cache *open_url(const char *url);
 
 int64_t now_ms(void);      /* monotonic */
@@ -45,7 +50,7 @@ void sleep_ms(int64_t ms);
 int64_t slack_ms(void);
 
 /* Runs the function on `count` threads at once (index 0..count-1) and waits for them all. */
-#define MAX_THREADS 16
+#define MAX_THREADS 20
 void on_threads(int count, void (*function)(int index, void *shared), void *shared);
 
 /* A repeatable byte pattern; `fill` writes it, `filled` compares. */

@@ -6,11 +6,14 @@
 #include "fixture.h"
 #include "redis_cache.hpp"
 
+#include <sstream>
 #include <string>
 
 void suite_hpp_cache();
 void suite_hpp_many();
 void suite_hpp_compute();
+void suite_hpp_compute_many();
+void suite_hpp_leases();
 void suite_hpp_errors();
 
 // The expression throws exactly this type; its error is handed on as `fault`.
@@ -32,6 +35,13 @@ inline std::string url_with(const char *options = nullptr) {
     char url[512];
     target_url(url, sizeof url, options);
     return url;
+}
+
+// All locations of the target, one by one.
+inline rediscache::Config &on_target(rediscache::Config &config, const char *options = nullptr) {
+    std::istringstream locations(url_with(options));
+    for (std::string location; std::getline(locations, location, ',');) config.server(location);
+    return config;
 }
 
 inline rediscache::Cache open_target(const char *options = nullptr) { return rediscache::Cache(url_with(options)); }

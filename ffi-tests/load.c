@@ -7,15 +7,27 @@
 
 static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
 
-int32_t load(void *user_data, redis_cache_writer *out)
+static void begin(struct load *job)
 {
-    struct load *job = user_data;
-
     pthread_mutex_lock(&counting);
     job->calls++;
     pthread_mutex_unlock(&counting);
     if (job->takes_ms != 0)
         sleep_ms(job->takes_ms);
+}
+
+int32_t load_nothing(void *user_data, redis_cache_writer *out)
+{
+    begin(user_data);
+    STATUS(OK, redis_cache_writer_set_absent(out, 50000));
+    return 0;
+}
+
+int32_t load(void *user_data, redis_cache_writer *out)
+{
+    struct load *job = user_data;
+
+    begin(job);
     if (job->fault != NULL) {
         redis_cache_writer_append(out, S("half a va"));
         redis_cache_writer_fail(out, job->fault);

@@ -15,6 +15,8 @@ struct load {
 };
 
 int32_t load(void *user_data, redis_cache_writer *out);
+/* The same for a loader that finds "known to be absent", for 50 s. */
+int32_t load_nothing(void *user_data, redis_cache_writer *out);
 
 /* get_or_set of "key" with this loader is OK and gives this text. */
 void check_or_set(int line, const redis_cache *cache, struct load *job, int64_t ttl_ms, const char *want);

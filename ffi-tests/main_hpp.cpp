@@ -14,6 +14,8 @@ int main(int argc, char **argv) {
         {"hpp_cache", suite_hpp_cache},
         {"hpp_many", suite_hpp_many},
         {"hpp_compute", suite_hpp_compute},
+        {"hpp_compute_many", suite_hpp_compute_many},
+        {"hpp_leases", suite_hpp_leases},
         {"hpp_errors", suite_hpp_errors},
     };
     for (const auto &suite : suites) {

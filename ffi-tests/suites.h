@@ -2,28 +2,34 @@
 #ifndef SUITES_H
 #define SUITES_H
 
-#define SUITES           \
-    SUITE(library)       \
-    SUITE(config)        \
-    SUITE(arguments)     \
-    SUITE(values)        \
-    SUITE(keys)          \
-    SUITE(expiry)        \
-    SUITE(counters)      \
-    SUITE(many)          \
-    SUITE(versions)      \
-    SUITE(groups)        \
-    SUITE(sweeps)        \
-    SUITE(compute)       \
-    SUITE(herd)          \
-    SUITE(foreign)       \
-    SUITE(stats)         \
-    SUITE(threads)       \
-    SUITE(fork)          \
-    SUITE(faults)        \
-    SUITE(refusals)      \
-    SUITE(on_error)      \
-    SUITE(restart)       \
+#define SUITES             \
+    SUITE(library)         \
+    SUITE(config)          \
+    SUITE(arguments)       \
+    SUITE(values)          \
+    SUITE(keys)            \
+    SUITE(expiry)          \
+    SUITE(counters)        \
+    SUITE(many)            \
+    SUITE(versions)        \
+    SUITE(groups)          \
+    SUITE(sweeps)          \
+    SUITE(compute)         \
+    SUITE(compute_many)    \
+    SUITE(absent)          \
+    SUITE(stale)           \
+    SUITE(lease)           \
+    SUITE(lock)            \
+    SUITE(herd)            \
+    SUITE(herd_processes)  \
+    SUITE(foreign)         \
+    SUITE(stats)           \
+    SUITE(threads)         \
+    SUITE(fork)            \
+    SUITE(faults)          \
+    SUITE(refusals)        \
+    SUITE(on_error)        \
+    SUITE(restart)         \
     SUITE(ring)
 
 #define SUITE(name) void suite_##name(void);

@@ -13,6 +13,8 @@ static int64_t number;
 static uint64_t count;
 static redis_cache_results *results;
 static redis_cache_keys *keys;
+static redis_cache_lease *lease;
+static redis_cache_lock *lock;
 
 #define BYTES_CALL(want, call)                                 \
     do {                                                       \
@@ -24,6 +26,13 @@ static redis_cache_keys *keys;
 #define NUMBER_CALL(want, call) (number = DIRTY_INT, STATUS(want, call), INT(0, number))
 #define COUNT_CALL(want, call) (count = DIRTY_INT, STATUS(want, call), INT(0, count))
 #define RESULTS_CALL(want, call) (results = (redis_cache_results *)1, STATUS(want, call), CHECK(results == NULL))
+#define LEASE_CALL(want, call)                                                                             \
+    do {                                                                                                  \
+        lease = (redis_cache_lease *)1;                                                                   \
+        BYTES_CALL(want, call);                                                                           \
+        CHECK(lease == NULL);                                                                             \
+    } while (0)
+#define LOCK_CALL(want, call) (lock = (redis_cache_lock *)1, STATUS(want, call), CHECK(lock == NULL))
 #define KEYS_CALL(want, call) (keys = (redis_cache_keys *)1, STATUS(want, call), CHECK(keys == NULL))
 
 static int32_t never_called(void *user_data, redis_cache_writer *out)
@@ -34,11 +43,35 @@ static int32_t never_called(void *user_data, redis_cache_writer *out)
     return 1;
 }
 
+static int32_t never_called_for_many(void *user_data, const redis_cache_slice *missing, size_t missing_count,
+                                     redis_cache_writer *out)
+{
+    (void)missing;
+    (void)missing_count;
+    return never_called(user_data, out);
+}
+
+static int32_t makes_empty_values(void *user_data, const redis_cache_slice *missing, size_t missing_count,
+                                  redis_cache_writer *out)
+{
+    (void)user_data;
+    CHECK(missing != NULL);
+    for (; missing_count > 0; missing_count--)
+        STATUS(OK, redis_cache_writer_next(out));
+    return 0;
+}
+
 static int32_t writes_nothing(void *user_data, redis_cache_writer *out)
 {
     INVALID(redis_cache_writer_append(NULL, S("x")));
     INVALID(redis_cache_writer_append(out, NULL, 1));
     INVALID(redis_cache_writer_set_ttl(NULL, 1000));
+    INVALID(redis_cache_writer_next(NULL));
+    INVALID(redis_cache_writer_skip(NULL));
+    INVALID(redis_cache_writer_set_absent(NULL, 1000));
+    INVALID(redis_cache_writer_renew(NULL));
+    redis_cache_writer_fail(NULL, "nobody hears");
+    redis_cache_writer_fail(out, NULL);
     STATUS(OK, redis_cache_writer_append(out, NULL, 0));
     STATUS(OK, redis_cache_writer_append(out, "x", 0));
     (void)user_data;
@@ -95,6 +128,20 @@ static void a_null_handle_is_refused(void)
     COUNT_CALL(ERR_INVALID_ARGUMENT, redis_cache_incr_version(NULL, S("k"), 1, &count));
     BYTES_CALL(ERR_INVALID_ARGUMENT, redis_cache_make_key(NULL, S("k"), &bytes));
     BYTES_CALL(ERR_INVALID_ARGUMENT, redis_cache_get_or_set(NULL, S("k"), 1000, never_called, NULL, &bytes));
+    RESULTS_CALL(ERR_INVALID_ARGUMENT,
+                 redis_cache_get_or_set_many(NULL, &one, 1, 1000, never_called_for_many, NULL, &results));
+    INVALID(redis_cache_expire_soft(NULL, S("k")));
+    BYTES_CALL(ERR_INVALID_ARGUMENT, redis_cache_get_stale(NULL, S("k"), &bytes));
+    LEASE_CALL(ERR_INVALID_ARGUMENT, redis_cache_lease_begin(NULL, S("k"), &bytes, &lease));
+    INVALID(redis_cache_lease_fulfill(NULL, S("v"), 1000));
+    INVALID(redis_cache_lease_fulfill_absent(NULL, 1000));
+    INVALID(redis_cache_lease_renew(NULL));
+    redis_cache_lease_abandon(NULL);
+    LOCK_CALL(ERR_INVALID_ARGUMENT, redis_cache_lock_acquire(NULL, S("k"), 1000, 0, &lock));
+    INVALID(redis_cache_lock_extend(NULL, 1000));
+    INVALID(redis_cache_lock_release(NULL));
+    INT(0, redis_cache_lock_token(NULL));
+    redis_cache_near_clear(NULL);
     memset(&stats, 7, sizeof stats);
     INVALID(redis_cache_stats_read(NULL, &stats, sizeof stats));
     INT(0, stats.hits);
@@ -141,6 +188,12 @@ static void a_null_or_empty_key_is_refused(void)
         BYTES_CALL(ERR_INVALID_ARGUMENT, redis_cache_make_key(cache, key, key_len, &bytes));
         BYTES_CALL(ERR_INVALID_ARGUMENT,
                    redis_cache_get_or_set(cache, key, key_len, 1000, never_called, NULL, &bytes));
+        RESULTS_CALL(ERR_INVALID_ARGUMENT,
+                     redis_cache_get_or_set_many(cache, &bad[i], 1, 1000, never_called_for_many, NULL, &results));
+        INVALID(redis_cache_expire_soft(cache, key, key_len));
+        BYTES_CALL(ERR_INVALID_ARGUMENT, redis_cache_get_stale(cache, key, key_len, &bytes));
+        LEASE_CALL(ERR_INVALID_ARGUMENT, redis_cache_lease_begin(cache, key, key_len, &bytes, &lease));
+        LOCK_CALL(ERR_INVALID_ARGUMENT, redis_cache_lock_acquire(cache, key, key_len, 1000, 0, &lock));
     }
     redis_cache_free(cache);
 }
@@ -181,6 +234,13 @@ static void a_null_output_is_refused(void)
     INVALID(redis_cache_incr_version(cache, S("k"), 1, NULL));
     INVALID(redis_cache_make_key(cache, S("k"), NULL));
     INVALID(redis_cache_get_or_set(cache, S("k"), 1000, never_called, NULL, NULL));
+    INVALID(redis_cache_get_or_set_many(cache, &one, 1, 1000, never_called_for_many, NULL, NULL));
+    INVALID(redis_cache_get_stale(cache, S("k"), NULL));
+    lease = (redis_cache_lease *)1;
+    INVALID(redis_cache_lease_begin(cache, S("k"), NULL, &lease));
+    CHECK(lease == NULL);
+    BYTES_CALL(ERR_INVALID_ARGUMENT, redis_cache_lease_begin(cache, S("k"), &bytes, NULL));
+    INVALID(redis_cache_lock_acquire(cache, S("k"), 1000, 0, NULL));
     INVALID(redis_cache_stats_read(cache, NULL, sizeof(redis_cache_stats)));
     GETS(cache, "k", "5");
     redis_cache_config_free(config);
@@ -235,6 +295,13 @@ static void a_null_array_of_nothing_is_an_empty_list(void)
     RESULTS_CALL(ERR_INVALID_ARGUMENT, redis_cache_set_many(cache, NULL, 2, 1000, &results));
     INVALID(redis_cache_set_many(cache, NULL, 2, 1000, NULL));
     COUNT_CALL(ERR_INVALID_ARGUMENT, redis_cache_delete_many(cache, NULL, 2, &count));
+    results = NULL;
+    STATUS(OK, redis_cache_get_or_set_many(cache, NULL, 0, 1000, never_called_for_many, NULL, &results));
+    CHECK(results != NULL);
+    INT(0, redis_cache_results_len(results));
+    redis_cache_results_free(results);
+    RESULTS_CALL(ERR_INVALID_ARGUMENT,
+                 redis_cache_get_or_set_many(cache, NULL, 2, 1000, never_called_for_many, NULL, &results));
     redis_cache_free(cache);
 }
 
@@ -294,17 +361,42 @@ static void iterators_and_results_need_an_output(void)
 
 static void get_or_set_needs_a_loader(void)
 {
+    static const redis_cache_slice two[] = { SLICE("a"), SLICE("b") };
+
     cache = open_cache(NULL);
     BYTES_CALL(ERR_INVALID_ARGUMENT, redis_cache_get_or_set(cache, S("k"), 1000, NULL, NULL, &bytes));
     STATUS(OK, redis_cache_get_or_set(cache, S("k"), 1000, writes_nothing, NULL, &bytes));
     INT(0, bytes.len);
     redis_cache_bytes_free(&bytes);
     GETS(cache, "k", "");
+    RESULTS_CALL(ERR_INVALID_ARGUMENT, redis_cache_get_or_set_many(cache, two, 2, 1000, NULL, NULL, &results));
+    STATUS(OK, redis_cache_get_or_set_many(cache, two, 2, 1000, makes_empty_values, NULL, &results));
+    redis_cache_results_free(results);
+    GETS(cache, "b", "");
+    redis_cache_free(cache);
+}
+
+static void leases_and_locks_end_with_a_call_that_is_refused(void)
+{
+    redis_cache_bytes none = DIRTY_BYTES;
+
+    cache = open_cache("wait=0ms");
+    redis_cache_near_clear(cache); /* there is none: nothing happens */
+    REQUIRE(STATUS(NOT_FOUND, redis_cache_lease_begin(cache, S("k"), &none, &lease)) && lease != NULL);
+    CLEAN_BYTES(none);
+    INVALID(redis_cache_lease_fulfill(lease, NULL, 1, 1000));
+    REQUIRE(STATUS(NOT_FOUND, redis_cache_lease_begin(cache, S("k"), &none, &lease)) && lease != NULL);
+    STATUS(OK, redis_cache_lease_fulfill(lease, NULL, 0, 1000));
+    GETS(cache, "k", "");
+    STATUS(OK, redis_cache_lock_acquire(cache, S("k"), 1000, 0, &lock));
+    STATUS(OK, redis_cache_flush_db(cache));
+    STATUS(ERR_LOST, redis_cache_lock_release(lock));
     redis_cache_free(cache);
 }
 
 static void ordinary_outcomes_leave_outputs_zero(void)
 {
+    redis_cache_lock *held = NULL;
     size_t len = DIRTY_INT;
     char buffer[4];
 
@@ -316,6 +408,10 @@ static void ordinary_outcomes_leave_outputs_zero(void)
     NUMBER_CALL(NOT_FOUND, redis_cache_incr(cache, S("none"), 1, &number));
     NUMBER_CALL(NOT_FOUND, redis_cache_decr(cache, S("none"), 1, &number));
     NUMBER_CALL(NOT_FOUND, redis_cache_ttl(cache, S("none"), &number));
+    BYTES_CALL(NOT_FOUND, redis_cache_get_stale(cache, S("none"), &bytes));
+    REQUIRE(STATUS(OK, redis_cache_lock_acquire(cache, S("door"), 50000, 0, &held)));
+    LOCK_CALL(BUSY, redis_cache_lock_acquire(cache, S("door"), 50000, 0, &lock));
+    STATUS(OK, redis_cache_lock_release(held));
     COUNT_CALL(NOT_FOUND, redis_cache_incr_version(cache, S("none"), 1, &count));
     redis_cache_free(cache);
 }
@@ -333,5 +429,6 @@ void suite_arguments(void)
     RUN(sweeps_take_null_sweep_and_null_counts);
     RUN(iterators_and_results_need_an_output);
     RUN(get_or_set_needs_a_loader);
+    RUN(leases_and_locks_end_with_a_call_that_is_refused);
     RUN(ordinary_outcomes_leave_outputs_zero);
 }

@@ -217,6 +217,122 @@ static void a_loader_that_asks_for_its_own_key_gets_an_error(void)
     redis_cache_free(cache);
 }
 
+/* What happens to the key while it is being loaded. */
+struct meanwhile {
+    const redis_cache *cache;
+    redis_cache_status (*happens)(const redis_cache *cache);
+};
+
+static redis_cache_status set_it(const redis_cache *cache)
+{
+    return redis_cache_set(cache, S("key"), S("written meanwhile"), 50000);
+}
+
+static redis_cache_status delete_it(const redis_cache *cache)
+{
+    return redis_cache_delete(cache, S("key"));
+}
+
+static redis_cache_status clear_all(const redis_cache *cache)
+{
+    return redis_cache_clear(cache, NULL, NULL);
+}
+
+static int32_t load_meanwhile(void *user_data, redis_cache_writer *out)
+{
+    struct meanwhile *meanwhile = user_data;
+
+    STATUS(OK, redis_cache_writer_renew(out));
+    STATUS(OK, meanwhile->happens(meanwhile->cache));
+    STATUS(ERR_LOST, redis_cache_writer_renew(out));
+    SAYS("lease");
+    return redis_cache_writer_append(out, S("old")) == REDIS_CACHE_OK ? 0 : 1;
+}
+
+static void a_value_that_was_overtaken_goes_to_its_caller_only(void)
+{
+    struct meanwhile ways[3];
+    redis_cache_bytes bytes;
+    size_t i;
+
+    ways[0].happens = delete_it;
+    ways[1].happens = clear_all;
+    ways[2].happens = set_it;
+    for (i = 0; i < 3; i++) {
+        redis_cache *cache = open_cache("prefix=p");
+
+        ways[i].cache = cache;
+        STATUS(OK, redis_cache_get_or_set(cache, S("key"), 50000, load_meanwhile, &ways[i], &bytes));
+        DATA("old", 3, bytes.data, bytes.len);
+        redis_cache_bytes_free(&bytes);
+        if (i < 2)
+            MISSES(cache, "key");
+        else
+            GETS(cache, "key", "written meanwhile");
+        redis_cache_free(cache);
+    }
+}
+
+static int32_t load_strangely(void *user_data, redis_cache_writer *out)
+{
+    (void)user_data;
+    STATUS(ERR_UNSUPPORTED, redis_cache_writer_next(out));
+    SAYS("one value");
+    STATUS(ERR_UNSUPPORTED, redis_cache_writer_skip(out));
+    SAYS("set_absent");
+    STATUS(OK, redis_cache_writer_set_ttl(out, 20000));
+    STATUS(OK, redis_cache_writer_append(out, S("one")));
+    return 0;
+}
+
+static void what_concerns_many_values_is_refused_for_one(void)
+{
+    redis_cache *cache = open_cache(NULL);
+    redis_cache_bytes bytes;
+
+    STATUS(OK, redis_cache_get_or_set(cache, S("key"), 50000, load_strangely, NULL, &bytes));
+    redis_cache_bytes_free(&bytes);
+    GETS(cache, "key", "one");
+    CHECK(ttl_of(cache) <= 20000);
+    redis_cache_free(cache);
+}
+
+/* Works for two seconds under a lease of one and a half. */
+static int32_t load_slowly(void *user_data, redis_cache_writer *out)
+{
+    struct load *job = user_data;
+    int64_t begun = now_ms();
+
+    job->calls++;
+    while (now_ms() - begun < 2000) {
+        STATUS(OK, redis_cache_writer_renew(out));
+        sleep_ms(100);
+    }
+    return redis_cache_writer_append(out, S("slow")) == REDIS_CACHE_OK ? 0 : 1;
+}
+
+static void load_or_wait(int index, void *shared)
+{
+    struct load *job = shared;
+    redis_cache *own = open_cache("lease=1500ms&wait=30s");
+    redis_cache_bytes bytes;
+
+    if (index != 0)
+        sleep_ms(200);
+    STATUS(OK, redis_cache_get_or_set(own, S("key"), 50000, load_slowly, job, &bytes));
+    DATA("slow", 4, bytes.data, bytes.len);
+    redis_cache_bytes_free(&bytes);
+    redis_cache_free(own);
+}
+
+static void a_loader_may_renew_its_lease(void)
+{
+    struct load job = { 0 };
+
+    on_threads(3, load_or_wait, &job);
+    INT(1, job.calls);
+}
+
 void suite_compute(void)
 {
     RUN(a_miss_loads_and_a_hit_does_not);
@@ -227,4 +343,7 @@ void suite_compute(void)
     RUN(a_loader_that_fails_is_an_error_with_its_text);
     RUN(a_loader_may_use_the_cache);
     RUN(a_loader_that_asks_for_its_own_key_gets_an_error);
+    RUN(a_value_that_was_overtaken_goes_to_its_caller_only);
+    RUN(what_concerns_many_values_is_refused_for_one);
+    RUN(a_loader_may_renew_its_lease);
 }

@@ -1,46 +1,16 @@
 /* fork(): parent and child go on with the same handle and never hear each other's replies. */
 #include "check.h"
+#include "child.h"
 #include "fixture.h"
 #include "suites.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static int rounds(int full)
 {
     return small_run() ? full / 10 : full;
-}
-
-/* A child that runs the function and tells by its exit code whether its checks held. */
-static pid_t start_child(void (*function)(const redis_cache *cache, int index), const redis_cache *cache, int index)
-{
-    unsigned before = check_failures();
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        alarm(small_run() ? 60 : 20);
-        function(cache, index);
-        /* What the parent's other threads held at the fork belongs to nobody here. Valgrind would call that leaked,
-         * so under it the child ends by becoming another program. */
-        if (under("valgrind"))
-            execlp(check_failures() == before ? "true" : "false", "true", (char *)NULL);
-        _exit(check_failures() == before ? 0 : 1);
-    }
-    return pid;
-}
-
-static void end_child(pid_t pid)
-{
-    int status = -1;
-
-    CHECK(pid > 0);
-    CHECK(waitpid(pid, &status, 0) == pid);
-    if (status != 0)
-        check_failed(__FILE__, __LINE__, "a child ended with %s %d", WIFSIGNALED(status) ? "signal" : "code",
-                     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 static void use(const redis_cache *cache, int index)
@@ -74,7 +44,7 @@ static void parent_and_children_use_one_handle_at_once(void)
     STATUS(OK, redis_cache_stats_read(cache, &stats, sizeof stats));
     INT(0, stats.errors);
     INT(0, stats.retries);
-    if (!on_ring())
+    if (!on_many())
         INT(on_server() ? 1 : 0, stats.connections_open);
     redis_cache_free(cache);
 }
@@ -112,7 +82,7 @@ static void a_child_that_ends_leaves_the_parents_connection_alone(void)
     STATUS(OK, redis_cache_stats_read(cache, &stats, sizeof stats));
     INT(0, stats.errors);
     INT(0, stats.retries);
-    if (!on_ring())
+    if (!on_many())
         INT(on_server() ? 1 : 0, stats.connections_open);
     redis_cache_free(cache);
 }
@@ -197,7 +167,7 @@ static void a_server_is_shared_and_memory_is_copied(void)
 
     STATUS(OK, redis_cache_set(cache, S("key"), S("of the parent"), 60000));
     end_child(start_child(expect_value_then_write, cache, 0));
-    GETS(cache, "key", on_server() || on_ring() ? "of the child" : "of the parent");
+    GETS(cache, "key", on_server() || on_many() ? "of the child" : "of the parent");
     redis_cache_free(cache);
 }
 

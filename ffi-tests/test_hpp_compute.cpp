@@ -141,7 +141,7 @@ void waiters_hear_of_the_exception_as_a_callback_error() {
 
 void progress_and_key_functions_may_throw() {
     rediscache::Config config;
-    config.server(url_with("prefix=fn")).key_function([](std::string_view prefix, std::uint64_t version, std::string_view key) {
+    on_target(config, "prefix=fn").key_function([](std::string_view prefix, std::uint64_t version, std::string_view key) {
         if (key == "bad") throw std::runtime_error("no such taste");
         return std::string(prefix) + "/" + std::to_string(version) + "/" + std::string(key);
     });
@@ -160,6 +160,81 @@ void progress_and_key_functions_may_throw() {
     THROWS(OutOfPaper, cache.clear(sweep));
 }
 
+void a_loader_may_find_that_there_is_nothing() {
+    const Cache cache = open_target("prefix=absent");
+    int calls = 0;
+    const auto search = [&]() -> std::optional<std::string> {
+        calls++;
+        return {};
+    };
+    const std::optional<std::string> none = cache.get_or_set("key", 1min, search);
+    CHECK(!none && !cache.get_or_set("key", 1min, search));
+    CHECK(calls == 1);
+    CHECK(!cache.get("key"));
+    THROWS(rediscache::AbsentError, cache.get_or_set("key", 1min, [] { return "a text"; }));
+    CHECK(cache.add("key", "added"));
+    CHECK(cache.get_or_set("key", 1min, search) == "added");
+    CHECK(cache.get_or_set("some", 1min, [] { return std::optional<std::string_view>("found"); }) == "found");
+    // With a lifetime of its own, or written.
+    CHECK(!cache.get_or_set("timed", 1min, [](rediscache::Writer &out) -> std::optional<std::string> {
+        out.set_ttl(0s);
+        return std::nullopt;
+    }));
+    CHECK(cache.get_or_set("timed", 1min, [] { return "nothing was kept"; }) == "nothing was kept");
+    THROWS(rediscache::AbsentError,
+           cache.get_or_set("written", 1min, [](rediscache::Writer &out) { out.append("x").set_absent(1min); }));
+    CHECK(!cache.get_or_set_with("written", 1min, [] { return "never"; }).value);
+}
+
+void a_loader_may_use_the_writer_and_return() {
+    const Cache cache = open_target("prefix=both");
+    const std::string value = cache.get_or_set("key", 1h, [](rediscache::Writer &out) {
+        out.renew().set_ttl(10s);
+        return std::string("returned");
+    });
+    CHECK(value == "returned");
+    CHECK(cache.ttl("key")->milliseconds() <= 10000);
+    THROWS(rediscache::LostError, cache.get_or_set("lost", 1h, [&](rediscache::Writer &out) {
+        cache.remove("lost");
+        out.renew();
+        return "never";
+    }));
+}
+
+void old_values_are_told_from_fresh_ones() {
+    const Cache cache = open_target("prefix=stale&stale=1m");
+    CHECK(!cache.expire_soft("key"));
+    CHECK(!cache.get_stale("key").value);
+    cache.set("key", "old", 1min);
+    rediscache::Outcome outcome = cache.get_stale("key");
+    CHECK(outcome.value == "old" && !outcome.stale);
+    CHECK(cache.expire_soft("key"));
+    GOES(cache.handle(), "key");
+    CHECK(!cache.get("key"));
+    outcome = cache.get_stale("key");
+    CHECK(outcome.value == "old" && outcome.stale);
+    // What is thrown stays inside while there is an old value to serve.
+    outcome = cache.get_or_set_with("key", 1min, []() -> std::string { throw OutOfPaper(); });
+    CHECK(outcome.value == "old" && outcome.stale);
+    CHECK(cache.get_or_set("key", 1min, [] { return "not tried for a second"; }) == "old");
+    cache.set("key", "old", 1min);
+    CHECK(cache.expire_soft("key"));
+    GOES(cache.handle(), "key");
+    outcome = cache.get_or_set_with("key", 1min, [&] {
+        const rediscache::Outcome others = cache.get_or_set_with("key", 1min, [] { return "never"; });
+        CHECK(others.value == "old" && others.stale);
+        return "new";
+    });
+    CHECK(outcome.value == "new" && !outcome.stale);
+}
+
+void a_loader_that_asks_for_its_own_key_is_told() {
+    const Cache cache = open_target("prefix=own");
+    THROWS(rediscache::InvalidArgument,
+           cache.get_or_set("key", 1min, [&] { return cache.get_or_set("key", 1min, [] { return "never"; }); }));
+    CHECK(cache.get_or_set("key", 1min, [] { return "fine"; }) == "fine");
+}
+
 } // namespace
 
 void suite_hpp_compute() {
@@ -172,4 +247,8 @@ void suite_hpp_compute() {
     RUN(ten_threads_load_once);
     RUN(waiters_hear_of_the_exception_as_a_callback_error);
     RUN(progress_and_key_functions_may_throw);
+    RUN(a_loader_may_find_that_there_is_nothing);
+    RUN(a_loader_may_use_the_writer_and_return);
+    RUN(old_values_are_told_from_fresh_ones);
+    RUN(a_loader_that_asks_for_its_own_key_is_told);
 }

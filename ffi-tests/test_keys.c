@@ -247,6 +247,8 @@ static void where_names_the_node_without_credentials(void)
         CHECK(strstr(where.data, port) != NULL);
     else if (on_ring())
         CHECK(strncmp(where.data, "node", 4) == 0);
+    else if (on_many())
+        CHECK(strstr(where.data, "127.0.0.1:") != NULL);
     else
         CHECK(strstr(where.data, "memory") != NULL);
     redis_cache_bytes_free(&where);

@@ -1,6 +1,7 @@
 /* on_error=miss: what each call says when the server cannot serve, and the errors that are reported all the same. */
 #include "check.h"
 #include "fixture.h"
+#include "load.h"
 #include "raw.h"
 #include "server.h"
 #include "suites.h"
@@ -79,6 +80,53 @@ static void check_changes(const redis_cache *cache)
     INT(0, count);
 }
 
+static int32_t load_both(void *user_data, const redis_cache_slice *missing, size_t count, redis_cache_writer *out)
+{
+    ++*(int *)user_data;
+    INT(2, count);
+    (void)missing;
+    STATUS(OK, redis_cache_writer_append(out, S("one")));
+    STATUS(OK, redis_cache_writer_renew(out)); /* there is nothing to renew */
+    STATUS(OK, redis_cache_writer_next(out));
+    STATUS(OK, redis_cache_writer_append(out, S("two")));
+    return 0;
+}
+
+/* What is computed is returned, and what is locked is busy. A lease is as good as none: a server that answers says so. */
+static void check_computing(const redis_cache *cache, bool answers)
+{
+    redis_cache_bytes bytes = DIRTY_BYTES;
+    redis_cache_results *results = NULL;
+    redis_cache_slice item;
+    redis_cache_lease *lease = NULL;
+    redis_cache_lock *lock = (redis_cache_lock *)1;
+    struct load job = { 0 };
+    int calls = 0;
+
+    job.text = "loaded";
+    OR_SET(cache, &job, 5000, "loaded");
+    INT(1, job.calls);
+    if (STATUS(OK, redis_cache_get_or_set_many(cache, keys, 2, 5000, load_both, &calls, &results))) {
+        STATUS(OK, redis_cache_results_get(results, 1, &item));
+        DATA("two", 3, item.data, item.len);
+    }
+    redis_cache_results_free(results);
+    INT(1, calls);
+    STATUS(NOT_FOUND, redis_cache_get_stale(cache, S("key"), &bytes));
+    CLEAN_BYTES(bytes);
+    STATUS(NOT_FOUND, redis_cache_expire_soft(cache, S("key")));
+    if (STATUS(NOT_FOUND, redis_cache_lease_begin(cache, S("key"), &bytes, &lease)) && lease != NULL) {
+        int want = (int)(answers ? REDIS_CACHE_ERR_LOST : REDIS_CACHE_OK);
+
+        INT(want, redis_cache_lease_renew(lease));
+        INT(want, redis_cache_lease_fulfill(lease, S("value"), 5000));
+    } else {
+        CHECK(lease != NULL);
+    }
+    STATUS(BUSY, redis_cache_lock_acquire(cache, S("key"), 5000, 5000, &lock));
+    CHECK(lock == NULL);
+}
+
 /* What on_error never hides. */
 #define CHECK_REPORTED(want, cache)                                                      \
     do {                                                                                 \
@@ -107,6 +155,7 @@ static void a_server_that_is_down_looks_like_an_empty_cache(void)
     check_reads(cache);
     check_writes(cache);
     check_changes(cache);
+    check_computing(cache, false);
     CHECK_REPORTED(ERR_IO, cache);
     STATUS(OK, redis_cache_stats_read(cache, &stats, sizeof stats));
     CHECK(stats.errors >= 20);
@@ -125,6 +174,7 @@ static void a_silent_server_looks_like_an_empty_cache(void)
     check_reads(cache);
     check_writes(cache);
     check_changes(cache);
+    check_computing(cache, false);
     CHECK_REPORTED(ERR_TIMEOUT, cache);
     redis_cache_free(cache);
     peer_stop(&peer);
@@ -141,8 +191,71 @@ static void a_refused_node_looks_like_an_empty_cache(void)
     check_reads(cache);
     check_writes(cache);
     check_changes(cache);
+    check_computing(cache, false);
     CHECK_REPORTED(ERR_UNAVAILABLE, cache);
     redis_cache_free(cache);
+}
+
+static void count_calls(void *user_data, int32_t status, const char *text)
+{
+    int *calls = user_data;
+
+    CHECK(status < 0 && text != NULL && *text != '\0');
+    ++*calls;
+}
+
+/* Over a list of locations, with a function that counts errors. */
+static redis_cache *open_counting(const char *urls, int *calls)
+{
+    redis_cache_config *config = redis_cache_config_new();
+    redis_cache *cache = NULL;
+    char all[512], *url, *rest;
+
+    snprintf(all, sizeof all, "%s", urls);
+    for (url = strtok_r(all, ",", &rest); url != NULL; url = strtok_r(NULL, ",", &rest))
+        STATUS(OK, redis_cache_config_add_server(config, url, NULL, 1));
+    STATUS(OK, redis_cache_config_set(config, "on_error", "miss"));
+    STATUS(OK, redis_cache_config_set(config, "timeout", "1s"));
+    STATUS(OK, redis_cache_config_set_error_fn(config, count_calls, calls));
+    STATUS(OK, redis_cache_connect(config, &cache));
+    redis_cache_config_free(config);
+    return cache;
+}
+
+static void every_topology_that_is_down_looks_like_an_empty_cache(void)
+{
+    static const char *const topologies[] = {
+        "127.0.0.1:1,127.0.0.1:2,127.0.0.1:3",
+        "127.0.0.1:1?primary=127.0.0.1:1&read_from=any,127.0.0.1:2",
+        "127.0.0.1:1?topology=cluster,127.0.0.1:2",
+        "127.0.0.1:1?topology=sentinel&sentinel_name=main,127.0.0.1:2",
+        "rediss://127.0.0.1:1?tls_insecure=true",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof topologies / sizeof topologies[0]; i++) {
+        int calls = 0, before;
+        redis_cache *cache = open_counting(topologies[i], &calls);
+        int64_t number;
+        uint64_t count;
+
+        REQUIRE(cache != NULL);
+        check_reads(cache);
+        check_writes(cache);
+        check_changes(cache);
+        CHECK(calls >= 6 + 4 + 7); /* at least once for each of them */
+        before = calls;
+        STATUS(NOT_FOUND, redis_cache_get_int(cache, S("key"), &number));
+        CHECK(calls > before);
+        before = calls;
+        STATUS(OK, redis_cache_set(cache, S("key"), S("value"), 5000));
+        CHECK(calls > before);
+        before = calls;
+        CHECK(redis_cache_ping(cache) < 0);
+        CHECK(redis_cache_clear(cache, NULL, &count) < 0);
+        CHECK(calls >= before + 2);
+        redis_cache_free(cache);
+    }
 }
 
 static void mistakes_are_reported_all_the_same(void)
@@ -208,6 +321,7 @@ static void a_full_server_takes_nothing_and_says_ok(void)
     raise = open_own(&server, NULL);
     check_writes(miss);
     check_reads(miss);
+    check_computing(miss, true);
     STATUS(OK, redis_cache_ping(miss));
     STATUS(ERR_SERVER, redis_cache_set(raise, S("key"), S("value"), 5000));
     STATUS(ERR_SERVER, redis_cache_add(raise, S("key"), S("value"), 5000));
@@ -247,6 +361,7 @@ void suite_on_error(void)
     RUN(a_server_that_is_down_looks_like_an_empty_cache);
     RUN(a_silent_server_looks_like_an_empty_cache);
     RUN(a_refused_node_looks_like_an_empty_cache);
+    RUN(every_topology_that_is_down_looks_like_an_empty_cache);
     RUN(mistakes_are_reported_all_the_same);
     RUN(a_value_of_another_type_is_reported_all_the_same);
     RUN(a_wrong_password_is_reported_all_the_same);

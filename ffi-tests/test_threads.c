@@ -53,7 +53,7 @@ static void threads_share_fewer_connections_than_they_are(void)
 
     on_threads(THREADS, keep_own_values, cache);
     STATUS(OK, redis_cache_stats_read(cache, &stats, sizeof stats));
-    CHECK(stats.connections_open <= 2 * (on_ring() ? 3 : 1));
+    CHECK(stats.connections_open <= 2 * (on_many() ? 3 : 1));
     redis_cache_free(cache);
 }
 

@@ -23,22 +23,27 @@
  *    output are REDIS_CACHE_ERR_INVALID_ARGUMENT; only counts (out_deleted) and sweeps may be
  *    left out. Keys and values are bytes and may hold any; the empty key is refused. A text
  *    without a length ends in NUL and is UTF-8.
- * 3. Outputs are set on OK, STALE, PARTIAL and STOPPED, and *out_len also on BUFFER_TOO_SMALL.
- *    Otherwise they are zeroed or NULL, so that "goto done; free(x)" is always right.
+ * 3. Outputs are set on OK, STALE, PARTIAL and STOPPED, *out_lease also on NOT_FOUND, and *out_len
+ *    also on BUFFER_TOO_SMALL. Otherwise they are zeroed or NULL, so that "goto done; free(x)" is
+ *    always right.
  * 4. Ownership. What a function hands out is freed by the function that the comment of its type
- *    names, once, on any thread; never by free(). Every such function takes NULL. A slice belongs
- *    to what it came from: one from redis_cache_results_get() lives as long as the results, one
- *    from redis_cache_keys_next() until the next call on that iterator.
+ *    names, once, on any thread; never by free(). Every _free function and
+ *    redis_cache_lease_abandon() take NULL. redis_cache_lease_fulfill(), redis_cache_lease_abandon()
+ *    and redis_cache_lock_release() consume their object whatever they return. A slice belongs to
+ *    what it came from: one from redis_cache_results_get() lives as long as the results, one from
+ *    redis_cache_keys_next() until the next call on that iterator.
  * 5. Threads. A const redis_cache * may be used by any number of threads at once. A config,
- *    results, writer or keys object belongs to one thread at a time. A client may be freed while
- *    views and iterators from it live.
+ *    results, lease, lock, writer or keys object belongs to one thread at a time. A client may be
+ *    freed while leases, locks, views and iterators from it live.
  * 6. Manners. The library starts no threads, installs no signal handlers and raises no SIGPIPE.
  *    Its only global state is the error text of each thread, the named memory:// stores, one TLS
  *    configuration and a counter of forks (pthread_atfork). Callbacks may call the library again,
- *    on any handle, but must not leave by longjmp or a C++ exception. After fork() the child may
- *    go on using the same handle.
+ *    on any handle, but must return: neither longjmp() nor a C++ exception may leave them, and no
+ *    thread may be cancelled or exit inside a call. After fork() the child may go on using the same
+ *    handle; a lease or a lock belongs to the process that took it.
  * 7. Faults. No panic crosses the boundary: it becomes REDIS_CACHE_ERR_PANIC with its text. Every
- *    call has a deadline, one second unless the option `timeout` says otherwise.
+ *    call has a deadline, one second unless the option `timeout` says otherwise; what a function of
+ *    yours takes, the option `wait` and wait_ms come on top.
  * 8. Error text. Each thread has one of up to 511 bytes, set by every call that returns a negative
  *    status and kept until the next that does. It names the server and the command, never a value
  *    or a password.
@@ -47,9 +52,9 @@
  *
  * "OK" in a comment is REDIS_CACHE_OK, and so on. Round trips are counted without the retries
  * after a lost connection. With the option on_error=miss, a server that is down looks like an
- * empty cache: reads say NOT_FOUND, writes OK, redis_cache_add() EXISTS, counts are 0;
- * redis_cache_ping(), redis_cache_flush_db(), sweeps and the errors AUTH, CONFIG,
- * INVALID_ARGUMENT and WRONG_TYPE are always reported.
+ * empty cache: reads say NOT_FOUND, writes OK, redis_cache_add() EXISTS,
+ * redis_cache_lock_acquire() BUSY, counts are 0; redis_cache_ping(), redis_cache_flush_db(),
+ * sweeps and the errors AUTH, CONFIG, INVALID_ARGUMENT and WRONG_TYPE are always reported.
  */
 
 #ifndef REDIS_CACHE_H
@@ -142,6 +147,21 @@ typedef struct redis_cache_config redis_cache_config;
  * it came from may be freed before.
  */
 typedef struct redis_cache_keys redis_cache_keys;
+
+/**
+ * The duty to compute a value, for as long as the option `lease`. It ends, whatever they return,
+ * with redis_cache_lease_fulfill(), redis_cache_lease_fulfill_absent() or
+ * redis_cache_lease_abandon(), which free it. One thread at a time; the client it came from may be
+ * freed before.
+ */
+typedef struct redis_cache_lease redis_cache_lease;
+
+/**
+ * A lock that is held. It ends with redis_cache_lock_release(), which frees it, and on its own
+ * after its lifetime, when it is still to be released. One thread at a time; the client it came
+ * from may be freed before.
+ */
+typedef struct redis_cache_lock redis_cache_lock;
 
 /**
  * What a multi-key call says about each key, in the order of the keys. Freed with
@@ -244,10 +264,25 @@ typedef struct {
 
 /**
  * Computes a value that is missing: appends it to `out` with redis_cache_writer_append() and
- * returns 0. Anything else says that it failed; redis_cache_writer_fail() may tell why. Called
- * on the thread of the call that was given it, which is still under way.
+ * returns 0, or says redis_cache_writer_set_absent(). Anything but 0 says that it failed;
+ * redis_cache_writer_fail() may tell why. Called on the thread of the call that was given it,
+ * which is still under way. It may use the cache, but must not ask for what it computes, and it
+ * must return: leaving by longjmp() or an exception, or letting its thread be cancelled or exit,
+ * is not allowed.
  */
 typedef int32_t (*redis_cache_compute_fn)(void *user_data, redis_cache_writer *out);
+
+/**
+ * Computes the values of many keys, in the order of `missing`: appends each and ends it with
+ * redis_cache_writer_next(). A key may also be skipped (redis_cache_writer_skip()) or be said to be
+ * absent, and have a lifetime of its own (redis_cache_writer_set_ttl()): these concern the value
+ * that was begun last. Returns 0; anything else says that it failed for all. `missing` lives until
+ * it returns. Otherwise as redis_cache_compute_fn.
+ */
+typedef int32_t (*redis_cache_compute_many_fn)(void *user_data,
+                                               const redis_cache_slice *missing,
+                                               size_t count,
+                                               redis_cache_writer *out);
 
 /**
  * What a client and its views have done since it was made, or since redis_cache_stats_reset().
@@ -564,7 +599,8 @@ size_t redis_cache_results_len(const redis_cache_results *results);
 
 /**
  * Item `index`: OK and its value in `*out`, which lives as long as the results; NOT_FOUND; or
- * the error that befell this key. An entry that was written is OK with an empty value.
+ * the error that befell this key, and BUSY when somebody else computes it. An entry that was
+ * written is OK with an empty value.
  */
 redis_cache_status redis_cache_results_get(const redis_cache_results *results,
                                            size_t index,
@@ -702,15 +738,72 @@ redis_cache_status redis_cache_make_key(const redis_cache *cache,
                                         redis_cache_bytes *out);
 
 /**
+ * Appends `len` bytes to what is being made. OK, or ERR_INVALID_ARGUMENT when there is nothing
+ * more to be made, or it was said to be absent or skipped.
+ */
+redis_cache_status redis_cache_writer_append(redis_cache_writer *out,
+                                             const void *data,
+                                             size_t len);
+
+/**
+ * Ends one value of many; what follows belongs to the next key. The last value needs none, but
+ * takes one. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
+ * key has its value, or ERR_UNSUPPORTED in a function that makes one thing.
+ */
+redis_cache_status redis_cache_writer_next(redis_cache_writer *out);
+
+/**
+ * There is no value for this key of many: its item is NOT_FOUND and nothing is stored. What was
+ * appended to it is dropped. OK, ERR_INVALID_ARGUMENT when every key has its value, or
+ * ERR_UNSUPPORTED in a function that makes one thing (redis_cache_writer_set_absent() may be
+ * what is meant).
+ */
+redis_cache_status redis_cache_writer_skip(redis_cache_writer *out);
+
+/**
+ * There is no value, and that is worth remembering: stores "known to be absent" for ttl_ms. Until
+ * then reads and redis_cache_get_or_set() say NOT_FOUND without computing, and redis_cache_add()
+ * succeeds. What was appended is dropped. OK, ERR_INVALID_ARGUMENT when every key has its value,
+ * or ERR_UNSUPPORTED in a function that makes a key.
+ */
+redis_cache_status redis_cache_writer_set_absent(redis_cache_writer *out,
+                                                 int64_t ttl_ms);
+
+/**
+ * The computation goes on: nobody else is to begin the same one for another `lease` (an option).
+ * OK; ERR_LOST when the key was deleted or written, or somebody else has the lease: what is made
+ * will go to this call only; ERR_UNSUPPORTED in a function that makes a key. One round trip for
+ * each key that is being computed.
+ */
+redis_cache_status redis_cache_writer_renew(redis_cache_writer *out);
+
+/**
+ * Says why the function is about to fail: the text of the ERR_CALLBACK that follows. It is
+ * copied. A NULL text is no reason; a NULL writer does nothing.
+ */
+void redis_cache_writer_fail(redis_cache_writer *out, const char *text);
+
+/**
+ * The value is to live for ttl_ms, whatever the call that computes it said. OK,
+ * ERR_INVALID_ARGUMENT when every key has its value, or ERR_UNSUPPORTED in a function that makes
+ * a key.
+ */
+redis_cache_status redis_cache_writer_set_ttl(redis_cache_writer *out,
+                                              int64_t ttl_ms);
+
+/**
  * The value of `key`, and when there is none (or it is due to be renewed) what `fn` computes,
  * which is then stored for ttl_ms. However many threads and processes ask at once, one computes
  * and the others get its result: they wait for it, at most as long as the option `wait`, or are
  * served the old value while there is one.
  *
- * OK: `*out` is the value. STALE: it is one past its expiry, as the options allow. BUSY: somebody
- * else computes and the wait is over. ERR_CALLBACK: `fn` failed, with the text of
- * redis_cache_writer_fail(). A server that cannot be reached does not keep `fn` from running.
- * Free with redis_cache_bytes_free(). One round trip on a hit, three and `fn` otherwise.
+ * OK: `*out` is the value. STALE: it is one past its expiry, as the option `stale` allows.
+ * NOT_FOUND: `fn`, or another one before it, has said that it is known to be absent. BUSY:
+ * somebody else computes and the wait is over. ERR_CALLBACK: `fn` failed, with the text of
+ * redis_cache_writer_fail(), and there is no old value to serve. ERR_INVALID_ARGUMENT: `fn` asks
+ * for the very key it computes; any other key is fine. A server that cannot be reached does not
+ * keep `fn` from running. Free with redis_cache_bytes_free(). One round trip on a hit, three and
+ * `fn` otherwise.
  */
 redis_cache_status redis_cache_get_or_set(const redis_cache *cache,
                                           const char *key,
@@ -720,22 +813,140 @@ redis_cache_status redis_cache_get_or_set(const redis_cache *cache,
                                           void *user_data,
                                           redis_cache_bytes *out);
 
-/** Appends `len` bytes to what is being made. OK. */
-redis_cache_status redis_cache_writer_append(redis_cache_writer *out,
-                                             const void *data,
-                                             size_t len);
+/**
+ * The values of many keys; for those that are missing, or past their expiry, `fn` computes them in
+ * one call, and they are stored for ttl_ms. What others compute already is waited for, as
+ * in redis_cache_get_or_set(); `fn` is called again for what they then leave undone.
+ *
+ * OK when each key has a value or has none: one that is known to be absent, or that `fn` has
+ * skipped. PARTIAL when some keys could not be asked for or computed. `*out` then tells about each
+ * and is freed with redis_cache_results_free(); old values that are served are OK there. When all
+ * failed for one reason it is that error and `*out` is NULL: ERR_CALLBACK when `fn` failed, or
+ * when it returned 0 and had not made as many values as it was given keys; BUSY when others compute
+ * them all and the wait is over. One round trip when all are there, three and `fn`
+ * otherwise.
+ */
+redis_cache_status redis_cache_get_or_set_many(const redis_cache *cache,
+                                               const redis_cache_slice *keys,
+                                               size_t count,
+                                               int64_t ttl_ms,
+                                               redis_cache_compute_many_fn fn,
+                                               void *user_data,
+                                               redis_cache_results **out);
 
 /**
- * Says why the function is about to fail: the text of the ERR_CALLBACK that follows. It is
- * copied. A NULL text is no reason; a NULL writer does nothing.
+ * Makes a value stale at once: reads miss it, and redis_cache_get_or_set() serves it, for as long
+ * as it had to live, while one caller computes a new one. An invalidation without a herd. Integers
+ * and values of other programs, which cannot be stale, are deleted. OK, or NOT_FOUND when there is
+ * no fresh value; ERR_UNSUPPORTED with layout=plain. One round trip.
  */
-void redis_cache_writer_fail(redis_cache_writer *out, const char *text);
+redis_cache_status redis_cache_expire_soft(const redis_cache *cache,
+                                           const char *key,
+                                           size_t key_len);
 
 /**
- * The value is to live for ttl_ms, whatever the call that computes it said. OK, or
- * ERR_UNSUPPORTED in a function that makes a key.
+ * Reads what redis_cache_get_or_set() could serve without computing: OK and a fresh value in
+ * `*out`, STALE and one past its expiry, or NOT_FOUND. ERR_UNSUPPORTED with layout=plain. Free
+ * with redis_cache_bytes_free(). One round trip, to the node that takes writes.
  */
-redis_cache_status redis_cache_writer_set_ttl(redis_cache_writer *out, int64_t ttl_ms);
+redis_cache_status redis_cache_get_stale(const redis_cache *cache,
+                                         const char *key,
+                                         size_t key_len,
+                                         redis_cache_bytes *out);
+
+/**
+ * The value of `key`, or the lease to compute it: redis_cache_get_or_set() in two halves, for
+ * languages in which a callback does not fit. Both kinds of callers wait for each other.
+ *
+ * OK: `*out` is a fresh value, and there is no lease. STALE: it is one past its expiry, and
+ * `*out_lease` is not NULL when its renewal is yours. NOT_FOUND with a lease: compute the value and
+ * fulfill it. NOT_FOUND without one: the value is known to be absent. BUSY: somebody else computes
+ * it, and the option `wait` is over. ERR_UNSUPPORTED with layout=plain. With on_error=miss a server
+ * that cannot be reached gives a lease whose value is not stored. Free `*out` with
+ * redis_cache_bytes_free(). One round trip on a hit, two for a lease; a fresh value is not renewed
+ * early.
+ */
+redis_cache_status redis_cache_lease_begin(const redis_cache *cache,
+                                           const char *key,
+                                           size_t key_len,
+                                           redis_cache_bytes *out,
+                                           redis_cache_lease **out_lease);
+
+/**
+ * Stores the value that was computed, for ttl_ms, and ends the lease. OK, or ERR_LOST when the key
+ * was deleted or written meanwhile, or the lease ran out and somebody else has it: then nothing
+ * was stored. NULL is ERR_INVALID_ARGUMENT. One round trip.
+ */
+redis_cache_status redis_cache_lease_fulfill(redis_cache_lease *lease,
+                                             const void *value,
+                                             size_t value_len,
+                                             int64_t ttl_ms);
+
+/**
+ * Stores that there is no value, for ttl_ms, and ends the lease: see
+ * redis_cache_writer_set_absent(). Otherwise as redis_cache_lease_fulfill().
+ */
+redis_cache_status redis_cache_lease_fulfill_absent(redis_cache_lease *lease, int64_t ttl_ms);
+
+/**
+ * The computation goes on: the lease lasts for another `lease` (an option). OK, or ERR_LOST, after
+ * which the lease is still to be ended. One round trip.
+ */
+redis_cache_status redis_cache_lease_renew(redis_cache_lease *lease);
+
+/**
+ * Ends the lease without a value: somebody else may compute it, at once, or in a second when there
+ * is an old value to serve meanwhile. NULL is fine. One round trip.
+ */
+void redis_cache_lease_abandon(redis_cache_lease *lease);
+
+/**
+ * Forgets what the near cache of this client holds, so that the next reads ask the server. A
+ * client whose option `near` is 0 has none, and there is nothing to forget. NULL does nothing. No
+ * network.
+ */
+void redis_cache_near_clear(const redis_cache *cache);
+
+/**
+ * Takes the lock `name` for ttl_ms, waiting for it at most for wait_ms; 0 and less is one try. OK
+ * and `*out`, ended by redis_cache_lock_release(), or BUSY when somebody else had it all that time.
+ * The lifetime must end and be above 0: ERR_INVALID_ARGUMENT otherwise, also for
+ * REDIS_CACHE_TTL_DEFAULT and REDIS_CACHE_TTL_FOREVER, and for an empty name. The lock is a key of
+ * its own, "prefix:lock:name": neither versions nor redis_cache_clear() touch it. After an error
+ * the lock may be held by nobody for ttl_ms, because a try whose answer never came is not
+ * repeated; with on_error=miss that is BUSY too. One round trip a try; tries come 4 to 50 ms
+ * apart.
+ *
+ * A holder may be slower than its lock: guard what must not be done twice with
+ * redis_cache_lock_token().
+ */
+redis_cache_status redis_cache_lock_acquire(const redis_cache *cache,
+                                            const char *name,
+                                            size_t name_len,
+                                            int64_t ttl_ms,
+                                            int64_t wait_ms,
+                                            redis_cache_lock **out);
+
+/**
+ * Lets the lock last for ttl_ms from now; the lifetime is as in redis_cache_lock_acquire(). OK, or
+ * ERR_LOST when it ran out and may be somebody else's, after which it is still to be released. One
+ * round trip.
+ */
+redis_cache_status redis_cache_lock_extend(redis_cache_lock *lock,
+                                           int64_t ttl_ms);
+
+/**
+ * Gives the lock back and frees it, whatever it returns: OK, or ERR_LOST when it had run out
+ * before, which leaves the next holder alone. NULL is ERR_INVALID_ARGUMENT. One round trip.
+ */
+redis_cache_status redis_cache_lock_release(redis_cache_lock *lock);
+
+/**
+ * The fencing token: a number that grows with every acquisition of this lock, as long as the
+ * server's clock does not go back. A store that remembers the largest one it saw can refuse a
+ * holder that was too slow. 0 for NULL. No network.
+ */
+uint64_t redis_cache_lock_token(const redis_cache_lock *lock);
 
 /**
  * Reads the counters. `out_size` is sizeof(redis_cache_stats): a program that was compiled

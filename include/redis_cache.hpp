@@ -9,7 +9,7 @@
 // Absence is never an error: reads give an optional. Faults are thrown as an Error or one of its
 // children. Functions given to a call may throw: the exception passes through the library as a
 // failure and comes out of the call again. A Cache may be used by any number of threads at once;
-// a Config, Results, Keys or Writer by one at a time. What a call does, and how many round trips
+// a Config, Results, Keys, Lease, Lock or Writer by one at a time. What a call does, and how many round trips
 // it takes, is told in redis_cache.h at the C function of the same name.
 //
 // The namespace is not called redis_cache because that is the client's type in C.
@@ -17,8 +17,10 @@
 #ifndef REDIS_CACHE_HPP
 #define REDIS_CACHE_HPP
 
+#include "redis_cache/compute.hpp"
 #include "redis_cache/config.hpp"
 #include "redis_cache/errors.hpp"
+#include "redis_cache/leases.hpp"
 #include "redis_cache/values.hpp"
 
 #include <chrono>
@@ -228,35 +230,80 @@ public:
 
     // Computing what is missing.
 
-    /// `compute` returns the value, or takes a Writer & and writes it. What it throws comes out of
-    /// this call; others who waited for it get a CallbackError.
+    /// `compute` returns the value; or an optional, whose absence is remembered like a value: then
+    /// the result is an optional too. It may take a Writer &, to set a lifetime, to renew its lease,
+    /// or to write the value instead of returning it. What it throws comes out of this call, unless
+    /// an old value can be served; others who waited for it get a CallbackError.
     template <class Compute>
-    std::string get_or_set(std::string_view key, Ttl ttl, Compute &&compute) const {
-        struct Call {
-            std::remove_reference_t<Compute> *compute;
-            std::exception_ptr thrown;
-        } call{std::addressof(compute), nullptr};
-        const auto called = [](void *user_data, redis_cache_writer *out) -> std::int32_t {
-            auto &under_way = *static_cast<Call *>(user_data);
-            return detail::contain(out, &under_way.thrown, [&] {
-                Writer writer(out);
-                if constexpr (std::is_invocable_v<decltype(*under_way.compute), Writer &>)
-                    (*under_way.compute)(writer);
-                else
-                    writer.append((*under_way.compute)());
-            });
-        };
+    detail::Got<Compute> get_or_set(std::string_view key, Ttl ttl, Compute &&compute) const {
         Bytes value;
-        const Status status = redis_cache_get_or_set(cache_.get(), key.data(), key.size(),
-                                                     ttl.milliseconds(), called, &call, value.out());
-        if (status < 0 && call.thrown) std::rethrow_exception(call.thrown);
-        if (status != REDIS_CACHE_STALE) detail::check(status);
-        return value.str();
+        const Status status = computed(key, ttl, compute, value);
+        if constexpr (std::is_same_v<detail::Got<Compute>, std::string>) {
+            if (status == REDIS_CACHE_NOT_FOUND) detail::raise(status);
+            return value.str();
+        } else {
+            if (status == REDIS_CACHE_NOT_FOUND) return {};
+            return value.str();
+        }
     }
     template <class Compute>
-    std::string get_or_set(std::string_view key, Compute &&compute) const {
+    detail::Got<Compute> get_or_set(std::string_view key, Compute &&compute) const {
         return get_or_set(key, default_ttl, std::forward<Compute>(compute));
     }
+    /// The same, and tells whether the value is past its expiry.
+    template <class Compute>
+    Outcome get_or_set_with(std::string_view key, Ttl ttl, Compute &&compute) const {
+        Bytes value;
+        return outcome(computed(key, ttl, compute, value), value);
+    }
+    /// `compute` is given the keys that are missing, a const std::vector<std::string_view> &, and
+    /// returns a range of as many values, or of optionals: an empty one is no value, and nothing is
+    /// stored. Or it takes a Writer & too and writes them, ending each with next(). Throws what
+    /// `compute` throws, or else PartialError when some keys could not be asked for.
+    template <class Range = std::initializer_list<std::string_view>, class Compute>
+    std::vector<std::optional<std::string>> get_or_set_many(const Range &keys, Ttl ttl,
+                                                            Compute &&compute) const {
+        const auto list = slices(keys);
+        detail::Call<std::remove_reference_t<Compute>> call{std::addressof(compute), ttl};
+        redis_cache_results *out = nullptr;
+        const Status status = redis_cache_get_or_set_many(cache_.get(), list.data(), list.size(),
+                                                          ttl.milliseconds(), call.many, &call, &out);
+        const Results results(out);
+        if (status != REDIS_CACHE_OK && call.thrown) std::rethrow_exception(call.thrown);
+        if (status == REDIS_CACHE_PARTIAL) partial(results.values(), results.failures(), 0);
+        detail::check(status);
+        return results.values();
+    }
+    /// What get_or_set() could serve without computing: also a value past its expiry.
+    Outcome get_stale(std::string_view key) const {
+        Bytes value;
+        const Status status = redis_cache_get_stale(cache_.get(), key.data(), key.size(), value.out());
+        return outcome(status, value);
+    }
+    /// Makes a value stale at once. False when there is no fresh one.
+    bool expire_soft(std::string_view key) const {
+        return detail::found(redis_cache_expire_soft(cache_.get(), key.data(), key.size()));
+    }
+    /// get_or_set() in two halves: a value, or the lease to compute it. Throws BusyError.
+    Begun lease_begin(std::string_view key) const {
+        Bytes value;
+        redis_cache_lease *lease = nullptr;
+        const Status status = redis_cache_lease_begin(cache_.get(), key.data(), key.size(), value.out(), &lease);
+        Lease mine(lease, functions_);
+        Outcome found = outcome(status, value);
+        return {std::move(found.value), found.stale, std::move(mine)};
+    }
+    /// Takes a lock, waiting for it at most so long; nothing when somebody else has it.
+    std::optional<Lock> lock(std::string_view name, Ttl ttl,
+                             std::chrono::milliseconds wait = std::chrono::milliseconds(0)) const {
+        redis_cache_lock *lock = nullptr;
+        const Status status = redis_cache_lock_acquire(cache_.get(), name.data(), name.size(),
+                                                       ttl.milliseconds(), wait.count(), &lock);
+        if (!detail::is_ok(status, REDIS_CACHE_BUSY)) return {};
+        return Lock(lock, functions_);
+    }
+    /// Forgets what this process keeps near.
+    void near_clear() const noexcept { redis_cache_near_clear(cache_.get()); }
 
     // Counters.
 
@@ -285,6 +332,22 @@ private:
         Number value = 0;
         if (!detail::found(function(cache_.get(), key.data(), key.size(), input..., &value))) return {};
         return value;
+    }
+
+    template <class Compute>
+    Status computed(std::string_view key, Ttl ttl, Compute &compute, Bytes &value) const {
+        detail::Call<Compute> call{std::addressof(compute), ttl};
+        const Status status = redis_cache_get_or_set(cache_.get(), key.data(), key.size(), ttl.milliseconds(),
+                                                     call.one, &call, value.out());
+        if (status < 0 && call.thrown) std::rethrow_exception(call.thrown);
+        if (status != REDIS_CACHE_STALE && status != REDIS_CACHE_NOT_FOUND) detail::check(status);
+        return status;
+    }
+
+    static Outcome outcome(Status status, const Bytes &value) {
+        if (status == REDIS_CACHE_STALE) return {value.str(), true};
+        if (!detail::found(status)) return {};
+        return {value.str(), false};
     }
 
     template <class Range>

@@ -65,6 +65,10 @@ pub(crate) fn encode_bytes<'a>(
     bytes: &'a [u8],
     scratch: &'a mut Vec<u8>,
 ) -> Result<(Head, &'a [u8])> {
+    if options.compressor == Compressor::None {
+        check_size(options, bytes.len())?;
+        return Ok((head(options, codec::RAW, Compressor::None), bytes));
+    }
     match pack_bytes(options, bytes)? {
         (head, None) => Ok((head, bytes)),
         (head, Some(packed)) => {
@@ -75,15 +79,14 @@ pub(crate) fn encode_bytes<'a>(
 }
 
 /// The same for many: the body, unless the bytes are stored as they are.
-#[inline]
 pub(crate) fn pack_bytes(options: &Options, bytes: &[u8]) -> Result<(Head, Option<Vec<u8>>)> {
     check_size(options, bytes.len())?;
-    if options.compressor != Compressor::None
-        && let Some(packed) = codec::compress(options, bytes)?
-    {
-        return Ok((head(options, codec::RAW, options.compressor), Some(packed)));
-    }
-    Ok((head(options, codec::RAW, Compressor::None), None))
+    let packed = codec::compress(options, bytes)?;
+    let compressor = match packed {
+        Some(_) => options.compressor,
+        None => Compressor::None,
+    };
+    Ok((head(options, codec::RAW, compressor), packed))
 }
 
 #[inline]
@@ -210,7 +213,9 @@ impl Shape {
         number: u8,
         payload: &'a [u8],
     ) -> Result<Cow<'a, [u8]>> {
-        if *self == Shape::Bare && Integer::parse(payload).is_some() {
+        let is_as_it_was =
+            || Integer::parse(payload).is_some() || !codec::is_packed(number, payload);
+        if *self == Shape::Bare && is_as_it_was() {
             return Ok(Cow::Borrowed(payload));
         }
         codec::inflate(options, number, payload).map(Cow::Owned)
@@ -265,6 +270,30 @@ fn any_payload<'a>(
     }
     let payload = stored.get(shape.offset()..).unwrap_or_default();
     shape.inflate(options, payload).map(Some)
+}
+
+/// The same, with memory for a payload that is compressed: many may share it, one after the other.
+#[cfg(feature = "capi")]
+#[inline]
+pub(crate) fn view<'a>(
+    options: &Options,
+    stored: &'a [u8],
+    clock: Clock,
+    scratch: &'a mut Vec<u8>,
+) -> Result<Option<&'a [u8]>> {
+    if options.layout == Layout::Tagged
+        && let Some((_, 0, payload)) = Header::of_short(stored)
+    {
+        return Ok(Some(payload));
+    }
+    Ok(match any_payload(options, stored, clock)? {
+        Some(Cow::Borrowed(payload)) => Some(payload),
+        Some(Cow::Owned(payload)) => {
+            *scratch = payload;
+            Some(scratch)
+        }
+        None => None,
+    })
 }
 
 /// The typed value of a complete stored value; `None` when it is not live.

@@ -23,6 +23,8 @@ use crate::key::WireKey;
 pub(crate) use form::{Bytes, Form, Reader, Typed};
 
 pub use many::Made;
+#[cfg(feature = "capi")]
+pub(crate) use many::Renew;
 
 use call::Call;
 

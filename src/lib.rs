@@ -1,5 +1,5 @@
 //! A synchronous cache over Redis, for programs that want no async runtime: connection pools, versioned keys,
-//! counters, pattern delete, single-flight `get_or_set`, and an embedded store for everything that needs no server.
+//! counters, pattern delete, `get_or_set` without herds, and an embedded store for everything that needs no server.
 //! The same library is a C API (`libredis_cache`, `include/redis_cache.h`) and a C++ header.
 //!
 //! ```
@@ -27,6 +27,9 @@
 //!
 //! * One key: [`get`](Cache::get), [`set`](Cache::set), [`add`](Cache::add), [`delete`](Cache::delete),
 //!   [`has_key`](Cache::has_key), [`get_or_set`](Cache::get_or_set).
+//! * Computing what is missing: [`get_or_set_with`](Cache::get_or_set_with),
+//!   [`get_or_set_many`](Cache::get_or_set_many), [`lease`](Cache::lease), [`expire_soft`](Cache::expire_soft).
+//! * Locks: [`lock`](Cache::lock).
 //! * Counters: [`incr`](Cache::incr), [`decr`](Cache::decr), [`incr_or_create`](Cache::incr_or_create). An integer is
 //!   stored as decimal digits, so other Redis clients can read it and count with it.
 //! * Lifetimes: [`ttl`](Cache::ttl), [`touch`](Cache::touch), [`expire_at`](Cache::expire_at),
@@ -37,6 +40,16 @@
 //!   [`rebalance`](Cache::rebalance) moves the entries there.
 //! * Groups: [`delete_pattern`](Cache::delete_pattern), [`clear`](Cache::clear), [`keys`](Cache::keys), and
 //!   [`sweep`](Cache::sweep) for bounded, resumable walks.
+//!
+//! # Herds
+//!
+//! When many callers miss a value together, in one process or in many, one of them computes it
+//! ([`get_or_set`](Cache::get_or_set)). The lease to do so stands in the value's own key, next to its freshness: so a
+//! deletion, an expiry or a plain `set` ends the lease too, and what was loaded before a deletion never comes back after
+//! it. With the option `stale`, an old value is served while one caller renews it, and when renewing fails; shortly
+//! before its expiry a value is renewed early, by chance (XFetch). Nobody but that one caller waits then. A loader that
+//! fails, panics, or dies with its process strands nobody: every wait has a deadline. Within a process only one thread a
+//! key talks to the server. A hit is always one command.
 //!
 //! # Time budgets and faults
 //!

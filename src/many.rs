@@ -122,18 +122,16 @@ impl Cache {
     ) {
         let options = &self.shared.options;
         let mut reads = Reads::default();
+        let mut scratch = Vec::new();
         self.fetch_many(&self.key_list(keys), |index, stored| {
             let item = stored.and_then(|stored| match stored {
                 Some((stored, clock)) => {
-                    self.or_undecodable(entry::payload(options, stored, clock))
+                    self.or_undecodable(entry::view(options, stored, clock, &mut scratch))
                 }
                 None => Ok(None),
             });
             reads.count(&item);
-            each(
-                index,
-                item.as_ref().map(Option::as_deref).map_err(Clone::clone),
-            );
+            each(index, item);
         });
         self.shared.counters.add(reads);
     }

@@ -45,8 +45,14 @@ macro_rules! behaviour {
 
 mod common;
 
+#[path = "behaviour/ancestor.rs"]
+mod ancestor;
+#[path = "behaviour/codecs.rs"]
+mod codecs;
 #[path = "behaviour/compute.rs"]
 mod compute;
+#[path = "behaviour/compute_many.rs"]
+mod compute_many;
 #[path = "behaviour/connections.rs"]
 mod connections;
 #[path = "behaviour/counters.rs"]
@@ -55,8 +61,16 @@ mod counters;
 mod flights;
 #[path = "behaviour/groups.rs"]
 mod groups;
+#[path = "behaviour/leases.rs"]
+mod leases;
+#[path = "behaviour/locks.rs"]
+mod locks;
 #[path = "behaviour/many.rs"]
 mod many;
+#[path = "behaviour/own_codecs.rs"]
+mod own_codecs;
+#[path = "behaviour/plain.rs"]
+mod plain;
 #[path = "behaviour/statistics.rs"]
 mod statistics;
 #[path = "behaviour/sweeps.rs"]

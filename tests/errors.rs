@@ -9,6 +9,8 @@ mod common;
 mod configuration;
 #[path = "errors/credentials.rs"]
 mod credentials;
+#[path = "errors/everywhere.rs"]
+mod everywhere;
 #[path = "errors/misses.rs"]
 mod misses;
 #[path = "errors/texts.rs"]

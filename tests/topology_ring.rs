@@ -14,6 +14,8 @@ mod common;
 mod ancestor;
 #[path = "ring/failing.rs"]
 mod failing;
+#[path = "ring/hole.rs"]
+mod hole;
 #[path = "ring/moving.rs"]
 mod moving;
 #[path = "ring/rebalance.rs"]

@@ -3,7 +3,7 @@
 #ifndef REDIS_CACHE_CONFIG_HPP
 #define REDIS_CACHE_CONFIG_HPP
 
-#include "values.hpp"
+#include "compute.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -50,6 +50,8 @@ using PanicError = ErrorOf<REDIS_CACHE_ERR_PANIC>;
 using UnsupportedError = ErrorOf<REDIS_CACHE_ERR_UNSUPPORTED>;
 /// Somebody else computes the value, and the time to wait for them is over.
 using BusyError = ErrorOf<REDIS_CACHE_BUSY>;
+/// A value is known to be absent, and the caller has no use for that.
+using AbsentError = ErrorOf<REDIS_CACHE_NOT_FOUND>;
 
 /// One item of a multi-key call that failed.
 struct Failure {
@@ -68,9 +70,9 @@ public:
         : ErrorOf(text), told_(std::make_shared<const Told>(
                              Told{std::move(values), std::move(failures), deleted})) {}
 
-    /// What get_many() found, in the order of the keys; empty after other calls.
+    /// What get_many() or get_or_set_many() has, in the order of the keys; empty after other calls.
     const Values &values() const noexcept { return told_->values; }
-    /// What failed in get_many() or set_many(); empty after delete_many().
+    /// What failed, except in delete_many(), after which it is empty.
     const std::vector<Failure> &failures() const noexcept { return told_->failures; }
     /// How many keys delete_many() has deleted.
     std::uint64_t deleted() const noexcept { return told_->deleted; }
@@ -102,6 +104,7 @@ namespace detail {
     case REDIS_CACHE_ERR_PANIC: throw PanicError(text);
     case REDIS_CACHE_ERR_UNSUPPORTED: throw UnsupportedError(text);
     case REDIS_CACHE_BUSY: throw BusyError("another caller is still computing this value");
+    case REDIS_CACHE_NOT_FOUND: throw AbsentError("the value is known to be absent: an optional could say so");
     default: throw Error(status, status < 0 ? text : redis_cache_status_name(status));
     }
 }

@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -101,47 +100,7 @@ struct Free {
     }
 };
 
-/// Runs the caller's function where C is above it: no exception may leave.
-template <class Work>
-std::int32_t contain(redis_cache_writer *out, std::exception_ptr *thrown, Work &&work) noexcept {
-    try {
-        try {
-            std::forward<Work>(work)();
-            return 0;
-        } catch (...) {
-            if (thrown) *thrown = std::current_exception();
-            throw;
-        }
-    } catch (const std::exception &fault) {
-        if (out) redis_cache_writer_fail(out, fault.what());
-    } catch (...) {
-        if (out) redis_cache_writer_fail(out, "the function threw what is no std::exception");
-    }
-    return -1;
-}
-
 } // namespace detail
-
-/// What a function that computes a value writes into.
-class Writer {
-public:
-    explicit Writer(redis_cache_writer *out) noexcept : out_(out) {}
-    Writer(const Writer &) = delete;
-    Writer &operator=(const Writer &) = delete;
-
-    Writer &append(std::string_view data) {
-        detail::check(redis_cache_writer_append(out_, data.data(), data.size()));
-        return *this;
-    }
-    /// The value is to live this long, whatever the call that computes it said.
-    Writer &set_ttl(Ttl ttl) {
-        detail::check(redis_cache_writer_set_ttl(out_, ttl.milliseconds()));
-        return *this;
-    }
-
-private:
-    redis_cache_writer *out_;
-};
 
 /// What a multi-key call says about each key, without copying a value.
 class Results {
@@ -163,7 +122,8 @@ public:
         for (std::size_t index = 0; index < size(); ++index) {
             redis_cache_slice value;
             const Status status = redis_cache_results_get(results_.get(), index, &value);
-            if (status < 0) failures.push_back({index, status, redis_cache_last_error()});
+            if (status == REDIS_CACHE_OK || status == REDIS_CACHE_NOT_FOUND) continue;
+            failures.push_back({index, status, status < 0 ? redis_cache_last_error() : redis_cache_status_name(status)});
         }
         return failures;
     }

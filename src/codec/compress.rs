@@ -126,6 +126,17 @@ pub(crate) fn inflate(options: &Options, number: u8, packed: &[u8]) -> Result<Ve
     result.map_err(undecodable)
 }
 
+/// Whether a value without a header can be what this compressor made. Under `layout=plain` other programs may leave short
+/// values as they are (django-redis does, up to 15 bytes), and the first bytes of a stream tell.
+pub(crate) fn is_packed(number: u8, value: &[u8]) -> bool {
+    match number {
+        // Deflate with a window of 32 KiB, as everybody writes it; no text of JSON begins so.
+        ZLIB => value.first() == Some(&0x78),
+        ZSTD => value.starts_with(b"\x28\xB5\x2F\xFD"),
+        _ => true,
+    }
+}
+
 fn inflate_custom(options: &Options, packed: &[u8]) -> Result<Vec<u8>, String> {
     let most = options.max_value;
     let compressor = options.custom.compressor.as_ref();

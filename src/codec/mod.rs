@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 use crate::config::{Codec, Options};
 use crate::error::{Error, ErrorKind, Result};
 
-pub(crate) use compress::{compress, inflate, levels};
+pub(crate) use compress::{compress, inflate, is_packed, levels};
 pub(crate) use custom::Custom;
 pub use custom::{CustomCodec, CustomCompressor};
 pub(crate) use transcode::transcode;

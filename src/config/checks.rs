@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::choices::{Layout, ReadFrom, Ring, Topology};
 use super::location::{Address, Location};
 use super::options::{Options, TlsOptions};
+use super::sentinels;
 use super::table::TABLE;
 use super::url::without_secrets;
 use crate::codec;
@@ -21,6 +22,9 @@ pub(crate) fn settle(options: &mut Options, locations: &mut [Location]) -> Resul
     }
     options.topology = Some(topology(options, locations)?);
     check_topology(options, locations)?;
+    if options.topology == Some(Topology::Sentinel) {
+        sentinels::take_over(options, locations)?;
+    }
     if let Some(primary) = &options.primary {
         options.primary = Some(named(primary, locations)?.node_name());
     }

@@ -55,6 +55,7 @@ pub(crate) struct Location {
     pub(crate) shown: String,
     /// As configured, with credentials and without query. Only rings of other programs look at it; it is never shown.
     pub(crate) spelled: String,
+    pub(crate) said: Said,
 }
 
 /// What a query says about the whole cache.
@@ -92,10 +93,13 @@ fn read(text: &str, mut own: Own) -> Result<(Location, Vec<Assignment>), String>
         own.db = path_db(pieces.path)?;
     }
     (own.username, own.password) = pieces.credentials()?;
+    let by_address = own.login();
+    let mut queried = Own::default();
     let mut assignments = Vec::new();
     for assignment in pieces.assignments() {
         let (name, value) = assignment?;
         if own.take(&name, &value)? {
+            queried.take(&name, &value)?;
             continue;
         }
         // With an unescaped `?` in the password, half of it stands in the query.
@@ -122,6 +126,10 @@ fn read(text: &str, mut own: Own) -> Result<(Location, Vec<Assignment>), String>
         weight: own.weight.unwrap_or(1),
         shown: pieces.shown(),
         spelled: text.split('?').next().unwrap_or(text).to_owned(),
+        said: Said {
+            by_address,
+            by_query: queried.login(),
+        },
     };
     Ok((location, assignments))
 }
@@ -190,6 +198,22 @@ fn path_db(path: &str) -> Result<Option<u32>, String> {
     }
 }
 
+/// Who asks, and for which database.
+#[derive(Default, Clone, PartialEq, Eq)]
+pub(crate) struct Login {
+    pub(crate) db: Option<u32>,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<String>,
+}
+
+/// Where a location said so; elsewhere both are one. A sentinel's address speaks of the sentinel, and its query of the
+/// servers.
+#[derive(Default, Clone, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) by_address: Login,
+    pub(crate) by_query: Login,
+}
+
 /// The options that are one location's own.
 #[derive(Default)]
 struct Own {
@@ -202,6 +226,14 @@ struct Own {
 }
 
 impl Own {
+    fn login(&self) -> Login {
+        Login {
+            db: self.db,
+            username: self.username.clone(),
+            password: self.password.clone(),
+        }
+    }
+
     /// Takes an option of the query; false when it is not one of these.
     fn take(&mut self, name: &str, text: &str) -> Result<bool, String> {
         match name {

@@ -8,6 +8,7 @@ mod hooks;
 mod location;
 mod nearest;
 mod options;
+mod sentinels;
 mod setters;
 mod table;
 mod units;
@@ -25,6 +26,8 @@ pub use choices::{
     Parser, Pipelining, Protocol, ReadFrom, Ring, Topology,
 };
 pub(crate) use hooks::{Connector, Hooks, KeyFn, ReverseKeyFn};
+#[cfg(test)]
+pub(crate) use location::Said;
 pub(crate) use location::{Address, Location};
 pub(crate) use options::{Options, TlsOptions};
 

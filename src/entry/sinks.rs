@@ -38,11 +38,18 @@ impl<'a> Gather<'a> {
         if !self.shape.is_live(clock)? {
             return Ok(None);
         }
-        let payload = match self.shape.inflate(self.options, &self.payload)? {
-            Cow::Owned(inflated) => inflated,
-            Cow::Borrowed(_) => return Ok(Some(std::mem::take(&mut self.payload))),
-        };
-        Ok(Some(payload))
+        if self.shape.compressor(self.options) != 0 {
+            return self.unpack().map(Some);
+        }
+        Ok(Some(std::mem::take(&mut self.payload)))
+    }
+
+    #[cold]
+    fn unpack(&mut self) -> Result<Vec<u8>> {
+        if let Cow::Owned(inflated) = self.shape.inflate(self.options, &self.payload)? {
+            return Ok(inflated);
+        }
+        Ok(std::mem::take(&mut self.payload))
     }
 }
 
@@ -138,6 +145,7 @@ impl<'a> Fill<'a> {
         Ok(Some(self.len))
     }
 
+    #[cold]
     fn unpack(self) -> Result<usize> {
         let payload = self.shape.inflate(self.options, &self.packed)?;
         if let Some(room) = self.memory.get_mut(..payload.len()) {

@@ -250,7 +250,13 @@ fn a_plain_value_is_always_compressed_unless_it_is_an_integer() {
         assert_eq!(fill.finish(clock).unwrap(), Some(2));
         assert_eq!(&memory, b"12");
     }
-    assert!(decode::<String>(&plain, b"\"text\"", Clock::default()).is_err());
+    let left_alone = decode::<String>(&plain, b"\"text\"", Clock::default()).unwrap();
+    assert_eq!(
+        left_alone.as_deref(),
+        Some("text"),
+        "as django-redis leaves what is short"
+    );
+    assert!(decode::<String>(&plain, b"x\"text\"", Clock::default()).is_err());
 }
 
 #[test]

@@ -4,10 +4,10 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::mem;
 
-use super::compute::redis_cache_writer;
 use super::guard::*;
 use super::pointers::*;
 use super::types::*;
+use super::writer::redis_cache_writer;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn redis_cache_config_set_key_fn(
             config.key_fn(move |prefix, version, key| {
                 let prefix = c_text(prefix);
                 let key = redis_cache_slice::from(key);
-                let mut writer = redis_cache_writer::for_key();
+                let mut writer = redis_cache_writer::of_key();
                 // SAFETY: the caller promised a function and data for any thread, as long as clients live.
                 let code = unsafe {
                     function(
@@ -152,7 +152,8 @@ pub unsafe extern "C" fn redis_cache_config_set_key_fn(
                         &raw mut writer,
                     )
                 };
-                writer.finish("key", code).map(|written| written.value)
+                let written = writer.finish("key", code)?;
+                Ok(written.into_value().unwrap_or_default())
             })
         });
         Ok(REDIS_CACHE_OK)

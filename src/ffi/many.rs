@@ -63,8 +63,20 @@ impl redis_cache_results {
             .reserve(len.max(MOST.min(len.saturating_mul(rest))));
     }
 
+    pub(super) fn of_values(items: Vec<Result<Option<Vec<u8>>>>) -> Self {
+        let mut results = Self::of(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            match item {
+                Ok(Some(value)) => results.put_value(index, &value),
+                Ok(None) => results.put(index, Item::Absent),
+                Err(error) => results.put(index, Item::Failed(error)),
+            }
+        }
+        results
+    }
+
     /// One cause for all is the error of the call; otherwise each item has its own.
-    fn status(&self) -> Result<Status> {
+    pub(super) fn status(&self) -> Result<Status> {
         let mut faults = self.items.iter().filter_map(|item| match item {
             Item::Failed(error) => Some(error),
             _ => None,
@@ -201,7 +213,8 @@ pub unsafe extern "C" fn redis_cache_results_len(results: *const redis_cache_res
 }
 
 /// Item `index`: OK and its value in `*out`, which lives as long as the results; NOT_FOUND; or
-/// the error that befell this key. An entry that was written is OK with an empty value.
+/// the error that befell this key, and BUSY when somebody else computes it. An entry that was
+/// written is OK with an empty value.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_results_get(
     results: *const redis_cache_results,
@@ -258,7 +271,7 @@ unsafe fn known<'a>(slice: &redis_cache_slice) -> &'a [u8] {
 ///
 /// # Safety
 /// As for [`array`], for the array and for each slice in it.
-unsafe fn slices<'a>(
+pub(super) unsafe fn slices<'a>(
     name: &str,
     keys: *const redis_cache_slice,
     count: usize,

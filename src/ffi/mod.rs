@@ -13,13 +13,19 @@
 
 mod cache;
 mod compute;
+mod compute_many;
 mod config;
 mod counters;
 mod groups;
 mod guard;
+mod lease;
 mod library;
+mod lock;
 mod many;
+mod near;
 mod pointers;
+mod stale;
 mod stats;
 mod ttl;
 mod types;
+mod writer;

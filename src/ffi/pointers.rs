@@ -138,6 +138,18 @@ pub(super) fn give<T>(object: T) -> *mut T {
     Box::into_raw(Box::new(object))
 }
 
+/// Takes an object back from C that must be there.
+///
+/// # Safety
+/// `object` is NULL or came from [`give`] and was not taken back yet.
+pub(super) unsafe fn take<T>(name: &str, object: *mut T) -> Result<Box<T>> {
+    if object.is_null() {
+        return Err(is_null(name));
+    }
+    // SAFETY: as promised by the caller.
+    Ok(unsafe { Box::from_raw(object) })
+}
+
 /// Takes an object back from C, to drop it. NULL is nothing.
 ///
 /// # Safety

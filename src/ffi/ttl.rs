@@ -27,7 +27,7 @@ fn ttl_ms(ttl: Ttl) -> i64 {
     }
 }
 
-fn found(found: bool) -> Status {
+pub(super) fn found(found: bool) -> Status {
     if found {
         REDIS_CACHE_OK
     } else {

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
 
-use super::compute::redis_cache_writer;
+use super::writer::redis_cache_writer;
 use crate::error::ErrorKind;
 
 /// As ttl_ms: the lifetime that is configured as the option `ttl`, 300 seconds unless set.
@@ -27,10 +27,6 @@ pub enum redis_cache_status {
     /// There is an entry already; it was left alone.
     REDIS_CACHE_EXISTS = 2,
     /// A value past its expiry, served while it is renewed.
-    #[allow(
-        dead_code,
-        reason = "spoken by programs that were compiled against this header"
-    )]
     REDIS_CACHE_STALE = 3,
     /// Somebody else is at it, and the time to wait for them is over.
     REDIS_CACHE_BUSY = 4,
@@ -167,10 +163,27 @@ pub struct redis_cache_entry {
 }
 
 /// Computes a value that is missing: appends it to `out` with redis_cache_writer_append() and
-/// returns 0. Anything else says that it failed; redis_cache_writer_fail() may tell why. Called
-/// on the thread of the call that was given it, which is still under way.
+/// returns 0, or says redis_cache_writer_set_absent(). Anything but 0 says that it failed;
+/// redis_cache_writer_fail() may tell why. Called on the thread of the call that was given it,
+/// which is still under way. It may use the cache, but must not ask for what it computes, and it
+/// must return: leaving by longjmp() or an exception, or letting its thread be cancelled or exit,
+/// is not allowed.
 pub type redis_cache_compute_fn = Option<
     unsafe extern "C-unwind" fn(user_data: *mut c_void, out: *mut redis_cache_writer) -> i32,
+>;
+
+/// Computes the values of many keys, in the order of `missing`: appends each and ends it with
+/// redis_cache_writer_next(). A key may also be skipped (redis_cache_writer_skip()) or be said to be
+/// absent, and have a lifetime of its own (redis_cache_writer_set_ttl()): these concern the value
+/// that was begun last. Returns 0; anything else says that it failed for all. `missing` lives until
+/// it returns. Otherwise as redis_cache_compute_fn.
+pub type redis_cache_compute_many_fn = Option<
+    unsafe extern "C-unwind" fn(
+        user_data: *mut c_void,
+        missing: *const redis_cache_slice,
+        count: usize,
+        out: *mut redis_cache_writer,
+    ) -> i32,
 >;
 
 /// Hears how far a sweep is: keys looked at, keys that matched, keys changed, and the part of the

@@ -63,7 +63,9 @@ impl Cache {
         M: Into<Made<T>>,
         E: Into<LoadError>,
     {
-        Partial::unless_whole(self.compute_many::<Typed<T>, K, M, E>(keys, expiry.into(), load))
+        let (expiry, mut load) = (expiry.into(), load);
+        let load = |missing: &[&K], _: &mut Renew<'_>| load(missing);
+        Partial::unless_whole(self.compute_many::<Typed<T>, K, M, E>(keys, expiry, load))
     }
 
     /// [`get_or_set_many`](Cache::get_or_set_many) for bytes as they are.
@@ -78,14 +80,32 @@ impl Cache {
         M: Into<Made<Vec<u8>>>,
         E: Into<LoadError>,
     {
-        Partial::unless_whole(self.compute_many::<Bytes, K, M, E>(keys, expiry.into(), load))
+        let (expiry, mut load) = (expiry.into(), load);
+        let load = |missing: &[&K], _: &mut Renew<'_>| load(missing);
+        Partial::unless_whole(self.compute_many::<Bytes, K, M, E>(keys, expiry, load))
+    }
+
+    /// For bytes as they are, with a loader that may renew its leases.
+    #[cfg(feature = "capi")]
+    pub(crate) fn load_many_bytes<K, M, E>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        expiry: Expiry,
+        load: impl FnMut(&[&K], &mut Renew<'_>) -> Result<Vec<M>, E>,
+    ) -> Vec<Result<Option<Vec<u8>>>>
+    where
+        K: AsRef<[u8]>,
+        M: Into<Made<Vec<u8>>>,
+        E: Into<LoadError>,
+    {
+        self.compute_many::<Bytes, K, M, E>(keys, expiry, load)
     }
 
     fn compute_many<F, K, M, E>(
         &self,
         keys: impl IntoIterator<Item = K>,
         expiry: Expiry,
-        mut load: impl FnMut(&[&K]) -> Result<Vec<M>, E>,
+        mut load: impl FnMut(&[&K], &mut Renew<'_>) -> Result<Vec<M>, E>,
     ) -> Vec<Result<Option<F::Value>>>
     where
         F: Form,
@@ -94,12 +114,12 @@ impl Cache {
         E: Into<LoadError>,
     {
         let keys: Vec<K> = keys.into_iter().collect();
-        let mut load = |missing: &[usize]| -> Result<Vec<Made<F::Value>>> {
+        let mut load = |missing: &[usize], renew: &mut Renew<'_>| -> Result<Vec<Made<F::Value>>> {
             let missing: Vec<&K> = missing
                 .iter()
                 .filter_map(|index| keys.get(*index))
                 .collect();
-            let made = load(&missing).map_err(Error::callback)?;
+            let made = load(&missing, renew).map_err(Error::callback)?;
             if made.len() != missing.len() {
                 let (made, missing) = (made.len(), missing.len());
                 return Err(Error::new(
@@ -134,7 +154,10 @@ enum Item<V> {
     Done(Result<Option<V>>),
 }
 
-type Loader<'a, V> = dyn FnMut(&[usize]) -> Result<Vec<Made<V>>> + 'a;
+type Loader<'a, V> = dyn FnMut(&[usize], &mut Renew<'_>) -> Result<Vec<Made<V>>> + 'a;
+
+/// Lets the leases of a load that is under way last for another `lease`.
+pub(crate) type Renew<'a> = dyn FnMut() -> Result<()> + 'a;
 
 impl<'a, F: Form> Batch<'a, F> {
     fn new(cache: &'a Cache, keys: KeyList, expiry: Expiry) -> Self {
@@ -296,7 +319,7 @@ impl<'a, F: Form> Batch<'a, F> {
         let mut held = Held::<F>::new(self.cache, keys, mine);
         self.cache.shared.counters.computes.add(1);
         let began = Instant::now();
-        match self.cache.report(load(&places)) {
+        match self.cache.report(load(&places, &mut || held.renew())) {
             Ok(made) => {
                 let stored = held.store(made, self.expiry, began.elapsed());
                 for (place, item) in places.into_iter().zip(stored) {

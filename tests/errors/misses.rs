@@ -14,8 +14,8 @@ use crate::common::server::{Server, free_port};
 
 const DIALECTS: [&[(&str, &str)]; 3] = [&[], &[("protocol", "2")], &[("parser", "redis")]];
 
-/// A cache that misses instead of failing, and how many faults its hook heard of.
-fn open(url: &str, options: &[(&str, &str)]) -> (Cache, Arc<AtomicU32>) {
+/// A cache on one location or a list of them that misses instead of failing, and how many faults its hook heard of.
+pub(super) fn open(url: &str, options: &[(&str, &str)]) -> (Cache, Arc<AtomicU32>) {
     let heard = Arc::new(AtomicU32::new(0));
     let ears = Arc::clone(&heard);
     let usual = [
@@ -23,11 +23,9 @@ fn open(url: &str, options: &[(&str, &str)]) -> (Cache, Arc<AtomicU32>) {
         ("timeout", "40ms"),
         ("breaker_failures", "1000"),
     ];
-    let config = Config::new()
-        .server(url)
-        .unwrap()
-        .set("prefix", &unique_name())
-        .unwrap();
+    let with = |config: Config, url| config.server(url).unwrap();
+    let config = url.split(',').fold(Config::new(), with);
+    let config = config.set("prefix", &unique_name()).unwrap();
     let usual = usual
         .iter()
         .filter(|(name, _)| options.iter().all(|(other, _)| other != name));
@@ -41,7 +39,7 @@ fn open(url: &str, options: &[(&str, &str)]) -> (Cache, Arc<AtomicU32>) {
 }
 
 /// The whole table of c-api.md; a hook call and a counted error for every call.
-fn assert_everything_misses((cache, heard): &(Cache, Arc<AtomicU32>), cause: &str) {
+pub(super) fn assert_everything_misses((cache, heard): &(Cache, Arc<AtomicU32>), cause: &str) {
     let mut calls = 0;
     let mut check = |name: &str, as_promised: bool| {
         assert!(as_promised, "{name}, {cause}");
@@ -93,7 +91,7 @@ fn assert_everything_misses((cache, heard): &(Cache, Arc<AtomicU32>), cause: &st
 }
 
 /// What is never hidden: these are asked for on purpose.
-fn assert_reported((cache, heard): &(Cache, Arc<AtomicU32>), cause: &str) {
+pub(super) fn assert_reported((cache, heard): &(Cache, Arc<AtomicU32>), cause: &str) {
     let before = heard.load(Ordering::SeqCst);
     cache.ping().expect_err(cause);
     cache.flush_db().expect_err(cause);

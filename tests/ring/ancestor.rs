@@ -215,3 +215,70 @@ fn defect_10_every_part_of_a_location_arrives_as_it_was_meant() {
     );
     assert_eq!(refused("redis://h?timeout=5").kind(), ErrorKind::Config);
 }
+
+#[test]
+fn defect_10_the_address_of_a_server_may_be_of_version_6() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        println!("left out: this machine has no ::1");
+        return;
+    }
+    let server = Server::with(&["--bind", "127.0.0.1", "::1"]);
+    let port = server.port();
+    for location in [
+        format!("[::1]:{port}"),
+        format!("redis://[::1]:{port}/1"),
+        format!("redis://[0:0::1]:{port}?db=1"),
+    ] {
+        let cache = Cache::open(&location).unwrap();
+        cache
+            .set_bytes("k", location.as_bytes(), Expiry::Default)
+            .unwrap();
+        assert_eq!(
+            cache.get_bytes("k").unwrap().as_deref(),
+            Some(location.as_bytes())
+        );
+    }
+    // Also as one of several, known as the primary by another spelling.
+    let list = format!("redis://[::1]:{port}?primary=[0::1]:{port},127.0.0.1:1");
+    Cache::open(&list)
+        .unwrap()
+        .set_bytes("k", b"v", Expiry::Default)
+        .unwrap();
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn defect_10_tls_keeps_both_timeouts() {
+    use crate::common::papers::Papers;
+
+    let timeout = Duration::from_millis(300);
+    let open = |url: &str, name| {
+        let config = Config::new().server(url).unwrap();
+        config.set(name, "300ms").unwrap().connect().unwrap()
+    };
+    let is_in_time = |cache: &Cache| {
+        let started = std::time::Instant::now();
+        let error = cache.get_bytes("k").unwrap_err();
+        let took = started.elapsed();
+        assert!(error.is_timeout(), "{error}");
+        assert!(
+            took >= timeout && took < timeout + Duration::from_secs(1),
+            "{took:?}"
+        );
+    };
+    // Nobody answers the handshake.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!(
+        "rediss://{}?tls_insecure=true&timeout=10s",
+        silent.local_addr().unwrap()
+    );
+    is_in_time(&open(&silent, "connect_timeout"));
+
+    let server = Server::secured(&Papers::issue(), &[]);
+    let cache = open(&server.tcp(), "timeout");
+    cache.set_bytes("k", b"v", Expiry::Default).unwrap();
+    server.freeze();
+    is_in_time(&cache);
+    server.thaw();
+    assert_eq!(cache.get_bytes("k").unwrap().as_deref(), Some(&b"v"[..]));
+}

@@ -40,6 +40,7 @@ fn with_tls_everywhere_the_primary_is_found_and_found_again() {
     });
     let after = Some("after".to_owned());
     assert_eq!(cache.get::<String>("k").unwrap(), after);
+    cache.ping().unwrap();
     eventually("reads go there or to its replica", || {
         (0..20).all(|_| {
             from_replicas
@@ -47,4 +48,5 @@ fn with_tls_everywhere_the_primary_is_found_and_found_again() {
                 .is_ok_and(|value| value == after)
         })
     });
+    assert_eq!(cache.clear().unwrap(), 1);
 }

@@ -253,7 +253,12 @@ pub(crate) fn pack_time(to: &mut Encoder<'_>) {
     to.command(1).arg(b"TIME");
 }
 
-/// The reply to TIME: seconds and microseconds, taken as of the middle of the round trip.
+/// An error of our idea of a server's clock that is rather made in its favour, in milliseconds.
+const LEAN_MS: u64 = 5;
+
+/// The reply to TIME: seconds and microseconds, taken as of the beginning of the round trip, or of its middle where it
+/// took long. So our idea of the server's clock is seldom behind it: what the server calls expired is never fresh here,
+/// and of what is expired here first, the server has the last word.
 pub(crate) fn read_time(
     connection: &mut Connection,
     sent_at: u64,
@@ -266,7 +271,10 @@ pub(crate) fn read_time(
     }
     let seconds: u64 = reply::digits(connection, budget)?;
     let micros: u64 = reply::digits(connection, budget)?;
-    let local = sent_at.midpoint(local_unix_ms().max(sent_at));
-    let server = seconds.saturating_mul(1000).saturating_add(micros / 1000);
+    let half = local_unix_ms().saturating_sub(sent_at) / 2;
+    let local = sent_at.saturating_add(half.saturating_sub(LEAN_MS));
+    let server = seconds
+        .saturating_mul(1000)
+        .saturating_add(micros.div_ceil(1000));
     Ok(i64::try_from(i128::from(server) - i128::from(local)).ok())
 }

@@ -176,6 +176,36 @@ fn a_location_beats_the_options_and_takes_over_what_it_lacks() {
 }
 
 #[test]
+fn what_the_query_of_a_sentinel_says_is_for_the_servers() {
+    let all = "sentinel_name=main&topology=sentinel&db=3&username=u&password=p&tls_ca=/ca";
+    let list = |first: &str, second: &str| {
+        Config::new()
+            .server(first)
+            .and_then(|config| config.server(second))
+    };
+    let config = list(
+        &format!("rediss://h1?{all}&sentinel_username=s&sentinel_password=guard"),
+        "rediss://h2",
+    )
+    .unwrap();
+    let (options, locations) = settled(config);
+    assert_eq!(options.db, 3);
+    assert_eq!(options.username.as_deref(), Some("u"));
+    assert_eq!(options.password.as_deref(), Some("p"));
+    assert_eq!(options.tls.ca.as_deref(), Some("/ca".as_ref()));
+    assert_eq!(locations[0].db, Some(0));
+    assert_eq!(locations[0].username.as_deref(), Some("s"));
+    assert_eq!(locations[0].password.as_deref(), Some("guard"));
+    assert_eq!(locations[1].password.as_deref(), Some("guard"));
+    assert_eq!(locations[1].tls_options, options.tls);
+
+    let error = clash(list(&format!("rediss://h1?{all}"), "rediss://h2?password=q").unwrap());
+    assert!(error.contains("`password`"), "{error}");
+    let error = clash(list(&format!("rediss://h1?{all}"), "rediss://h2/3").unwrap());
+    assert!(error.contains("a sentinel has no databases"), "{error}");
+}
+
+#[test]
 fn sentinels_have_logins_of_their_own() {
     let config = list("h")
         .topology(Topology::Sentinel)

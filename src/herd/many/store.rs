@@ -130,6 +130,16 @@ impl<'a, F: Form> Held<'a, F> {
         results
     }
 
+    /// Renews all, also after one was lost, which is then the error.
+    pub(super) fn renew(&self) -> Result<()> {
+        let leases = self.keys.iter().zip(&self.mine);
+        let renewed = leases.map(|((_, key), mine)| match mine.lease {
+            Right::Lease(token) => self.cache.renew_lease(key, token),
+            Right::Overwrite | Right::None => Ok(()),
+        });
+        renewed.fold(Ok(()), Result::and)
+    }
+
     /// Gives all back after a failed load.
     pub(super) fn give_up(&mut self) -> Vec<Mine<F::Value>> {
         self.release();

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::backend::{Access, Backend, KeyList, Room, Sink, Value};
-use crate::config::{Address, Hooks, Location, Options, TlsOptions};
+use crate::config::{Address, Hooks, Location, Options, Said, TlsOptions};
 use crate::error::Result;
 use crate::expiry::Life;
 
@@ -172,6 +172,7 @@ pub(crate) fn location(address: Address) -> Location {
     Location {
         shown: address.to_string(),
         spelled: address.to_string(),
+        said: Said::default(),
         address,
         tls: false,
         db: Some(0),

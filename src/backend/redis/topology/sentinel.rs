@@ -50,13 +50,6 @@ impl Sentinel {
                 "`topology=sentinel` needs the locations of sentinels".to_owned(),
             ));
         };
-        let with_db = |location: &&Location| location.db.is_some_and(|db| db != options.db);
-        if let Some(location) = locations.iter().find(with_db) {
-            return Err(fault(format!(
-                "location `{}`: a sentinel has no databases; that of the servers is option `db`",
-                location.shown
-            )));
-        }
         let node = |location| Node::new(&of_sentinel(location), options, hooks);
         let sentinels: Vec<_> = locations
             .iter()

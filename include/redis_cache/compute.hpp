@@ -1,0 +1,207 @@
+// Part of redis_cache.hpp: functions that compute what is missing, and the writer they may use.
+
+#ifndef REDIS_CACHE_COMPUTE_HPP
+#define REDIS_CACHE_COMPUTE_HPP
+
+#include "values.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace rediscache {
+
+namespace detail {
+
+/// Runs the caller's function where C is above it: no exception may leave.
+template <class Work>
+std::int32_t contain(redis_cache_writer *out, std::exception_ptr *thrown, Work &&work) noexcept {
+    try {
+        try {
+            std::forward<Work>(work)();
+            return 0;
+        } catch (...) {
+            if (thrown) *thrown = std::current_exception();
+            throw;
+        }
+    } catch (const std::exception &fault) {
+        if (out) redis_cache_writer_fail(out, fault.what());
+    } catch (...) {
+        if (out) redis_cache_writer_fail(out, "the function threw what is no std::exception");
+    }
+    return -1;
+}
+
+} // namespace detail
+
+/// What a function that computes values says and writes. It lives until that function returns.
+class Writer {
+public:
+    explicit Writer(redis_cache_writer *out) noexcept : out_(out) {}
+    Writer(const Writer &) = delete;
+    Writer &operator=(const Writer &) = delete;
+
+    Writer &append(std::string_view data) {
+        detail::check(redis_cache_writer_append(out_, data.data(), data.size()));
+        return *this;
+    }
+    /// The value is to live this long, whatever the call that computes it said.
+    Writer &set_ttl(Ttl ttl) {
+        detail::check(redis_cache_writer_set_ttl(out_, ttl.milliseconds()));
+        ttl_ = ttl;
+        return *this;
+    }
+    /// There is no value, and that is remembered: "known to be absent".
+    Writer &set_absent(Ttl ttl = default_ttl) {
+        detail::check(redis_cache_writer_set_absent(out_, ttl.milliseconds()));
+        return *this;
+    }
+    /// The computation goes on: nobody else is to begin the same one for another `lease`. Throws
+    /// LostError when the value will not be stored any more.
+    Writer &renew() {
+        detail::check(redis_cache_writer_renew(out_));
+        return *this;
+    }
+    /// Ends one value of many.
+    Writer &next() {
+        detail::check(redis_cache_writer_next(out_));
+        return *this;
+    }
+    /// There is no value for this key of many, and nothing is stored.
+    Writer &skip() {
+        detail::check(redis_cache_writer_skip(out_));
+        return *this;
+    }
+
+    /// The lifetime that was set, or else this one.
+    Ttl ttl_or(Ttl otherwise) const noexcept { return ttl_.value_or(otherwise); }
+
+private:
+    redis_cache_writer *out_;
+    std::optional<Ttl> ttl_;
+};
+
+/// A value, if there is one, and how fresh it is.
+struct Outcome {
+    std::optional<std::string> value{};
+    /// It is past its expiry, and served while somebody renews it or because that failed.
+    bool stale = false;
+};
+
+namespace detail {
+
+template <class T>
+struct OptionalOf : std::false_type {};
+template <class T>
+struct OptionalOf<std::optional<T>> : std::true_type {};
+template <class T>
+inline constexpr bool is_optional = OptionalOf<std::decay_t<T>>::value;
+
+template <class T>
+inline constexpr bool is_text = std::is_convertible_v<T, std::string_view>;
+
+/// What a function that computes one value returns.
+template <class Compute, bool kWrites = std::is_invocable_v<Compute &, Writer &>>
+struct Returned {
+    using type = std::invoke_result_t<Compute &, Writer &>;
+};
+template <class Compute>
+struct Returned<Compute, false> {
+    using type = std::invoke_result_t<Compute &>;
+};
+
+/// What get_or_set() returns with such a function.
+template <class Compute>
+using Got = std::conditional_t<is_optional<typename Returned<Compute>::type>, std::optional<std::string>,
+                               std::string>;
+
+/// Writes what was returned; absence is kept as long as the value would have been.
+template <class Value>
+void put(Writer &out, const Value &value, Ttl ttl) {
+    if constexpr (is_optional<Value>) {
+        if (value)
+            out.append(*value);
+        else
+            out.set_absent(out.ttl_or(ttl));
+    } else {
+        out.append(value);
+    }
+}
+
+template <class Compute>
+void compute_one(Compute &compute, Writer &out, Ttl ttl) {
+    using Value = typename Returned<Compute>::type;
+    if constexpr (!std::is_invocable_v<Compute &, Writer &>)
+        put(out, compute(), ttl);
+    else if constexpr (is_text<Value> || is_optional<Value>)
+        put(out, compute(out), ttl);
+    else
+        compute(out);
+}
+
+/// Writes the values of many: an empty optional is no value.
+template <class Values>
+void put_all(Writer &out, const Values &values) {
+    for (const auto &value : values) {
+        if constexpr (is_optional<decltype(value)>) {
+            if (value)
+                out.append(*value);
+            else
+                out.skip();
+        } else {
+            out.append(value);
+        }
+        out.next();
+    }
+}
+
+template <class Compute>
+void compute_many(Compute &compute, const std::vector<std::string_view> &missing, Writer &out) {
+    using Keys = const std::vector<std::string_view> &;
+    if constexpr (!std::is_invocable_v<Compute &, Keys, Writer &>)
+        put_all(out, compute(missing));
+    else if constexpr (std::is_void_v<std::invoke_result_t<Compute &, Keys, Writer &>>)
+        compute(missing, out);
+    else
+        put_all(out, compute(missing, out));
+}
+
+/// A function of the caller on its way through C, and what it threw.
+template <class Compute>
+struct Call {
+    Compute *compute;
+    Ttl ttl;
+    std::exception_ptr thrown{};
+
+    static std::int32_t one(void *user_data, redis_cache_writer *out) {
+        auto &call = *static_cast<Call *>(user_data);
+        return contain(out, &call.thrown, [&] {
+            Writer writer(out);
+            compute_one(*call.compute, writer, call.ttl);
+        });
+    }
+
+    static std::int32_t many(void *user_data, const redis_cache_slice *missing, std::size_t count,
+                             redis_cache_writer *out) {
+        auto &call = *static_cast<Call *>(user_data);
+        return contain(out, &call.thrown, [&] {
+            std::vector<std::string_view> keys;
+            for (std::size_t i = 0; i < count; ++i) keys.push_back(view(missing[i]));
+            Writer writer(out);
+            compute_many(*call.compute, keys, writer);
+        });
+    }
+};
+
+} // namespace detail
+
+} // namespace rediscache
+
+#endif // REDIS_CACHE_COMPUTE_HPP

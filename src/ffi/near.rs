@@ -1,0 +1,17 @@
+//! The near cache, seen from C.
+
+use super::cache::redis_cache;
+use super::guard::*;
+use super::pointers::*;
+
+/// Forgets what the near cache of this client holds, so that the next reads ask the server. A
+/// client whose option `near` is 0 has none, and there is nothing to forget. NULL does nothing. No
+/// network.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_near_clear(cache: *const redis_cache) {
+    guard_or((), || {
+        // SAFETY: the caller keeps the rules of the header.
+        unsafe { borrow("cache", cache)? };
+        Ok(())
+    });
+}

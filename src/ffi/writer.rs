@@ -1,0 +1,328 @@
+//! The writer, through which a function of the caller hands over what it made: a value, the values of many keys, a
+//! key. What each of them may be said to be is decided here, so that a value never ends up under another's key.
+
+use std::ffi::{c_char, c_void};
+use std::mem;
+use std::ptr::NonNull;
+
+use super::guard::*;
+use super::pointers::*;
+use super::ttl::expiry;
+use super::types::*;
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::Expiry;
+
+/// Takes what a function of the caller makes. It lives until that function returns, and belongs
+/// to its thread.
+#[derive(Debug)]
+pub struct redis_cache_writer {
+    purpose: Purpose,
+    /// Values of many that are whole.
+    made: Vec<Written>,
+    current: Written,
+    /// Whether anything was said of the current one.
+    is_begun: bool,
+    /// Whether anything was said of one that nobody asked for.
+    is_overfull: bool,
+    fault: Option<String>,
+    renewal: Option<Renewal>,
+}
+
+/// What is being made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Key,
+    Value,
+    /// One for each of so many keys.
+    Values(usize),
+}
+
+/// One thing that was made.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) content: Content,
+    pub(super) expiry: Option<Expiry>,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Value(Vec<u8>),
+    /// "Known to be absent".
+    Absent,
+    Skipped,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Written {
+            content: Content::Value(Vec::new()),
+            expiry: None,
+        }
+    }
+}
+
+impl Written {
+    /// The value, unless there is none.
+    pub(super) fn into_value(self) -> Option<Vec<u8>> {
+        match self.content {
+            Content::Value(value) => Some(value),
+            Content::Absent | Content::Skipped => None,
+        }
+    }
+}
+
+/// How to renew the leases under which something is made. It must not be used after what it was made from is gone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Renewal {
+    renew: NonNull<()>,
+    call: unsafe fn(NonNull<()>) -> Result<()>,
+}
+
+impl Renewal {
+    pub(super) fn new<F: FnMut() -> Result<()>>(renew: &mut F) -> Self {
+        /// # Safety
+        /// `renew` is an `F` that lives and that nobody else uses now.
+        unsafe fn call<F: FnMut() -> Result<()>>(renew: NonNull<()>) -> Result<()> {
+            // SAFETY: as promised by the caller.
+            unsafe { renew.cast::<F>().as_mut()() }
+        }
+        Renewal {
+            renew: NonNull::from(renew).cast(),
+            call: call::<F>,
+        }
+    }
+}
+
+impl redis_cache_writer {
+    fn new(purpose: Purpose, renewal: Option<Renewal>) -> Self {
+        redis_cache_writer {
+            purpose,
+            made: Vec::new(),
+            current: Written::default(),
+            is_begun: false,
+            is_overfull: false,
+            fault: None,
+            renewal,
+        }
+    }
+
+    /// For a function that makes a key.
+    pub(super) fn of_key() -> Self {
+        Self::new(Purpose::Key, None)
+    }
+
+    /// For a function that makes one value, during which `renewal` may be used.
+    pub(super) fn of_value(renewal: Renewal) -> Self {
+        Self::new(Purpose::Value, Some(renewal))
+    }
+
+    /// For a function that makes the values of `count` keys, during which `renewal` may be used.
+    pub(super) fn of_many(count: usize, renewal: Renewal) -> Self {
+        Self::new(Purpose::Values(count), Some(renewal))
+    }
+
+    /// What was written when the function returned `code`, or why there is nothing.
+    pub(super) fn finish(mut self, function: &str, code: i32) -> Result<Written, String> {
+        self.judge(function, code)?;
+        Ok(self.current)
+    }
+
+    /// The same for the values of many.
+    pub(super) fn finish_many(mut self, code: i32) -> Result<Vec<Written>, String> {
+        self.judge("compute", code)?;
+        if self.is_begun {
+            self.made.push(self.current);
+        }
+        let (made, wanted) = (self.made.len(), self.purpose.wanted());
+        if made == wanted && !self.is_overfull {
+            return Ok(self.made);
+        }
+        let more = if self.is_overfull { "more than " } else { "" };
+        Err(format!(
+            "the compute function was given {wanted} keys and made {more}{made} values: each is appended (or skipped, \
+             or said to be absent) and ended by redis_cache_writer_next()"
+        ))
+    }
+
+    fn judge(&mut self, function: &str, code: i32) -> Result<(), String> {
+        match (code, self.fault.take()) {
+            (0, _) => Ok(()),
+            (_, Some(text)) => Err(text),
+            (code, None) => Err(format!("the {function} function returned {code}")),
+        }
+    }
+
+    /// What is being made now.
+    fn current(&mut self) -> Result<&mut Written> {
+        if self.made.len() == self.purpose.wanted() {
+            self.is_overfull = true;
+            return Err(invalid(format!(
+                "there are only {} keys to make values for, and they have them",
+                self.made.len()
+            )));
+        }
+        self.is_begun = true;
+        Ok(&mut self.current)
+    }
+
+    /// Refuses what has no meaning for what is being made.
+    fn needs(&self, fits: bool, otherwise: &str) -> Result<()> {
+        if fits {
+            return Ok(());
+        }
+        let text = match self.purpose {
+            Purpose::Key => "a key that is being made is never stored, absent, skipped or leased",
+            _ => otherwise,
+        };
+        Err(Error::new(ErrorKind::Unsupported, text))
+    }
+}
+
+impl Purpose {
+    fn wanted(self) -> usize {
+        match self {
+            Purpose::Key | Purpose::Value => 1,
+            Purpose::Values(count) => count,
+        }
+    }
+
+    fn is_many(self) -> bool {
+        matches!(self, Purpose::Values(_))
+    }
+
+    fn is_stored(self) -> bool {
+        self != Purpose::Key
+    }
+}
+
+/// Appends `len` bytes to what is being made. OK, or ERR_INVALID_ARGUMENT when there is nothing
+/// more to be made, or it was said to be absent or skipped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_writer_append(
+    out: *mut redis_cache_writer,
+    data: *const c_void,
+    len: usize,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (out, data) = unsafe { (borrow_mut("out", out)?, bytes("data", data.cast(), len)?) };
+        let Content::Value(value) = &mut out.current()?.content else {
+            return Err(invalid(
+                "this value was said to be absent or skipped: nothing can be appended to it",
+            ));
+        };
+        value.extend_from_slice(data);
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// Ends one value of many; what follows belongs to the next key. The last value needs none, but
+/// takes one. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
+/// key has its value, or ERR_UNSUPPORTED in a function that makes one thing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_writer_next(
+    out: *mut redis_cache_writer,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let out = unsafe { borrow_mut("out", out)? };
+        out.needs(out.purpose.is_many(), "there is only one value to make")?;
+        let done = mem::take(out.current()?);
+        out.made.push(done);
+        out.is_begun = false;
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// There is no value for this key of many: its item is NOT_FOUND and nothing is stored. What was
+/// appended to it is dropped. OK, ERR_INVALID_ARGUMENT when every key has its value, or
+/// ERR_UNSUPPORTED in a function that makes one thing (redis_cache_writer_set_absent() may be
+/// what is meant).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_writer_skip(
+    out: *mut redis_cache_writer,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let out = unsafe { borrow_mut("out", out)? };
+        out.needs(
+            out.purpose.is_many(),
+            "only one key of many can be skipped: say set_absent, or fail",
+        )?;
+        out.current()?.content = Content::Skipped;
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// There is no value, and that is worth remembering: stores "known to be absent" for ttl_ms. Until
+/// then reads and redis_cache_get_or_set() say NOT_FOUND without computing, and redis_cache_add()
+/// succeeds. What was appended is dropped. OK, ERR_INVALID_ARGUMENT when every key has its value,
+/// or ERR_UNSUPPORTED in a function that makes a key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_writer_set_absent(
+    out: *mut redis_cache_writer,
+    ttl_ms: i64,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let out = unsafe { borrow_mut("out", out)? };
+        out.needs(out.purpose.is_stored(), "")?;
+        *out.current()? = Written {
+            content: Content::Absent,
+            expiry: Some(expiry(ttl_ms)),
+        };
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// The computation goes on: nobody else is to begin the same one for another `lease` (an option).
+/// OK; ERR_LOST when the key was deleted or written, or somebody else has the lease: what is made
+/// will go to this call only; ERR_UNSUPPORTED in a function that makes a key. One round trip for
+/// each key that is being computed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_writer_renew(
+    out: *mut redis_cache_writer,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let out = unsafe { borrow_mut("out", out)? };
+        out.needs(out.purpose.is_stored(), "")?;
+        if let Some(Renewal { renew, call }) = out.renewal {
+            // SAFETY: the call that made this writer keeps it until the function of the caller returns.
+            unsafe { call(renew)? };
+        }
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// Says why the function is about to fail: the text of the ERR_CALLBACK that follows. It is
+/// copied. A NULL text is no reason; a NULL writer does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_writer_fail(
+    out: *mut redis_cache_writer,
+    text: *const c_char,
+) {
+    guard_or((), || {
+        // SAFETY: the caller keeps the rules of the header.
+        let (out, text) = unsafe { (borrow_mut("out", out)?, self::text("text", text)?) };
+        out.fault = Some(text.to_string_lossy().into_owned());
+        Ok(())
+    });
+}
+
+/// The value is to live for ttl_ms, whatever the call that computes it said. OK,
+/// ERR_INVALID_ARGUMENT when every key has its value, or ERR_UNSUPPORTED in a function that makes
+/// a key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_writer_set_ttl(
+    out: *mut redis_cache_writer,
+    ttl_ms: i64,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let out = unsafe { borrow_mut("out", out)? };
+        out.needs(out.purpose.is_stored(), "")?;
+        out.current()?.expiry = Some(expiry(ttl_ms));
+        Ok(REDIS_CACHE_OK)
+    })
+}
