@@ -40,6 +40,7 @@
 //!   [`rebalance`](Cache::rebalance) moves the entries there.
 //! * Groups: [`delete_pattern`](Cache::delete_pattern), [`clear`](Cache::clear), [`keys`](Cache::keys), and
 //!   [`sweep`](Cache::sweep) for bounded, resumable walks.
+//! * Another codec or compressor: [`reinsert_keys`](Cache::reinsert_keys) rewrites what is stored, while it is in use.
 //!
 //! # Herds
 //!

@@ -210,7 +210,7 @@ fn errors_inside_scripts_keep_their_class() {
 }
 
 /// Calls `round` with a key of its own and a broken way, at every byte of what is asked and of what is answered.
-fn at_every_byte(server: &Server, forget: bool, round: impl Fn(&RedisBackend, &str)) {
+pub(super) fn at_every_byte(server: &Server, forget: bool, round: impl Fn(&RedisBackend, &str)) {
     let way = Way::to(server.socket());
     let through = backend(way.address(), &Options::default());
     type Place = fn(usize) -> Cut;

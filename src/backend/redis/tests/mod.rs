@@ -6,6 +6,7 @@ mod forks;
 mod greeting;
 mod leases;
 mod liveness;
+mod rewriting;
 mod single;
 mod waiting;
 mod walks;
