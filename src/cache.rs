@@ -124,8 +124,8 @@ impl Cache {
         }
     }
 
-    /// Copies the payload under `key` into `memory` and tells its length; allocates nothing. When the length is
-    /// more than the memory holds, nothing was written. One round trip.
+    /// Copies the payload under `key` into `memory` and tells its length; allocates nothing, unless the value is
+    /// compressed. When the length is more than the memory holds, nothing was written. One round trip.
     pub fn get_into(&self, key: impl AsRef<[u8]>, memory: &mut [u8]) -> Result<Option<usize>> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
@@ -154,7 +154,7 @@ impl Cache {
         })
     }
 
-    /// Stores bytes as they are. One round trip.
+    /// Stores bytes as they are, but for the option `compressor`. One round trip.
     pub fn set_bytes(
         &self,
         key: impl AsRef<[u8]>,

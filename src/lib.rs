@@ -52,6 +52,14 @@
 //! fails, panics, or dies with its process strands nobody: every wait has a deadline. Within a process only one thread a
 //! key talks to the server. A hit is always one command.
 //!
+//! # Codecs and compression
+//!
+//! A value is written by the configured [`Codec`](config::Codec) and [`Compressor`](config::Compressor), and its header
+//! says by which, so every cache reads what any other one wrote. Integers are digits under all of them. Each but the
+//! default is a cargo feature, and on: `json`, `msgpack`, `zlib`, `zstd`, `lz4`. [`CustomCodec`] and [`CustomCompressor`]
+//! are the doors for one's own. [`Layout::Plain`](config::Layout::Plain) leaves the header out, to share values with
+//! other programs, such as those on Python's django-redis-cache or django-redis.
+//!
 //! # Time budgets and faults
 //!
 //! Nothing waits for ever. `timeout` (1 s unless configured) covers a whole call: waiting for a connection,
@@ -75,8 +83,9 @@
 //! # Untrusted input
 //!
 //! Keys may hold any byte. Stored bytes may come from anyone: what is no value of the asked type is a miss (or an
-//! error, `on_decode_error`), never a panic. Lengths that a server claims are not trusted with memory before the
-//! bytes are there.
+//! error, `on_decode_error`), never a panic. Lengths that a server or a payload claims are not trusted with memory
+//! before the bytes are there, and nothing inflates beyond `max_value`. JSON and MessagePack are read at most 128 levels
+//! deep; a recursive Rust type in postcard goes as deep as its bytes say, so it is not for payloads of strangers.
 #![cfg_attr(
     test,
     allow(
