@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which the header is to be read.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     "types",
     "library",
     "config",
@@ -18,6 +18,7 @@ const SOURCES: [&str; 16] = [
     "many",
     "ttl",
     "groups",
+    "reinsert",
     "writer",
     "compute",
     "compute_many",

@@ -97,6 +97,9 @@ static void groups(int want, const redis_cache *cache, const char *name, int64_t
     INT(0, count);
     EACH("", redis_cache_clear(cache, NULL, &count));
     EACH("", redis_cache_clear_version(cache, 1, NULL, &count));
+    count = DIRTY_INT;
+    EACH("", redis_cache_reinsert_keys(cache, NULL, NULL, NULL, &count));
+    INT(0, count);
     EACH("", redis_cache_flush_db(cache));
     STATUS(OK, redis_cache_keys_begin(cache, S("*"), &iterator));
     EACH("", redis_cache_keys_next(iterator, &slice));

@@ -14,6 +14,7 @@
     SUITE(versions)        \
     SUITE(groups)          \
     SUITE(sweeps)          \
+    SUITE(reinsert)        \
     SUITE(compute)         \
     SUITE(compute_many)    \
     SUITE(absent)          \

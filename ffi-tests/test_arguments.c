@@ -120,6 +120,8 @@ static void a_null_handle_is_refused(void)
     COUNT_CALL(ERR_INVALID_ARGUMENT, redis_cache_delete_pattern(NULL, S("*"), NULL, &count));
     COUNT_CALL(ERR_INVALID_ARGUMENT, redis_cache_clear(NULL, NULL, &count));
     COUNT_CALL(ERR_INVALID_ARGUMENT, redis_cache_clear_version(NULL, 1, NULL, &count));
+    COUNT_CALL(ERR_INVALID_ARGUMENT, redis_cache_reinsert_keys(NULL, NULL, NULL, NULL, &count));
+    COUNT_CALL(ERR_INVALID_ARGUMENT, redis_cache_rebalance(NULL, NULL, &count));
     INVALID(redis_cache_flush_db(NULL));
     KEYS_CALL(ERR_INVALID_ARGUMENT, redis_cache_keys_begin(NULL, S("*"), &keys));
     slice.len = DIRTY_INT;
@@ -331,6 +333,8 @@ static void sweeps_take_null_sweep_and_null_counts(void)
     STATUS(OK, redis_cache_clear_version(cache, 1, NULL, NULL));
     MISSES(cache, "k");
     STATUS(OK, redis_cache_set(cache, S("k"), S("v"), 1000));
+    STATUS(OK, redis_cache_reinsert_keys(cache, NULL, NULL, NULL, NULL));
+    GETS(cache, "k", "v");
     STATUS(OK, redis_cache_clear(cache, NULL, NULL));
     MISSES(cache, "k");
     redis_cache_free(cache);

@@ -176,6 +176,33 @@ void groups_are_deleted_and_cleared() {
     CHECK(!other.has_key("a:1"));
 }
 
+void values_are_rewritten() {
+    const Cache cache = open_target("prefix=rewrite"), packed = open_target("prefix=rewrite&compressor=zlib&compress_min=10");
+    for (const char *key : {"upper", "kept", "removed"}) cache.set(key, "old");
+    const auto rewrite = [](std::string_view key, std::string_view value) -> rediscache::Rewrite {
+        if (key == "removed") return rediscache::Rewrite::remove();
+        if (key == "kept") return rediscache::Rewrite::keep();
+        return "not so " + std::string(value);
+    };
+    rediscache::Sweep dry;
+    dry.dry_run = true;
+    CHECK(cache.reinsert_keys(rewrite, dry).deleted == 2);
+    CHECK(cache.reinsert_keys(rewrite).deleted == 2);
+    CHECK(cache.get("upper") == "not so old" && cache.get("kept") == "old" && !cache.has_key("removed"));
+    CHECK(cache.reinsert_keys([](std::string_view, std::string_view value) { return std::string(100, value[0]); }).deleted == 2);
+    CHECK(packed.reinsert_keys().deleted == 2);
+    CHECK(cache.get("kept") == std::string(100, 'o'));
+    struct Refused {};
+    bool caught = false;
+    try {
+        cache.reinsert_keys([](std::string_view, std::string_view) -> std::string { throw Refused(); });
+    } catch (const Refused &) {
+        caught = true;
+    }
+    CHECK(caught);
+    CHECK(packed.reinsert_keys(dry).deleted == 0);
+}
+
 void sweeps_stop_and_go_on() {
     const Cache cache = open_target("prefix=sweep");
     for (int i = 0; i < 100; i++) cache.set("k" + std::to_string(i), "x");
@@ -257,6 +284,7 @@ void suite_hpp_cache() {
     RUN(keys_are_a_range);
     RUN(groups_are_deleted_and_cleared);
     RUN(sweeps_stop_and_go_on);
+    RUN(values_are_rewritten);
     RUN(versions_move);
     RUN(the_key_and_its_node_are_told);
     RUN(stats_are_read_and_reset);

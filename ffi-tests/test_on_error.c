@@ -138,6 +138,7 @@ static void check_computing(const redis_cache *cache, bool answers)
         STATUS(want, redis_cache_delete_pattern(cache, S("*"), NULL, &count));           \
         INT(0, count);                                                                   \
         STATUS(want, redis_cache_clear(cache, NULL, NULL));                              \
+        STATUS(want, redis_cache_reinsert_keys(cache, NULL, NULL, NULL, NULL));          \
         STATUS(want, redis_cache_clear_version(cache, 1, NULL, NULL));                   \
         STATUS(OK, redis_cache_keys_begin(cache, S("*"), &iterator));                    \
         STATUS(want, redis_cache_keys_next(iterator, &key));                             \

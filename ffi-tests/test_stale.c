@@ -33,6 +33,7 @@ static void a_value_past_its_expiry_is_a_miss_that_can_be_served(void)
     CHECK(left > 40000 && left <= 50000);
     STATUS(OK, redis_cache_set(cache, S("key"), S("old"), 50));
     GOES(cache, "key");
+    sleep_ms(200); /* some of these are judged by the server itself, whose clock may be a little behind */
     PEEKS(STALE, cache, "old");
     STATUS(NOT_FOUND, redis_cache_get(cache, S("key"), &bytes));
     STATUS(NOT_FOUND, redis_cache_ttl(cache, S("key"), &left));

@@ -263,6 +263,19 @@ typedef struct {
 } redis_cache_sweep;
 
 /**
+ * Says what becomes of a value: 0, and it is replaced by what was appended to `out`, with its
+ * lifetime; 1, it is kept; 2, it is deleted. Anything else says that it failed, which ends the
+ * sweep with REDIS_CACHE_ERR_CALLBACK. `key` is as redis_cache_keys_next() tells it, or, of another
+ * version, as on the wire; while a server rehashes its keys one may be shown twice. `value` is as
+ * redis_cache_get() gives it. Both live until the function returns. It may use the cache, and it
+ * must return, as redis_cache_compute_fn.
+ */
+typedef int32_t (*redis_cache_rewrite_fn)(void *user_data,
+                                          const redis_cache_slice *key,
+                                          const redis_cache_slice *value,
+                                          redis_cache_writer *out);
+
+/**
  * Computes a value that is missing: appends it to `out` with redis_cache_writer_append() and
  * returns 0, or says redis_cache_writer_set_absent(). Anything but 0 says that it failed;
  * redis_cache_writer_fail() may tell why. Called on the thread of the call that was given it,
@@ -738,6 +751,26 @@ redis_cache_status redis_cache_make_key(const redis_cache *cache,
                                         redis_cache_bytes *out);
 
 /**
+ * Rewrites the entries of this cache, in all versions, whose codec, compressor or header is not the
+ * configured one: what is left to do after one of these options was changed. JSON and MessagePack
+ * become each other; other payloads stay what they are and are only compressed anew. With `fn` it
+ * shows every live value to that function instead, which says what becomes of it. OK, or STOPPED
+ * when `sweep` ended it; `*out_rewritten`, unless it is NULL, is how many were changed (or would
+ * be, in a dry run).
+ *
+ * Lifetimes are kept, and whoever writes at the same time wins. Passed over are values that cannot
+ * be read, other data types, keys that are only leased and what is known to be absent; without
+ * `fn` also integers and values of other programs. The first fault ends the sweep, and what was
+ * changed until then stays so: it can be run again. Round trips: one for every `scan_count` keys,
+ * and two a batch.
+ */
+redis_cache_status redis_cache_reinsert_keys(const redis_cache *cache,
+                                             redis_cache_rewrite_fn fn,
+                                             void *user_data,
+                                             const redis_cache_sweep *sweep,
+                                             uint64_t *out_rewritten);
+
+/**
  * Appends `len` bytes to what is being made. OK, or ERR_INVALID_ARGUMENT when there is nothing
  * more to be made, or it was said to be absent or skipped.
  */
@@ -764,7 +797,7 @@ redis_cache_status redis_cache_writer_skip(redis_cache_writer *out);
  * There is no value, and that is worth remembering: stores "known to be absent" for ttl_ms. Until
  * then reads and redis_cache_get_or_set() say NOT_FOUND without computing, and redis_cache_add()
  * succeeds. What was appended is dropped. OK, ERR_INVALID_ARGUMENT when every key has its value,
- * or ERR_UNSUPPORTED in a function that makes a key.
+ * or ERR_UNSUPPORTED in a function that makes a key or rewrites a value.
  */
 redis_cache_status redis_cache_writer_set_absent(redis_cache_writer *out,
                                                  int64_t ttl_ms);
@@ -772,8 +805,8 @@ redis_cache_status redis_cache_writer_set_absent(redis_cache_writer *out,
 /**
  * The computation goes on: nobody else is to begin the same one for another `lease` (an option).
  * OK; ERR_LOST when the key was deleted or written, or somebody else has the lease: what is made
- * will go to this call only; ERR_UNSUPPORTED in a function that makes a key. One round trip for
- * each key that is being computed.
+ * will go to this call only; ERR_UNSUPPORTED in a function that makes a key or rewrites a value.
+ * One round trip for each key that is being computed.
  */
 redis_cache_status redis_cache_writer_renew(redis_cache_writer *out);
 
@@ -786,7 +819,7 @@ void redis_cache_writer_fail(redis_cache_writer *out, const char *text);
 /**
  * The value is to live for ttl_ms, whatever the call that computes it said. OK,
  * ERR_INVALID_ARGUMENT when every key has its value, or ERR_UNSUPPORTED in a function that makes
- * a key.
+ * a key or rewrites a value.
  */
 redis_cache_status redis_cache_writer_set_ttl(redis_cache_writer *out,
                                               int64_t ttl_ms);

@@ -217,6 +217,24 @@ public:
             return redis_cache_rebalance(cache_.get(), bounds, moved);
         });
     }
+    /// Rewrites what is not in the configured codec, compressor and format; counts it as deleted.
+    Swept reinsert_keys(const Sweep &sweep = {}) const {
+        return run(sweep, [&](const redis_cache_sweep *bounds, std::uint64_t *rewritten) {
+            return redis_cache_reinsert_keys(cache_.get(), nullptr, nullptr, bounds, rewritten);
+        });
+    }
+    /// Shows every value to `rewrite`, with its key, as two string_views: it returns a Rewrite, or
+    /// the string that takes the value's place. What it throws comes out of this call.
+    template <class Compute,
+              class = std::enable_if_t<std::is_invocable_v<Compute &, std::string_view, std::string_view>>>
+    Swept reinsert_keys(Compute &&rewrite, const Sweep &sweep = {}) const {
+        detail::Rewriting<std::remove_reference_t<Compute>> call{std::addressof(rewrite)};
+        return run(sweep, [&](const redis_cache_sweep *bounds, std::uint64_t *rewritten) {
+            const Status status = redis_cache_reinsert_keys(cache_.get(), call.one, &call, bounds, rewritten);
+            if (call.thrown) std::rethrow_exception(call.thrown);
+            return status;
+        });
+    }
     void flush_db() const { detail::check(redis_cache_flush_db(cache_.get())); }
     /// The result may outlive this object.
     Keys keys(std::string_view pattern = "*") const {

@@ -200,6 +200,25 @@ struct Call {
     }
 };
 
+/// The same for a function that rewrites values.
+template <class Compute>
+struct Rewriting {
+    Compute *compute;
+    std::exception_ptr thrown{};
+
+    static std::int32_t one(void *user_data, const redis_cache_slice *key, const redis_cache_slice *value,
+                            redis_cache_writer *out) {
+        auto &call = *static_cast<Rewriting *>(user_data);
+        std::int32_t code = -1;
+        contain(out, &call.thrown, [&] {
+            const Rewrite rewrite = (*call.compute)(view(*key), view(*value));
+            if (rewrite.code() == 0) Writer(out).append(rewrite.value());
+            code = rewrite.code();
+        });
+        return code;
+    }
+};
+
 } // namespace detail
 
 } // namespace rediscache

@@ -166,10 +166,29 @@ struct Sweep {
 
 /// The end of a sweep.
 struct Swept {
+    /// Keys that were deleted, moved or rewritten; in a dry run, that would be.
     std::uint64_t deleted = 0;
     /// Where to go on when it was ended before it was through; empty otherwise.
     std::string cursor{};
     bool stopped() const noexcept { return !cursor.empty(); }
+};
+
+/// What becomes of a value in reinsert_keys(): another one takes its place, or keep(), or remove().
+class Rewrite {
+public:
+    Rewrite(std::string value) : value_(std::move(value)), code_(0) {}
+    static Rewrite keep() { return Rewrite(1); }
+    static Rewrite remove() { return Rewrite(2); }
+
+    const std::string &value() const noexcept { return value_; }
+    /// As in C: 0, 1 or 2.
+    std::int32_t code() const noexcept { return code_; }
+
+private:
+    explicit Rewrite(std::int32_t code) : code_(code) {}
+
+    std::string value_{};
+    std::int32_t code_;
 };
 
 /// An iteration over keys: a range for one pass.

@@ -46,7 +46,7 @@ pub struct redis_cache_sweep {
 }
 
 /// The sweep of the caller, with its outputs taken apart.
-struct Plan<'a> {
+pub(super) struct Plan<'a> {
     sweep: Option<&'a redis_cache_sweep>,
     out_cursor: Option<Out<redis_cache_bytes>>,
     cursor: Option<String>,
@@ -57,7 +57,7 @@ impl<'a> Plan<'a> {
     ///
     /// # Safety
     /// `sweep` is as the header asks for.
-    unsafe fn read(sweep: *const redis_cache_sweep) -> Result<Plan<'a>> {
+    pub(super) unsafe fn read(sweep: *const redis_cache_sweep) -> Result<Plan<'a>> {
         if sweep.is_null() {
             return Ok(Plan {
                 sweep: None,
@@ -138,10 +138,10 @@ impl<'a> Plan<'a> {
         self.run(job, Sweep::delete, out_deleted)
     }
 
-    fn run(
+    pub(super) fn run(
         self,
         job: Sweep<'a>,
-        work: fn(Sweep<'a>) -> Result<Swept>,
+        work: impl FnOnce(Sweep<'a>) -> Result<Swept>,
         out_changed: Option<Out<u64>>,
     ) -> Result<Status> {
         let dry_run = self.sweep.is_some_and(|sweep| sweep.dry_run);

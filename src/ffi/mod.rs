@@ -24,6 +24,7 @@ mod lock;
 mod many;
 mod near;
 mod pointers;
+mod reinsert;
 mod stale;
 mod stats;
 mod ttl;

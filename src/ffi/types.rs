@@ -186,6 +186,21 @@ pub type redis_cache_compute_many_fn = Option<
     ) -> i32,
 >;
 
+/// Says what becomes of a value: 0, and it is replaced by what was appended to `out`, with its
+/// lifetime; 1, it is kept; 2, it is deleted. Anything else says that it failed, which ends the
+/// sweep with REDIS_CACHE_ERR_CALLBACK. `key` is as redis_cache_keys_next() tells it, or, of another
+/// version, as on the wire; while a server rehashes its keys one may be shown twice. `value` is as
+/// redis_cache_get() gives it. Both live until the function returns. It may use the cache, and it
+/// must return, as redis_cache_compute_fn.
+pub type redis_cache_rewrite_fn = Option<
+    unsafe extern "C-unwind" fn(
+        user_data: *mut c_void,
+        key: *const redis_cache_slice,
+        value: *const redis_cache_slice,
+        out: *mut redis_cache_writer,
+    ) -> i32,
+>;
+
 /// Hears how far a sweep is: keys looked at, keys that matched, keys changed, and the part of the
 /// way that is done, from 0 to 1. Returns 0 to go on; anything else ends the sweep, which then
 /// says REDIS_CACHE_STOPPED. Called on the thread of the sweep.

@@ -29,9 +29,11 @@ pub struct redis_cache_writer {
 }
 
 /// What is being made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Purpose {
     Key,
+    /// What takes the place of a value.
+    Rewrite,
     Value,
     /// One for each of so many keys.
     Values(usize),
@@ -111,6 +113,11 @@ impl redis_cache_writer {
         Self::new(Purpose::Key, None)
     }
 
+    /// For a function that makes what takes the place of a value.
+    pub(super) fn of_rewrite() -> Self {
+        Self::new(Purpose::Rewrite, None)
+    }
+
     /// For a function that makes one value, during which `renewal` may be used.
     pub(super) fn of_value(renewal: Renewal) -> Self {
         Self::new(Purpose::Value, Some(renewal))
@@ -172,7 +179,10 @@ impl redis_cache_writer {
         }
         let text = match self.purpose {
             Purpose::Key => "a key that is being made is never stored, absent, skipped or leased",
-            _ => otherwise,
+            Purpose::Rewrite => {
+                "a value that is rewritten keeps its lifetime: return 1 to keep it, 2 to delete it"
+            }
+            Purpose::Value | Purpose::Values(_) => otherwise,
         };
         Err(Error::new(ErrorKind::Unsupported, text))
     }
@@ -181,7 +191,7 @@ impl redis_cache_writer {
 impl Purpose {
     fn wanted(self) -> usize {
         match self {
-            Purpose::Key | Purpose::Value => 1,
+            Purpose::Key | Purpose::Rewrite | Purpose::Value => 1,
             Purpose::Values(count) => count,
         }
     }
@@ -191,7 +201,7 @@ impl Purpose {
     }
 
     fn is_stored(self) -> bool {
-        self != Purpose::Key
+        matches!(self, Purpose::Value | Purpose::Values(_))
     }
 }
 
@@ -257,7 +267,7 @@ pub unsafe extern "C" fn redis_cache_writer_skip(
 /// There is no value, and that is worth remembering: stores "known to be absent" for ttl_ms. Until
 /// then reads and redis_cache_get_or_set() say NOT_FOUND without computing, and redis_cache_add()
 /// succeeds. What was appended is dropped. OK, ERR_INVALID_ARGUMENT when every key has its value,
-/// or ERR_UNSUPPORTED in a function that makes a key.
+/// or ERR_UNSUPPORTED in a function that makes a key or rewrites a value.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_writer_set_absent(
     out: *mut redis_cache_writer,
@@ -277,8 +287,8 @@ pub unsafe extern "C" fn redis_cache_writer_set_absent(
 
 /// The computation goes on: nobody else is to begin the same one for another `lease` (an option).
 /// OK; ERR_LOST when the key was deleted or written, or somebody else has the lease: what is made
-/// will go to this call only; ERR_UNSUPPORTED in a function that makes a key. One round trip for
-/// each key that is being computed.
+/// will go to this call only; ERR_UNSUPPORTED in a function that makes a key or rewrites a value.
+/// One round trip for each key that is being computed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_writer_renew(
     out: *mut redis_cache_writer,
@@ -312,7 +322,7 @@ pub unsafe extern "C" fn redis_cache_writer_fail(
 
 /// The value is to live for ttl_ms, whatever the call that computes it said. OK,
 /// ERR_INVALID_ARGUMENT when every key has its value, or ERR_UNSUPPORTED in a function that makes
-/// a key.
+/// a key or rewrites a value.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_writer_set_ttl(
     out: *mut redis_cache_writer,
