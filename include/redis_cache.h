@@ -772,7 +772,7 @@ redis_cache_status redis_cache_reinsert_keys(const redis_cache *cache,
 
 /**
  * Appends `len` bytes to what is being made. OK, or ERR_INVALID_ARGUMENT when there is nothing
- * more to be made, or it was said to be absent or skipped.
+ * more to be made, or the only value was said to be absent.
  */
 redis_cache_status redis_cache_writer_append(redis_cache_writer *out,
                                              const void *data,
@@ -780,7 +780,7 @@ redis_cache_status redis_cache_writer_append(redis_cache_writer *out,
 
 /**
  * Ends one value of many; what follows belongs to the next key. The last value needs none, but
- * takes one. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
+ * takes one; neither does a key that was skipped or said to be absent. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
  * key has its value, or ERR_UNSUPPORTED in a function that makes one thing.
  */
 redis_cache_status redis_cache_writer_next(redis_cache_writer *out);

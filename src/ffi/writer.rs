@@ -172,6 +172,17 @@ impl redis_cache_writer {
         Ok(&mut self.current)
     }
 
+    /// What is being made now, where something new is said: of many, one that was skipped or said to be absent needs
+    /// nothing more, so this is about the next.
+    fn begin(&mut self) -> Result<&mut Written> {
+        let is_whole = !matches!(self.current.content, Content::Value(_));
+        if self.purpose.is_many() && is_whole {
+            self.made.push(mem::take(&mut self.current));
+            self.is_begun = false;
+        }
+        self.current()
+    }
+
     /// Refuses what has no meaning for what is being made.
     fn needs(&self, fits: bool, otherwise: &str) -> Result<()> {
         if fits {
@@ -206,7 +217,7 @@ impl Purpose {
 }
 
 /// Appends `len` bytes to what is being made. OK, or ERR_INVALID_ARGUMENT when there is nothing
-/// more to be made, or it was said to be absent or skipped.
+/// more to be made, or the only value was said to be absent.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_writer_append(
     out: *mut redis_cache_writer,
@@ -216,9 +227,9 @@ pub unsafe extern "C" fn redis_cache_writer_append(
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, data) = unsafe { (borrow_mut("out", out)?, bytes("data", data.cast(), len)?) };
-        let Content::Value(value) = &mut out.current()?.content else {
+        let Content::Value(value) = &mut out.begin()?.content else {
             return Err(invalid(
-                "this value was said to be absent or skipped: nothing can be appended to it",
+                "this value was said to be absent: nothing can be appended to it",
             ));
         };
         value.extend_from_slice(data);
@@ -227,7 +238,7 @@ pub unsafe extern "C" fn redis_cache_writer_append(
 }
 
 /// Ends one value of many; what follows belongs to the next key. The last value needs none, but
-/// takes one. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
+/// takes one; neither does a key that was skipped or said to be absent. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
 /// key has its value, or ERR_UNSUPPORTED in a function that makes one thing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_writer_next(
@@ -259,7 +270,7 @@ pub unsafe extern "C" fn redis_cache_writer_skip(
             out.purpose.is_many(),
             "only one key of many can be skipped: say set_absent, or fail",
         )?;
-        out.current()?.content = Content::Skipped;
+        out.begin()?.content = Content::Skipped;
         Ok(REDIS_CACHE_OK)
     })
 }
@@ -277,7 +288,7 @@ pub unsafe extern "C" fn redis_cache_writer_set_absent(
         // SAFETY: the caller keeps the rules of the header.
         let out = unsafe { borrow_mut("out", out)? };
         out.needs(out.purpose.is_stored(), "")?;
-        *out.current()? = Written {
+        *out.begin()? = Written {
             content: Content::Absent,
             expiry: Some(expiry(ttl_ms)),
         };
