@@ -119,7 +119,7 @@ pub(crate) struct Fill<'a> {
     shape: Shape,
     len: usize,
     /// A compressed payload as it arrives.
-    packed: Vec<u8>,
+    packed: Option<Vec<u8>>,
 }
 
 impl<'a> Fill<'a> {
@@ -129,7 +129,7 @@ impl<'a> Fill<'a> {
             memory,
             shape: Shape::Nothing,
             len: 0,
-            packed: Vec::new(),
+            packed: None,
         }
     }
 
@@ -139,16 +139,16 @@ impl<'a> Fill<'a> {
         if !self.shape.is_live(clock)? {
             return Ok(None);
         }
-        if self.shape.compressor(self.options) != 0 {
-            return self.unpack().map(Some);
+        match &self.packed {
+            None => Ok(Some(self.len)),
+            Some(packed) => Fill::unpack(self.options, self.shape, packed, self.memory).map(Some),
         }
-        Ok(Some(self.len))
     }
 
     #[cold]
-    fn unpack(self) -> Result<usize> {
-        let payload = self.shape.inflate(self.options, &self.packed)?;
-        if let Some(room) = self.memory.get_mut(..payload.len()) {
+    fn unpack(options: &Options, shape: Shape, packed: &[u8], memory: &mut [u8]) -> Result<usize> {
+        let payload = shape.inflate(options, packed)?;
+        if let Some(room) = memory.get_mut(..payload.len()) {
             room.copy_from_slice(&payload);
         }
         Ok(payload.len())
@@ -163,11 +163,11 @@ impl Sink for Fill<'_> {
         }
         let offset = self.shape.offset();
         if self.shape.compressor(self.options) != 0 {
-            self.packed = Vec::with_capacity(len.min(RESERVE));
-            self.packed
-                .extend_from_slice(head.get(offset..).unwrap_or_default());
-            return Ok(Room::Append(&mut self.packed));
+            let mut packed = Vec::with_capacity(len.min(RESERVE));
+            packed.extend_from_slice(head.get(offset..).unwrap_or_default());
+            return Ok(Room::Append(self.packed.insert(packed)));
         }
+        self.packed = None;
         self.len = len - offset.min(len);
         let Some(room) = self.memory.get_mut(..self.len) else {
             return Ok(Room::Discard);
