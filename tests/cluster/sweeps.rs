@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use redis_cache::{Cache, Expiry};
+use redis_cache::{Cache, Expiry, Rewrite};
 
 use crate::common::cluster::Cluster;
 use crate::common::fixture::unique_name;
@@ -110,4 +110,43 @@ fn a_sweep_removes_keys_that_are_on_their_way() {
     assert_eq!(left(&cache), 0);
     cluster.end_move(slot, to);
     cluster.move_slot(slot, from);
+}
+
+#[test]
+fn entries_are_rewritten_where_their_slot_has_moved_meanwhile() {
+    for is_whole_move in [true, false] {
+        let cluster = Changing::cluster();
+        let options = [("prefix", &*unique_name()), ("timeout", "20s")];
+        let cache = cache_on(&cluster, &options);
+        let keys: Vec<_> = (0..50).map(|number| format!("{{m}}{number}")).collect();
+        let entries = keys.iter().map(|key| (key, "old"));
+        cache.set_many_bytes(entries, Expiry::Never).unwrap();
+        let slot = cluster.slot(cache.make_key("{m}").unwrap());
+        let from = cluster.owner(slot);
+        let mut others = cluster.primaries().into_iter();
+        let to = others.find(|port| *port != from).unwrap();
+        let mut calls = 0;
+        let swept = cache.sweep("*").batch(10).reinsert_with(|_, value| {
+            calls += 1;
+            if calls == 15 {
+                cluster.begin_move(slot, to);
+                cluster.move_keys(slot, to);
+                if is_whole_move {
+                    cluster.end_move(slot, to);
+                }
+            }
+            Ok::<_, String>(match value {
+                b"old" => Rewrite::Replace(b"new".to_vec()),
+                _ => Rewrite::Keep,
+            })
+        });
+        assert_eq!(swept.unwrap().changed, 50);
+        for value in cache.get_many_bytes(&keys).unwrap() {
+            assert_eq!(value.as_deref(), Some(&b"new"[..]));
+        }
+        if !is_whole_move {
+            cluster.end_move(slot, to);
+        }
+        cluster.move_slot(slot, from);
+    }
 }
