@@ -1,6 +1,7 @@
 //! The steps of the lease protocol and of locks, each of which a store does in one piece. One string holds value,
 //! freshness and lease, so whatever removes or replaces the value also revokes the lease. A step that finds a foreign
-//! token changes no byte. On servers they are scripts (`redis::script`), which all may be sent again.
+//! token changes no byte. On servers they are scripts (`redis::script`); those of leases may all be sent again, those of
+//! locks never are.
 
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
@@ -112,7 +113,7 @@ pub(crate) trait Leases {
     /// EXPIRE_SOFT: a value becomes stale at once and may be served as long as its key lives. False: there was none.
     fn expire_soft(&self, key: &[u8]) -> Result<bool>;
 
-    /// Takes a lock that nobody holds: its fencing number. `None`: somebody holds it. Never sent twice.
+    /// Takes a lock that nobody holds: its fencing number. `None`: somebody holds it.
     fn lock(&self, key: &[u8], token: Token, ms: u64) -> Result<Option<u64>>;
 
     /// Lets a lock last so long from now. False: it is not held by this token.

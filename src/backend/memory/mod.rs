@@ -1,9 +1,6 @@
 //! The embedded store behind `memory://`: a [`Backend`] with the behaviour of a Redis server and the scripts, inside
 //! this process and without a network. One mutex guards a [`Table`]; values are shared, so that they are copied to
 //! their readers while others go on. It is bounded in bytes; what was unused for longest goes first.
-//!
-//! It is stricter than the scripts in one thing: where they ask for a live value, an entry that is known to be
-//! absent is none.
 
 mod leases;
 mod lru;

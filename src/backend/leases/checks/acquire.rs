@@ -1,8 +1,7 @@
 //! ACQUIRE: own token, then values that need no load, then the leases of others.
 
-use super::bench::{
-    Answer, Before, Case, Entry, MINE, NOBODY, Step, THEIRS, case, leaseless, on_every_store, raw,
-};
+use super::bench::{Answer, Before, Case, Step, case, on_every_store};
+use super::entry::{Entry, MINE, NOBODY, THEIRS, leaseless, raw};
 use crate::backend::Acquired;
 use crate::header::STALE_FOREVER;
 

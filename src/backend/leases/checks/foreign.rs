@@ -1,6 +1,7 @@
 //! Invariant 5 of the protocol, over entries of every make.
 
-use super::bench::{Answer, Entry, MINE, Step, THEIRS, on_every_store};
+use super::bench::{Answer, Step, on_every_store};
+use super::entry::{Entry, MINE, THEIRS};
 use crate::backend::Pttl;
 use crate::expiry::Life;
 use crate::random::draw;

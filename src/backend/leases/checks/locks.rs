@@ -1,6 +1,7 @@
 //! Locks: one holder, growing numbers, and no effect on a lock of somebody else.
 
-use super::bench::{Answer, Before, Case, MINE, Step, THEIRS, case, on_every_store, raw, until};
+use super::bench::{Answer, Before, Case, Step, case, on_every_store, until};
+use super::entry::{MINE, THEIRS, raw};
 use crate::backend::Token;
 
 const LOCK: Step = Step::Lock(20_000);

@@ -1,6 +1,7 @@
 //! The forms for many keys say of every key what the form for one says.
 
-use super::bench::{MINE, THEIRS, on_every_store};
+use super::bench::on_every_store;
+use super::entry::{MINE, THEIRS};
 use crate::backend::{Acquired, Claim, KeyList, Token, Value};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Life;

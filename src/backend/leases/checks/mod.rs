@@ -3,6 +3,7 @@
 
 mod acquire;
 mod bench;
+mod entry;
 mod foreign;
 mod locks;
 mod many;

@@ -1,8 +1,7 @@
 //! STORE, RELEASE and RENEW: only for the holder of the lease.
 
-use super::bench::{
-    Answer, Before, Bench, Case, Entry, MINE, NOBODY, Step, THEIRS, case, leaseless, on_every_store,
-};
+use super::bench::{Answer, Before, Bench, Case, Step, case, on_every_store};
+use super::entry::{Entry, MINE, NOBODY, THEIRS, leaseless};
 use crate::expiry::Life;
 
 const NEW: &[u8] = b"\xC1\x11\x00\x00new";

@@ -1,8 +1,7 @@
 //! EXPIRE_SOFT: a value stays servable, and whoever loads it now has lost.
 
-use super::bench::{
-    Answer, Before, Case, Entry, NOBODY, Step, THEIRS, case, leaseless, on_every_store, raw,
-};
+use super::bench::{Answer, Before, Case, Step, case, on_every_store};
+use super::entry::{Entry, NOBODY, THEIRS, leaseless, raw};
 use crate::header::STALE_FOREVER;
 
 /// What has just become stale, and lives for a minute yet.
