@@ -177,6 +177,8 @@ static void each_key_has_its_own_say(void)
     ITEM(3, NULL);
     redis_cache_results_free(results);
     MISSES(cache, "absent");
+    STATUS(OK, redis_cache_ttl(cache, S("timed"), &left)); /* it was said before a byte was appended */
+    CHECK(left > 10000 && left <= 20000);
     redis_cache_free(cache);
 }
 

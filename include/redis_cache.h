@@ -780,7 +780,8 @@ redis_cache_status redis_cache_writer_append(redis_cache_writer *out,
 
 /**
  * Ends one value of many; what follows belongs to the next key. The last value needs none, but
- * takes one; neither does a key that was skipped or said to be absent. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
+ * takes one; so does a key that was skipped or said to be absent, which ends with whatever is said
+ * of the next. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
  * key has its value, or ERR_UNSUPPORTED in a function that makes one thing.
  */
 redis_cache_status redis_cache_writer_next(redis_cache_writer *out);

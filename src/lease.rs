@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use crate::backend::{Acquired, Claim, Token};
 use crate::backend::{Head, Value};
 use crate::cache::Cache;
-use crate::config::OnError;
 use crate::entry::{self, Look, Seen};
 use crate::error::Result;
 use crate::expiry::{Clock, Expiry, Life, millis_rounded_up};
@@ -67,8 +66,7 @@ impl Cache {
         self.needs_tagged("lease")?;
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        let options = &self.shared.options;
-        let mut pause = Pause::until(Instant::now() + options.wait);
+        let mut pause = Pause::until(Instant::now() + self.shared.options.wait);
         let mut is_first = true;
         loop {
             let seen = match self.see::<R>(key) {
@@ -84,67 +82,83 @@ impl Cache {
                 self.shared.counters.hits.add(is_hit.into());
                 self.shared.counters.misses.add((!is_hit).into());
             }
-            let in_hand = match seen {
-                Some(Seen::Fresh(content)) => return Ok(Begun::Fresh(content.value)),
+            let answer = match seen {
+                Some(Seen::Fresh(content)) => Some(Begun::Fresh(content.value)),
                 Some(Seen::Stale {
                     content,
                     leased: true,
-                }) => return Ok(self.stale(content.value, None)),
-                Some(Seen::Nothing { leased: true }) => {
-                    if pause.sleep() {
-                        continue;
-                    }
-                    return Ok(Begun::Busy);
-                }
-                Some(Seen::Stale { content, .. }) => Some(content.value),
-                Some(Seen::Nothing { .. }) | None => None,
+                }) => Some(self.stale(content.value, None)),
+                Some(Seen::Nothing { leased: true }) => None,
+                Some(Seen::Stale { content, .. }) => Some(self.renewal::<R>(key, content.value)?),
+                Some(Seen::Nothing { .. }) | None => self.first_load::<R>(key, &mut pause)?,
             };
-            let claim = Claim {
-                token: Token::new(),
-                lease_ms: millis_rounded_up(options.lease),
-                force: false,
-            };
-            let mut look = Look::new(options, R::sink(options));
-            let acquired = self.shared.backend.acquire(key, claim, &mut look);
-            match (acquired, in_hand) {
-                (Ok((Acquired::Yours, clock)), in_hand) => {
-                    let backoff_ms = if in_hand.is_some() { BACKOFF_MS } else { 0 };
-                    let mut lease = self.lease_of(key, Some(claim.token), backoff_ms);
-                    lease.clock = clock;
-                    return Ok(match in_hand {
-                        Some(value) => self.stale(value, Some(lease)),
-                        None => Begun::Yours(lease),
-                    });
-                }
-                (Ok((Acquired::Found(()), clock)), in_hand) => {
-                    match (self.or_undecodable(look.finish(clock).map(Some))?, in_hand) {
-                        (Some(Seen::Fresh(content)), _) => return Ok(Begun::Fresh(content.value)),
-                        (Some(Seen::Stale { content, .. }), _) => {
-                            return Ok(self.stale(content.value, None));
-                        }
-                        (_, Some(value)) => return Ok(self.stale(value, None)),
-                        (_, None) => return Ok(Begun::Yours(self.lease_of(key, None, 0))),
-                    }
-                }
-                (Ok(_), Some(value)) => return Ok(self.stale(value, None)),
-                (Ok((Acquired::Stale, _)), None) => pause.skip(),
-                (Ok((Acquired::Held(_), _)), None) => {}
-                (Err(error), in_hand) => {
-                    let is_hidden = options.on_error == OnError::Miss || in_hand.is_some();
-                    self.tell(&error);
-                    if !error.is_unavailable() || !is_hidden {
-                        return Err(error);
-                    }
-                    return Ok(match in_hand {
-                        Some(value) => self.stale(value, None),
-                        None => Begun::Yours(self.lease_of(key, Some(claim.token), 0)),
-                    });
-                }
-            }
-            if !pause.sleep() {
-                return Ok(Begun::Busy);
+            match answer {
+                Some(answer) => return Ok(answer),
+                None if pause.sleep() => {}
+                None => return Ok(Begun::Busy),
             }
         }
+    }
+
+    /// With a stale value in hand: the lease to renew it comes along if it can be had.
+    fn renewal<R: Reader>(&self, key: &[u8], old: Option<R::Value>) -> Result<Begun<R::Value>> {
+        let (claim, mut look) = self.claim::<R>();
+        match self.shared.backend.acquire(key, claim, &mut look) {
+            Ok((Acquired::Yours, clock)) => {
+                let lease = self.lease_of(key, Some(claim.token), BACKOFF_MS);
+                Ok(self.stale(old, Some(lease.at(clock))))
+            }
+            Ok((Acquired::Found(()), clock)) => {
+                match self.or_undecodable(look.finish(clock).map(Some))? {
+                    Some(Seen::Fresh(content)) => Ok(Begun::Fresh(content.value)),
+                    _ => Ok(self.stale(old, None)),
+                }
+            }
+            Ok(_) => Ok(self.stale(old, None)),
+            Err(error) => self.passed_over(error).map(|()| self.stale(old, None)),
+        }
+    }
+
+    /// With nothing in hand: the lease, or `None` while somebody else has it.
+    fn first_load<R: Reader>(
+        &self,
+        key: &[u8],
+        pause: &mut Pause,
+    ) -> Result<Option<Begun<R::Value>>> {
+        let (claim, mut look) = self.claim::<R>();
+        let answer = match self.shared.backend.acquire(key, claim, &mut look) {
+            Ok((Acquired::Yours, clock)) => {
+                let lease = self.lease_of(key, Some(claim.token), 0);
+                Begun::Yours(lease.at(clock))
+            }
+            Ok((Acquired::Found(()), clock)) => {
+                match self.or_undecodable(look.finish(clock).map(Some))? {
+                    Some(Seen::Fresh(content)) => Begun::Fresh(content.value),
+                    Some(Seen::Stale { content, .. }) => self.stale(content.value, None),
+                    Some(Seen::Nothing { .. }) | None => Begun::Yours(self.lease_of(key, None, 0)),
+                }
+            }
+            Ok((Acquired::Stale, _)) => {
+                pause.skip();
+                return Ok(None);
+            }
+            Ok((Acquired::Held(_), _)) => return Ok(None),
+            Err(error) => {
+                self.or_miss(Err(error), ())?;
+                Begun::Yours(self.lease_of(key, Some(claim.token), 0))
+            }
+        };
+        Ok(Some(answer))
+    }
+
+    fn claim<R: Reader>(&self) -> (Claim, Look<R::Sink<'_>>) {
+        let options = &self.shared.options;
+        let claim = Claim {
+            token: Token::new(),
+            lease_ms: millis_rounded_up(options.lease),
+            force: false,
+        };
+        (claim, Look::new(options, R::sink(options)))
     }
 
     fn stale<T>(&self, value: Option<T>, lease: Option<Lease>) -> Begun<T> {
@@ -205,6 +219,12 @@ impl Lease {
     pub fn renew(&self) -> Result<()> {
         self.token
             .map_or(Ok(()), |token| self.cache.renew_lease(&self.key, token))
+    }
+
+    /// On a node with this clock.
+    fn at(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     fn store(mut self, head: Head, body: &[u8], expiry: Expiry) -> Result<()> {

@@ -120,6 +120,7 @@ mod random;
 mod rebalance;
 mod reinsert;
 mod stats;
+mod steps;
 mod sweep;
 mod walk;
 

@@ -5,7 +5,7 @@ use crate::error::Result;
 
 /// Writes a payload of codec `from` behind what `out` holds, as codec `to` would have written it. False, and nothing
 /// written: the two cannot be turned into each other, or the other one cannot hold this payload (binary, keys that
-/// are not text, numbers that are not finite or too long).
+/// are not text or may not be, numbers that are not finite or too long).
 ///
 /// # Errors
 /// A payload that its own codec cannot read.

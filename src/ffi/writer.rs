@@ -238,7 +238,8 @@ pub unsafe extern "C" fn redis_cache_writer_append(
 }
 
 /// Ends one value of many; what follows belongs to the next key. The last value needs none, but
-/// takes one; neither does a key that was skipped or said to be absent. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
+/// takes one; so does a key that was skipped or said to be absent, which ends with whatever is said
+/// of the next. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
 /// key has its value, or ERR_UNSUPPORTED in a function that makes one thing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_writer_next(
@@ -343,7 +344,7 @@ pub unsafe extern "C" fn redis_cache_writer_set_ttl(
         // SAFETY: the caller keeps the rules of the header.
         let out = unsafe { borrow_mut("out", out)? };
         out.needs(out.purpose.is_stored(), "")?;
-        out.current()?.expiry = Some(expiry(ttl_ms));
+        out.begin()?.expiry = Some(expiry(ttl_ms));
         Ok(REDIS_CACHE_OK)
     })
 }

@@ -12,10 +12,13 @@ use crate::error::Result;
 
 pub(super) fn transcode(from: u8, to: u8, payload: &[u8], out: &mut Vec<u8>) -> Result<bool> {
     let start = out.len();
-    let is_lossy = Cell::new(false);
+    let work = Work {
+        is_lossy: Cell::new(false),
+        from_json: from == JSON,
+    };
     let result = match (from, to) {
-        (JSON, MSGPACK) if !has_long_integer(payload) => json_to_msgpack(payload, out, &is_lossy),
-        (MSGPACK, JSON) => msgpack_to_json(payload, out, &is_lossy),
+        (JSON, MSGPACK) if !has_long_integer(payload) => json_to_msgpack(payload, out, &work),
+        (MSGPACK, JSON) => msgpack_to_json(payload, out, &work),
         _ => return Ok(false),
     };
     if result.is_err() {
@@ -23,27 +26,34 @@ pub(super) fn transcode(from: u8, to: u8, payload: &[u8], out: &mut Vec<u8>) -> 
     }
     match result {
         Ok(()) => Ok(true),
-        Err(_) if is_lossy.get() => Ok(false),
+        Err(_) if work.is_lossy.get() => Ok(false),
         Err(text) => Err(undecodable(text)),
     }
 }
 
-fn json_to_msgpack(payload: &[u8], out: &mut Vec<u8>, lossy: &Cell<bool>) -> Result<(), String> {
+/// What the visitors of one payload share.
+struct Work {
+    /// The other codec cannot hold what was met.
+    is_lossy: Cell<bool>,
+    from_json: bool,
+}
+
+fn json_to_msgpack(payload: &[u8], out: &mut Vec<u8>, work: &Work) -> Result<(), String> {
     let mut reader = serde_json::Deserializer::from_slice(payload);
     let mut writer = rmp_serde::Serializer::new(out)
         .with_struct_map()
         .with_human_readable();
-    let value = Value::new(&mut reader, lossy);
+    let value = Value::new(&mut reader, work);
     value
         .serialize(&mut writer)
         .map_err(|_| "json: it cannot be parsed".to_owned())?;
     reader.end().map_err(|error| json::fault(&error))
 }
 
-fn msgpack_to_json(payload: &[u8], out: &mut Vec<u8>, lossy: &Cell<bool>) -> Result<(), String> {
+fn msgpack_to_json(payload: &[u8], out: &mut Vec<u8>, work: &Work) -> Result<(), String> {
     let mut reader = msgpack::reader(payload);
     let mut writer = serde_json::Serializer::new(out);
-    let value = Value::new(&mut reader, lossy);
+    let value = Value::new(&mut reader, work);
     value
         .serialize(&mut writer)
         .map_err(|_| "msgpack: it cannot be parsed".to_owned())?;
@@ -90,14 +100,14 @@ fn after_text(mut rest: &[u8]) -> &[u8] {
 /// A value still in its reader. It can be serialized once.
 struct Value<'a, D> {
     reader: RefCell<Option<D>>,
-    lossy: &'a Cell<bool>,
+    work: &'a Work,
 }
 
 impl<'a, D> Value<'a, D> {
-    fn new(reader: D, lossy: &'a Cell<bool>) -> Self {
+    fn new(reader: D, work: &'a Work) -> Self {
         Value {
             reader: RefCell::new(Some(reader)),
-            lossy,
+            work,
         }
     }
 }
@@ -106,9 +116,9 @@ impl<'de, D: Deserializer<'de>> Serialize for Value<'_, D> {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         let reader = self.reader.borrow_mut().take();
         let reader = reader.ok_or_else(|| ser::Error::custom("it was read before"))?;
-        let lossy = self.lossy;
+        let work = self.work;
         reader
-            .deserialize_any(Whole { writer, lossy })
+            .deserialize_any(Whole { writer, work })
             .map_err(ser::Error::custom)
     }
 }
@@ -117,7 +127,7 @@ impl<'de, D: Deserializer<'de>> Serialize for Value<'_, D> {
 macro_rules! refuse {
     ($($visit:ident($Type:ty))*) => { $(
         fn $visit<E: de::Error>(self, _: $Type) -> Result<Self::Value, E> {
-            self.lossy.set(true);
+            self.work.is_lossy.set(true);
             Err(E::custom("the other codec cannot hold it"))
         }
     )* };
@@ -126,7 +136,7 @@ macro_rules! refuse {
 /// Takes any value and writes it.
 struct Whole<'a, S> {
     writer: S,
-    lossy: &'a Cell<bool>,
+    work: &'a Work,
 }
 
 impl<'de, S: Serializer> Visitor<'de> for Whole<'_, S> {
@@ -150,7 +160,7 @@ impl<'de, S: Serializer> Visitor<'de> for Whole<'_, S> {
     }
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<S::Ok, E> {
         if !value.is_finite() {
-            self.lossy.set(true);
+            self.work.is_lossy.set(true);
             return Err(E::custom("the number is not finite"));
         }
         self.writer.serialize_f64(value).map_err(E::custom)
@@ -162,32 +172,32 @@ impl<'de, S: Serializer> Visitor<'de> for Whole<'_, S> {
 
     /// An extension type of MessagePack.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<S::Ok, D::Error> {
-        self.lossy.set(true);
+        self.work.is_lossy.set(true);
         Err(de::Error::custom("JSON has no extension types"))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<S::Ok, A::Error> {
-        let lossy = self.lossy;
+        let work = self.work;
         let writer = self.writer.serialize_seq(from.size_hint());
         let mut writer = writer.map_err(de::Error::custom)?;
         while let Some(()) = from.next_element_seed(Element {
             writer: &mut writer,
-            lossy,
+            work,
         })? {}
         writer.end().map_err(de::Error::custom)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<S::Ok, A::Error> {
-        let lossy = self.lossy;
+        let work = self.work;
         let writer = self.writer.serialize_map(from.size_hint());
         let mut writer = writer.map_err(de::Error::custom)?;
         while let Some(()) = from.next_key_seed(Key {
             writer: &mut writer,
-            lossy,
+            work,
         })? {
             from.next_value_seed(Entry {
                 writer: &mut writer,
-                lossy,
+                work,
             })?;
         }
         writer.end().map_err(de::Error::custom)
@@ -197,14 +207,14 @@ impl<'de, S: Serializer> Visitor<'de> for Whole<'_, S> {
 /// The next element of a sequence.
 struct Element<'a, S> {
     writer: &'a mut S,
-    lossy: &'a Cell<bool>,
+    work: &'a Work,
 }
 
 impl<'de, S: SerializeSeq> DeserializeSeed<'de> for Element<'_, S> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        let value = Value::new(reader, self.lossy);
+        let value = Value::new(reader, self.work);
         self.writer
             .serialize_element(&value)
             .map_err(de::Error::custom)
@@ -214,24 +224,29 @@ impl<'de, S: SerializeSeq> DeserializeSeed<'de> for Element<'_, S> {
 /// The value of a key of a map.
 struct Entry<'a, S> {
     writer: &'a mut S,
-    lossy: &'a Cell<bool>,
+    work: &'a Work,
 }
 
 impl<'de, S: SerializeMap> DeserializeSeed<'de> for Entry<'_, S> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        let value = Value::new(reader, self.lossy);
+        let value = Value::new(reader, self.work);
         self.writer
             .serialize_value(&value)
             .map_err(de::Error::custom)
     }
 }
 
+/// JSON writes keys that are numbers or booleans as texts too, and only the type of the map can tell.
+fn may_be_no_text(key: &str) -> bool {
+    matches!(key, "true" | "false") || key.parse::<f64>().is_ok()
+}
+
 /// A key of a map, which must be text.
 struct Key<'a, S> {
     writer: &'a mut S,
-    lossy: &'a Cell<bool>,
+    work: &'a Work,
 }
 
 impl<'de, S: SerializeMap> DeserializeSeed<'de> for Key<'_, S> {
@@ -250,6 +265,9 @@ impl<'de, S: SerializeMap> Visitor<'de> for Key<'_, S> {
     }
 
     fn visit_str<E: de::Error>(self, key: &str) -> Result<(), E> {
+        if self.work.from_json && may_be_no_text(key) {
+            return self.visit_bool(false);
+        }
         self.writer.serialize_key(key).map_err(E::custom)
     }
 
