@@ -4,6 +4,7 @@
 #include "raw.h"
 #include "suites.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void what_was_set_is_what_get_returns(void)
@@ -259,6 +260,56 @@ static void raw_bytes_stand_behind_the_short_header(void)
     redis_cache_free(cache);
 }
 
+/* Each is written compressed and read by a cache that would not compress, alone and beside another one. */
+static void compressed_values_come_back_by_every_way(void)
+{
+    static const char *const compressors[] = { "zlib", "zstd", "lz4" };
+    enum { LEN = 50000 };
+    redis_cache *reader = open_cache("prefix=packed&on_decode_error=error");
+    redis_cache *narrow = open_cache("prefix=packed&max_value=49999&on_decode_error=error");
+    char *payload = must_alloc(LEN), *into = must_alloc(LEN);
+    size_t i, len;
+
+    memset(payload, 'x', LEN);
+    for (i = 0; i < 3; i++) {
+        const redis_cache_slice keys[] = { SLICE("large"), SLICE("small") };
+        redis_cache_entry entries[] = { { SLICE("large"), { NULL, LEN } }, { SLICE("small"), SLICE("tiny") } };
+        char options[64];
+        redis_cache *writer;
+        redis_cache_bytes bytes = DIRTY_BYTES;
+        redis_cache_results *results = NULL;
+        redis_cache_slice slice;
+
+        entries[0].value.data = payload;
+        snprintf(options, sizeof options, "prefix=packed&compressor=%s", compressors[i]);
+        writer = open_cache(options);
+        STATUS(OK, redis_cache_set_many(writer, entries, 2, 5000, NULL));
+        STATUS(OK, redis_cache_get(reader, S("large"), &bytes));
+        DATA(payload, LEN, bytes.data, bytes.len);
+        INT(0, bytes.data[bytes.len]);
+        redis_cache_bytes_free(&bytes);
+        STATUS(OK, redis_cache_set(writer, S("large"), payload, LEN, 5000));
+        memset(into, 'y', LEN);
+        STATUS(OK, redis_cache_get_into(reader, S("large"), into, LEN, &len));
+        DATA(payload, LEN, into, len);
+        STATUS(BUFFER_TOO_SMALL, redis_cache_get_into(reader, S("large"), into, LEN - 1, &len));
+        INT(LEN, len);
+        REQUIRE(STATUS(OK, redis_cache_get_many(reader, keys, 2, &results)));
+        STATUS(OK, redis_cache_results_get(results, 0, &slice));
+        DATA(payload, LEN, slice.data, slice.len);
+        STATUS(OK, redis_cache_results_get(results, 1, &slice));
+        DATA("tiny", 4, slice.data, slice.len);
+        redis_cache_results_free(results);
+        STATUS(ERR_DECODE, redis_cache_get(narrow, S("large"), &bytes));
+        SAYS("max_value");
+        redis_cache_free(writer);
+    }
+    free(into);
+    free(payload);
+    redis_cache_free(narrow);
+    redis_cache_free(reader);
+}
+
 void suite_values(void)
 {
     RUN(what_was_set_is_what_get_returns);
@@ -272,6 +323,7 @@ void suite_values(void)
     RUN(delete_and_has_key_tell_whether_there_was_one);
     RUN(sixty_four_megabytes_go_there_and_back);
     RUN(a_value_above_max_value_is_refused);
+    RUN(compressed_values_come_back_by_every_way);
     RUN(bytes_outlive_the_cache_and_are_freed_on_any_thread);
     if (on_server())
         RUN(raw_bytes_stand_behind_the_short_header);
