@@ -4,6 +4,7 @@
 #include "load.h"
 #include "suites.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 static int64_t ttl_of(const redis_cache *cache)
@@ -333,6 +334,71 @@ static void a_loader_may_renew_its_lease(void)
     INT(1, job.calls);
 }
 
+struct cancelled {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    redis_cache *cache;
+    bool has_begun;
+    bool was_cancelled;
+    int calls;
+};
+
+/* A loader that is in the middle of its work when its thread is cancelled. */
+static int32_t load_until_cancelled(void *user_data, redis_cache_writer *out)
+{
+    struct cancelled *shared = user_data;
+
+    pthread_mutex_lock(&shared->mutex);
+    shared->calls++;
+    shared->has_begun = true;
+    pthread_cond_broadcast(&shared->changed);
+    while (!shared->was_cancelled)
+        pthread_cond_wait(&shared->changed, &shared->mutex);
+    pthread_mutex_unlock(&shared->mutex);
+    sleep_ms(50);
+    return redis_cache_writer_append(out, S("loaded")) == REDIS_CACHE_OK ? 0 : 1;
+}
+
+static void *cancelled_call(void *user_data)
+{
+    struct cancelled *shared = user_data;
+    redis_cache_bytes bytes;
+
+    STATUS(OK, redis_cache_get_or_set(shared->cache, S("key"), 50000, load_until_cancelled, shared, &bytes));
+    redis_cache_bytes_free(&bytes);
+    pthread_testcancel();
+    return NULL;
+}
+
+/* It ends after the call: the value is there, for others who wait for it too. */
+static void a_cancelled_thread_strands_nobody(void)
+{
+    struct cancelled shared = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, false, false, 0 };
+    struct load never = { 0 };
+    pthread_t thread;
+    void *ended = NULL;
+
+    shared.cache = open_cache("wait=30s");
+    CHECK(pthread_create(&thread, NULL, cancelled_call, &shared) == 0);
+    pthread_mutex_lock(&shared.mutex);
+    while (!shared.has_begun)
+        pthread_cond_wait(&shared.changed, &shared.mutex);
+    pthread_mutex_unlock(&shared.mutex);
+    CHECK(pthread_cancel(thread) == 0);
+    pthread_mutex_lock(&shared.mutex);
+    shared.was_cancelled = true;
+    pthread_cond_broadcast(&shared.changed);
+    pthread_mutex_unlock(&shared.mutex);
+    never.text = "never";
+    OR_SET(shared.cache, &never, 50000, "loaded");
+    CHECK(pthread_join(thread, &ended) == 0);
+    CHECK(ended == PTHREAD_CANCELED);
+    INT(1, shared.calls);
+    INT(0, never.calls);
+    GETS(shared.cache, "key", "loaded");
+    redis_cache_free(shared.cache);
+}
+
 void suite_compute(void)
 {
     RUN(a_miss_loads_and_a_hit_does_not);
@@ -346,4 +412,5 @@ void suite_compute(void)
     RUN(a_value_that_was_overtaken_goes_to_its_caller_only);
     RUN(what_concerns_many_values_is_refused_for_one);
     RUN(a_loader_may_renew_its_lease);
+    RUN(a_cancelled_thread_strands_nobody);
 }

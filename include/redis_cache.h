@@ -38,9 +38,10 @@
  * 6. Manners. The library starts no threads, installs no signal handlers and raises no SIGPIPE.
  *    Its only global state is the error text of each thread, the named memory:// stores, one TLS
  *    configuration and a counter of forks (pthread_atfork). Callbacks may call the library again,
- *    on any handle, but must return: neither longjmp() nor a C++ exception may leave them, and no
- *    thread may be cancelled or exit inside a call. After fork() the child may go on using the same
- *    handle; a lease or a lock belongs to the process that took it.
+ *    on any handle, but must return: neither longjmp(), pthread_exit() nor a C++ exception may
+ *    leave them. A thread that is cancelled inside a call ends when the call is over. After fork()
+ *    the child may go on using the same handle; a lease or a lock belongs to the process that took
+ *    it.
  * 7. Faults. No panic crosses the boundary: it becomes REDIS_CACHE_ERR_PANIC with its text. Every
  *    call has a deadline, one second unless the option `timeout` says otherwise; what a function of
  *    yours takes, the option `wait` and wait_ms come on top.
@@ -280,8 +281,8 @@ typedef int32_t (*redis_cache_rewrite_fn)(void *user_data,
  * returns 0, or says redis_cache_writer_set_absent(). Anything but 0 says that it failed;
  * redis_cache_writer_fail() may tell why. Called on the thread of the call that was given it,
  * which is still under way. It may use the cache, but must not ask for what it computes, and it
- * must return: leaving by longjmp() or an exception, or letting its thread be cancelled or exit,
- * is not allowed.
+ * must return: leaving by longjmp(), pthread_exit() or an exception is not allowed. When its thread
+ * is cancelled, the computation goes on, and the thread ends after the call.
  */
 typedef int32_t (*redis_cache_compute_fn)(void *user_data, redis_cache_writer *out);
 

@@ -12,6 +12,7 @@
 )]
 
 mod cache;
+mod cancel;
 mod compute;
 mod compute_many;
 mod config;

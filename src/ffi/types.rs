@@ -166,8 +166,8 @@ pub struct redis_cache_entry {
 /// returns 0, or says redis_cache_writer_set_absent(). Anything but 0 says that it failed;
 /// redis_cache_writer_fail() may tell why. Called on the thread of the call that was given it,
 /// which is still under way. It may use the cache, but must not ask for what it computes, and it
-/// must return: leaving by longjmp() or an exception, or letting its thread be cancelled or exit,
-/// is not allowed.
+/// must return: leaving by longjmp(), pthread_exit() or an exception is not allowed. When its thread
+/// is cancelled, the computation goes on, and the thread ends after the call.
 pub type redis_cache_compute_fn = Option<
     unsafe extern "C-unwind" fn(user_data: *mut c_void, out: *mut redis_cache_writer) -> i32,
 >;
