@@ -168,6 +168,7 @@ fn a_value_above_max_value_is_refused() {
 }
 
 /// What `options` make of a typed value and of bytes, read back by every sink, however the wire cuts it.
+#[cfg(all(feature = "json", feature = "zlib"))]
 fn comes_back(writer: &Options, reader: &Options, text: &str) -> Vec<u8> {
     let value = typed(writer, text);
     let (head, body) = bytes(writer, text.as_bytes()).unwrap();

@@ -314,6 +314,7 @@ fn a_configuration_is_only_read_by_connect() {
     config.connect().unwrap();
 }
 
+#[cfg(all(feature = "zlib", feature = "zstd", feature = "lz4"))]
 #[test]
 fn a_level_is_one_that_the_compressor_has() {
     for wrong in ["compress_level=1", "compressor=lz4&compress_level=1"] {
