@@ -481,7 +481,8 @@ redis_cache_status redis_cache_get(const redis_cache *cache,
                                    redis_cache_bytes *out);
 
 /**
- * Reads a value into memory of the caller; nothing is allocated and no NUL is added. OK and
+ * Reads a value into memory of the caller; no NUL is added, and nothing is
+ * allocated unless the value is compressed. OK and
  * `*out_len` bytes in `buf`; NOT_FOUND; BUFFER_TOO_SMALL when the value is longer than `cap`:
  * then `*out_len` is its length and `buf` is left alone. With cap 0, buf may be NULL, to ask for
  * the length only. One round trip.
