@@ -15,6 +15,10 @@ static void must(redis_cache_status status, redis_cache_status expected) {
     }
 }
 
+static int32_t load(void *value, redis_cache_writer *out) {
+    return redis_cache_writer_append(out, value, 100) == REDIS_CACHE_OK ? 0 : 1;
+}
+
 static void run(const redis_cache *cache, const char *operation, long n) {
     static char names[MANY][24];
     redis_cache_slice keys[MANY];
@@ -24,6 +28,7 @@ static void run(const redis_cache *cache, const char *operation, long n) {
     size_t len;
     redis_cache_bytes bytes;
     redis_cache_results *results;
+    redis_cache_lease *lease = NULL;
     long i;
 
     if (large == NULL) exit(1);
@@ -37,6 +42,13 @@ static void run(const redis_cache *cache, const char *operation, long n) {
         keys[i].len = strlen(names[i]);
         must(redis_cache_set(cache, names[i], keys[i].len, value, sizeof value, 300000), REDIS_CACHE_OK);
     }
+    must(redis_cache_get_or_set(cache, "computed", 8, 300000, load, value, &bytes), REDIS_CACHE_OK);
+    redis_cache_bytes_free(&bytes);
+    /* One that somebody is renewing. */
+    must(redis_cache_set(cache, "old", 3, value, sizeof value, REDIS_CACHE_TTL_FOREVER), REDIS_CACHE_OK);
+    must(redis_cache_expire_soft(cache, "old", 3), REDIS_CACHE_OK);
+    must(redis_cache_lease_begin(cache, "old", 3, &bytes, &lease), REDIS_CACHE_STALE);
+    redis_cache_bytes_free(&bytes);
     for (i = 0; i < n; i++) {
         if (strcmp(operation, "get") == 0) {
             must(redis_cache_get(cache, "small", 5, &bytes), REDIS_CACHE_OK);
@@ -51,11 +63,22 @@ static void run(const redis_cache *cache, const char *operation, long n) {
         } else if (strcmp(operation, "get_1mb") == 0) {
             must(redis_cache_get(cache, "large", 5, &bytes), REDIS_CACHE_OK);
             redis_cache_bytes_free(&bytes);
+        } else if (strcmp(operation, "computed_hit") == 0) {
+            must(redis_cache_get_or_set(cache, "computed", 8, 300000, load, value, &bytes), REDIS_CACHE_OK);
+            redis_cache_bytes_free(&bytes);
+        } else if (strcmp(operation, "computed_stale") == 0) {
+            must(redis_cache_get_or_set(cache, "old", 3, 300000, load, value, &bytes), REDIS_CACHE_STALE);
+            redis_cache_bytes_free(&bytes);
+        } else if (strcmp(operation, "computed_miss") == 0) {
+            /* With a lifetime of nothing it is not there the next time either. */
+            must(redis_cache_get_or_set(cache, "missing", 7, 0, load, value, &bytes), REDIS_CACHE_OK);
+            redis_cache_bytes_free(&bytes);
         } else {
-            fprintf(stderr, "operations: get, get_into, set, get_many_100, get_1mb\n");
+            fprintf(stderr, "there is no operation %s\n", operation);
             exit(2);
         }
     }
+    redis_cache_lease_abandon(lease);
     free(large);
 }
 

@@ -8,7 +8,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 instructions() {
-    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "$REDIS_CACHE_TEST_SOCKET" "$1" "$2" \
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "unix://$REDIS_CACHE_TEST_SOCKET?lease=10m" "$1" "$2" \
         >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
     sed -n 's/.*Collected *: *//p' "$log"
 }
@@ -28,4 +28,7 @@ measure get_into 1300
 measure set 2000
 measure get_many_100 60000
 measure get_1mb 4500
+measure computed_hit 2000
+measure computed_stale 2000
+measure computed_miss 12000
 exit "$status"
