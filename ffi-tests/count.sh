@@ -28,7 +28,7 @@ measure get_into 1300
 measure set 2000
 measure get_many_100 60000
 measure get_1mb 4500
-measure computed_hit 2000
-measure computed_stale 2000
+measure computed_hit 3000
+measure computed_stale 3000
 measure computed_miss 12000
 exit "$status"

@@ -39,8 +39,9 @@
  *    Its only global state is the error text of each thread, the named memory:// stores, one TLS
  *    configuration and a counter of forks (pthread_atfork). Callbacks may call the library again,
  *    on any handle, but must return: neither longjmp(), pthread_exit() nor a C++ exception may
- *    leave them. A thread that is cancelled inside a call ends when the call is over. After fork()
- *    the child may go on using the same handle; a lease or a lock belongs to the process that took
+ *    leave them. A thread that is cancelled in a call that runs a callback, or waits for a lease or
+ *    a lock, ends when the call is over; in other calls it must not be cancelled. After fork() the
+ *    child may go on using the same handle; a lease or a lock belongs to the process that took
  *    it.
  * 7. Faults. No panic crosses the boundary: it becomes REDIS_CACHE_ERR_PANIC with its text. Every
  *    call has a deadline, one second unless the option `timeout` says otherwise; what a function of

@@ -1,5 +1,5 @@
-//! `pthread_cancel`: a thread that is cancelled inside a call ends when the call is over. Unwinding it in the middle
-//! would leave locks held, replies half read, and those who wait for its load stranded.
+//! `pthread_cancel`: a thread that is cancelled while it runs a function of the caller, or waits for others, ends when the
+//! call is over. Unwinding it in the middle would strand those who wait for its load.
 //! <https://man7.org/linux/man-pages/man3/pthread_setcancelstate.3.html>
 
 #[cfg(not(target_os = "android"))]

@@ -32,7 +32,7 @@ pub unsafe extern "C" fn redis_cache_get_or_set_many(
     user_data: *mut c_void,
     out: *mut *mut redis_cache_results,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, keys) = unsafe {
             (

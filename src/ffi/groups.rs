@@ -176,7 +176,7 @@ pub unsafe extern "C" fn redis_cache_delete_pattern(
     sweep: *const redis_cache_sweep,
     out_deleted: *mut u64,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache, pattern) = unsafe {
             let out = optional_out(out_deleted);
@@ -200,7 +200,7 @@ pub unsafe extern "C" fn redis_cache_clear(
     sweep: *const redis_cache_sweep,
     out_deleted: *mut u64,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_deleted);
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn redis_cache_clear_version(
     sweep: *const redis_cache_sweep,
     out_deleted: *mut u64,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_deleted);
@@ -343,7 +343,7 @@ pub unsafe extern "C" fn redis_cache_rebalance(
     sweep: *const redis_cache_sweep,
     out_moved: *mut u64,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_moved);

@@ -1,5 +1,5 @@
-//! What stands around every function of the C API: panics and errors become statuses, their text is kept for the
-//! thread, and a cancellation of the thread waits for the end of the call. The text is plain memory without a destructor, so it works while a thread ends.
+//! What stands around every function of the C API: panics and errors become statuses, and their text is kept for
+//! the thread. That text is plain memory without a destructor, so it works while a thread ends.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -22,6 +22,13 @@ pub(super) fn guard(body: impl FnOnce() -> Result<Status>) -> Status {
     })
 }
 
+/// The same for a function that runs code of the caller or waits for others: a thread that is cancelled meanwhile ends
+/// after it.
+pub(super) fn guard_to_the_end(body: impl FnOnce() -> Result<Status>) -> Status {
+    let _until_then = PutOff::begin();
+    guard(body)
+}
+
 /// The same for a function that does not return a status.
 pub(super) fn guard_or<T>(fallback: T, body: impl FnOnce() -> Result<T>) -> T {
     caught(body).unwrap_or_else(|error| {
@@ -33,7 +40,6 @@ pub(super) fn guard_or<T>(fallback: T, body: impl FnOnce() -> Result<T>) -> T {
 /// What a callback did wrong cannot be blamed on values half changed: everything shared is behind locks that are
 /// not poisoned and is left whole by those who hold them, hence `AssertUnwindSafe`.
 fn caught<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    let _until_the_end = PutOff::begin();
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(panic_error(panic)))
 }
 

@@ -38,7 +38,7 @@ pub unsafe extern "C" fn redis_cache_lease_begin(
     out: *mut redis_cache_bytes,
     out_lease: *mut *mut redis_cache_lease,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, out_lease) =
             unsafe { (self::out("out", out), self::out("out_lease", out_lease)) };

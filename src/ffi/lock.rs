@@ -37,7 +37,7 @@ pub unsafe extern "C" fn redis_cache_lock_acquire(
     wait_ms: i64,
     out: *mut *mut redis_cache_lock,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, name) = unsafe {
             (

@@ -31,7 +31,7 @@ pub unsafe extern "C" fn redis_cache_reinsert_keys(
     sweep: *const redis_cache_sweep,
     out_rewritten: *mut u64,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_rewritten);
