@@ -6,7 +6,9 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, Weak};
+use std::sync::{
+    Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, RwLock, RwLockWriteGuard, Weak,
+};
 
 /// A store whose locks must be free in a child: taken before the fork, given back on both sides of it.
 ///
@@ -27,10 +29,14 @@ static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// The gate that a fork waits at: while it is held, nothing that a child could inherit half done goes on.
 static GATE: Mutex<Stores> = Mutex::new(Vec::new());
 
+/// Read-held while libc does what a fork must not find half done: see [`undisturbed`].
+static UNDISTURBED: RwLock<()> = RwLock::new(());
+
 /// What the forking thread holds across the fork.
 struct Held {
     stores: Vec<Arc<dyn ForkLock>>,
     gate: MutexGuard<'static, Stores>,
+    quiet: RwLockWriteGuard<'static, ()>,
 }
 
 thread_local! {
@@ -48,6 +54,14 @@ pub(crate) fn register(store: Weak<dyn ForkLock>) {
     let mut stores = gate();
     stores.retain(|known| known.strong_count() > 0);
     stores.push(store);
+}
+
+/// Does `work` while nobody forks; a fork waits for its end. For what takes locks inside libc that a child would inherit
+/// held: getaddrinfo has one, and no deadline to wait for it.
+pub(crate) fn undisturbed<R>(work: impl FnOnce() -> R) -> R {
+    watch();
+    let _quiet = UNDISTURBED.read().unwrap_or_else(PoisonError::into_inner);
+    work()
 }
 
 fn gate() -> MutexGuard<'static, Stores> {
@@ -72,7 +86,12 @@ extern "C" fn prepare() {
     let gate = gate();
     let stores: Vec<_> = gate.iter().filter_map(Weak::upgrade).collect();
     stores.iter().for_each(|store| store.lock_for_fork());
-    HELD.set(Some(Held { stores, gate }));
+    let quiet = UNDISTURBED.write().unwrap_or_else(PoisonError::into_inner);
+    HELD.set(Some(Held {
+        stores,
+        gate,
+        quiet,
+    }));
 }
 
 extern "C" fn parent() {
@@ -85,9 +104,15 @@ extern "C" fn child() {
 }
 
 fn release() {
-    let Ok(Some(Held { stores, gate })) = HELD.try_with(RefCell::take) else {
+    let Ok(Some(Held {
+        stores,
+        gate,
+        quiet,
+    })) = HELD.try_with(RefCell::take)
+    else {
         return;
     };
+    drop(quiet);
     stores.iter().for_each(|store| store.unlock_after_fork());
     drop(gate);
 }
@@ -196,6 +221,26 @@ mod tests {
 
     use super::testing::in_child;
     use super::*;
+
+    #[test]
+    fn a_fork_waits_for_what_must_not_be_disturbed() {
+        let (begun, is_begun) = mpsc::channel();
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                undisturbed(|| {
+                    begun.send(()).unwrap();
+                    std::thread::sleep(std::time::Duration::from_millis(50));
+                    is_done.store(true, Ordering::SeqCst);
+                });
+            });
+            is_begun.recv().unwrap();
+            assert!(in_child(|| {
+                assert!(is_done.load(Ordering::SeqCst));
+                undisturbed(|| ());
+            }));
+        });
+    }
 
     #[test]
     fn a_child_makes_its_own_value_once_and_the_parent_keeps_its_own() {

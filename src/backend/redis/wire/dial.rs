@@ -10,6 +10,7 @@ use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fork;
 
 use super::Budget;
 
@@ -30,7 +31,7 @@ pub(super) fn connect(address: &Address, budget: Budget) -> Result<Socket> {
 }
 
 fn tcp(host: &str, port: u16, budget: Budget) -> Result<Socket> {
-    let resolved = (host, port).to_socket_addrs();
+    let resolved = fork::undisturbed(|| (host, port).to_socket_addrs());
     let addresses: Vec<SocketAddr> = resolved
         .map_err(|error| Error::from_io(error, "cannot resolve the host"))?
         .collect();
