@@ -79,29 +79,22 @@ impl Freshness {
         }
     }
 
-    /// The same for an entry that is of no use when it is not fresh: "known to be absent".
-    pub(crate) fn without_stale(self) -> Self {
-        Freshness {
-            stale_ms: 0,
-            ..self
-        }
-    }
-
     /// The long form of a header for a value that is written now, and the life of its key. What has no header
-    /// (digits, plain values) lives for as long as it is fresh.
+    /// (digits, plain values) lives for as long as it is fresh; so does "known to be absent", which is of no use later.
     pub(crate) fn dress(&self, head: Head, cost: u8, clock: Clock) -> (Head, Life) {
         let Some(header) = Header::parse(&head) else {
             return (head, self.fresh);
         };
+        let stale_ms = if header.negative { 0 } else { self.stale_ms };
         let (soft_expire_ms, life) = match self.fresh {
             Life::Millis(ms) => {
                 let soft = clock.now_ms().saturating_add(ms).min(LATEST_MS);
-                (soft, Life::Millis(ms.saturating_add(self.stale_ms.into())))
+                (soft, Life::Millis(ms.saturating_add(stale_ms.into())))
             }
             other => (0, other),
         };
         let lease = LeaseBlock {
-            stale_ms: self.stale_ms,
+            stale_ms,
             soft_expire_ms,
             ..LeaseBlock::default()
         };

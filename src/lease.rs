@@ -11,7 +11,7 @@ use crate::backend::{Head, Value};
 use crate::cache::Cache;
 use crate::entry::{self, Look, Seen};
 use crate::error::Result;
-use crate::expiry::{Clock, Expiry, Life, millis_rounded_up};
+use crate::expiry::{Clock, Expiry, Life};
 use crate::fresh::{Freshness, cost_of};
 use crate::header::Header;
 use crate::herd::{BACKOFF_MS, Bytes, Reader, Typed, lost};
@@ -153,11 +153,7 @@ impl Cache {
 
     fn claim<R: Reader>(&self) -> (Claim, Look<R::Sink<'_>>) {
         let options = &self.shared.options;
-        let claim = Claim {
-            token: Token::new(),
-            lease_ms: millis_rounded_up(options.lease),
-            force: false,
-        };
+        let claim = Claim::new(options, false);
         (claim, Look::new(options, R::sink(options)))
     }
 
@@ -229,10 +225,7 @@ impl Lease {
 
     fn store(mut self, head: Head, body: &[u8], expiry: Expiry) -> Result<()> {
         let cache = self.cache.clone();
-        let mut freshness = Freshness::new(&cache.shared.options, cache.life(expiry));
-        if Header::parse(&head).is_some_and(|header| header.negative) {
-            freshness = freshness.without_stale();
-        }
+        let freshness = Freshness::new(&cache.shared.options, cache.life(expiry));
         let (head, life) = freshness.dress(head, cost_of(self.began.elapsed()), self.clock);
         self.is_over = true;
         if self.put(Value { head: &head, body }, life)? {

@@ -9,8 +9,9 @@ use std::hash::BuildHasher;
 use std::time::Instant;
 
 use super::{EachDone, KeyList, Sink, Value};
+use crate::config::Options;
 use crate::error::Result;
-use crate::expiry::{Clock, Life};
+use crate::expiry::{Clock, Life, millis_rounded_up};
 
 /// Who holds a lease or a lock: 8 random bytes, never all zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,17 @@ pub(crate) struct Claim {
     pub(crate) lease_ms: u64,
     /// Also while the value is still fresh.
     pub(crate) force: bool,
+}
+
+impl Claim {
+    /// One of a fresh token, for as long as the option `lease` says.
+    pub(crate) fn new(options: &Options, force: bool) -> Self {
+        Claim {
+            token: Token::new(),
+            lease_ms: millis_rounded_up(options.lease),
+            force,
+        }
+    }
 }
 
 /// What a store says to a [`Claim`].

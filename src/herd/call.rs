@@ -6,12 +6,12 @@ use std::marker::PhantomData;
 use std::time::Instant;
 
 use crate::backend::Sink;
-use crate::backend::{Acquired, Claim, Token};
+use crate::backend::{Acquired, Claim};
 use crate::cache::Cache;
 use crate::config::Layout;
 use crate::entry::{Content, Look, Seen};
 use crate::error::{ErrorKind, Result};
-use crate::expiry::{Clock, Expiry, millis_rounded_up};
+use crate::expiry::{Clock, Expiry};
 use crate::flight::{Flights, Landing, Part};
 use crate::random::draw;
 
@@ -237,11 +237,7 @@ where
     }
 
     pub(super) fn claim(&self, force: bool) -> Claim {
-        Claim {
-            token: Token::new(),
-            lease_ms: millis_rounded_up(self.cache.shared.options.lease),
-            force,
-        }
+        Claim::new(&self.cache.shared.options, force)
     }
 
     fn is_plain(&self) -> bool {

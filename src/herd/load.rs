@@ -120,12 +120,9 @@ pub(super) fn encoded<F: Form, R>(
     let options = &cache.shared.options;
     let freshness = Freshness::new(options, cache.life(loaded.expiry));
     entry::with_scratch(|scratch| {
-        let (head, body, freshness) = match &loaded.value {
-            Some(value) => {
-                let (head, body) = cache.report(F::encode(options, value, scratch))?;
-                (head, body, freshness)
-            }
-            None => (Header::ABSENT.encode(), &[][..], freshness.without_stale()),
+        let (head, body) = match &loaded.value {
+            Some(value) => cache.report(F::encode(options, value, scratch))?,
+            None => (Header::ABSENT.encode(), &[][..]),
         };
         let (head, life) = freshness.dress(head, cost_of(loaded.took), clock);
         Ok(store(Value { head: &head, body }, life))

@@ -9,12 +9,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Access, KeyList, Sink};
-use crate::backend::{Acquired, Claim, Token};
+use crate::backend::{Acquired, Claim};
 use crate::cache::Cache;
 use crate::config::{Layout, OnWaitTimeout};
 use crate::entry::{Content, Look, Seen};
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::{Clock, Expiry, millis_rounded_up};
+use crate::expiry::{Clock, Expiry};
 use crate::many::{Many, Partial};
 use crate::pause::Pause;
 
@@ -255,11 +255,7 @@ impl<'a, F: Form> Batch<'a, F> {
         }
         let claims: Vec<_> = places
             .iter()
-            .map(|_| Claim {
-                token: Token::new(),
-                lease_ms: millis_rounded_up(cache.shared.options.lease),
-                force: false,
-            })
+            .map(|_| Claim::new(&cache.shared.options, false))
             .collect();
         let items = &mut self.items;
         let mut each = |index: usize, acquired: Result<Acquired<&[u8]>>, clock| {

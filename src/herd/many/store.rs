@@ -81,15 +81,12 @@ impl<'a, F: Form> Held<'a, F> {
                 results.push(Ok(None));
                 continue;
             }
-            let mut freshness = Freshness::new(options, cache.life(expiry));
+            let freshness = Freshness::new(options, cache.life(expiry));
             let mut scratch = Vec::new();
             let encoded = match &value {
                 Some(value) => F::encode(options, value, &mut scratch)
                     .map(|(head, body)| (head, body.to_vec())),
-                None => {
-                    freshness = freshness.without_stale();
-                    Ok((Header::ABSENT.encode(), Vec::new()))
-                }
+                None => Ok((Header::ABSENT.encode(), Vec::new())),
             };
             match (encoded, mine.lease) {
                 (Err(error), lease) => {
