@@ -6,6 +6,7 @@ mod forks;
 mod greeting;
 mod leases;
 mod liveness;
+mod opening;
 mod rewriting;
 mod single;
 mod waiting;
