@@ -4,40 +4,67 @@
 
 use std::cell::Cell;
 
+use crate::error::Error;
+
 use super::budget::Budget;
 use super::call::{Failed, Verb};
-use super::connection::Connection;
+use super::command::Command;
 use super::node::Node;
-use super::reply::{self, Reply};
+use super::replies::Replies;
+use super::reply::Reply;
 use super::resp::Encoder;
 
 /// [`Node::run`] on the node that the slot moves to.
 #[cold]
 pub(super) fn run<R>(
     node: &Node,
-    verb: Verb,
+    lost: u32,
     budget: Budget,
-    pack: &dyn Fn(&mut Encoder<'_>),
-    read: &mut dyn FnMut(&mut Connection, Budget) -> Reply<R>,
+    command: &mut dyn Command<Answer = R>,
 ) -> Result<R, Failed> {
-    let count = Cell::new(0);
-    let pack = |to: &mut Encoder<'_>| {
+    node.run(
+        lost,
+        budget,
+        &mut Asking {
+            command,
+            count: Cell::new(0),
+        },
+    )
+}
+
+struct Asking<'c, R> {
+    command: &'c mut dyn Command<Answer = R>,
+    count: Cell<usize>,
+}
+
+impl<R> Command for Asking<'_, R> {
+    type Answer = R;
+
+    fn verb(&self) -> Verb {
+        self.command.verb()
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
         to.command(1).arg(b"ASKING").command(1).arg(b"MULTI");
         let before = to.commands();
-        pack(to);
-        count.set(to.commands() - before);
+        self.command.pack(to);
+        self.count.set(to.commands() - before);
         to.command(1).arg(b"EXEC");
-    };
-    let read = |from: &mut Connection, budget: Budget| {
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<R> {
         let mut refusal = None;
-        for _ in 0..2 + count.get() {
-            refusal = refusal.or(from.skip(budget)?);
+        for _ in 0..2 + self.count.get() {
+            refusal = refusal.or(from.skip()?);
         }
         // The replies stand in the array one after the other, as they would outside of it.
-        match reply::array(from, budget)? {
-            Ok(_) => read(from, budget),
+        match from.array()? {
+            Ok(_) => self.command.read(from),
             Err(aborted) => Ok(Err(refusal.unwrap_or(aborted))),
         }
-    };
-    node.run(verb, budget, pack, read)
+    }
+
+    fn reword(&mut self, refusal: &Error) -> bool {
+        self.command.reword(refusal)
+    }
 }

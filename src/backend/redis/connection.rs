@@ -75,6 +75,32 @@ impl Connection {
         Ok(Connection::over(link))
     }
 
+    /// Over a wire that is connected.
+    pub(crate) fn over_wire(wire: Wire, parser: Parser) -> Connection {
+        Connection::over(match parser {
+            Parser::Native => Link::Native(wire),
+            Parser::Redis => Link::Parsed(Box::new(Parsed::over(wire))),
+        })
+    }
+
+    /// Whether all the replies that are owed are there, so that reading them does not wait. Small ones only: all of it is
+    /// kept in the buffer.
+    pub(crate) fn has_replies(&mut self) -> Result<bool> {
+        let wire = match &mut self.link {
+            Link::Native(wire) => wire,
+            Link::Parsed(parsed) => parsed.wire(),
+            Link::Custom(_) => return Ok(true),
+        };
+        loop {
+            if native::framed(wire.buffered(), self.owed)?.is_some() {
+                return Ok(true);
+            }
+            if !wire.fill_at_once()? {
+                return Ok(false);
+            }
+        }
+    }
+
     fn over(link: Link) -> Connection {
         Connection {
             link,
@@ -140,7 +166,7 @@ impl Connection {
     }
 
     /// Reads so many elements of a reply, which are values or nil.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn values(
         &mut self,
         number: usize,

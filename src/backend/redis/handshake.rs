@@ -26,10 +26,14 @@ pub(crate) fn greet(connection: &mut Connection, login: &Login, budget: Budget) 
         // The pipeline ran without a login; all of it is said again.
         answers = introduce(connection, login, Opening::Auth, budget)?;
     }
+    Ok(judge(answers, login))
+}
+
+fn judge(answers: Answers, login: &Login) -> Result<Offset> {
     let refusal = answers.to_opening.map(|error| login_refused(error, login));
     let refusal = refusal.or_else(|| answers.to_select.map(|error| db_refused(error, login)));
     let refusal = refusal.or_else(|| answers.to_readonly.map(|error| error.during("READONLY")));
-    Ok(refusal.map_or(Ok(answers.offset), Err))
+    refusal.map_or(Ok(answers.offset), Err)
 }
 
 /// The rest of it, for connections whose login is somebody else's affair: READONLY and the time.
@@ -76,7 +80,7 @@ pub(crate) fn ask_role(connection: &mut Connection, budget: Budget) -> Reply<()>
     Ok(Ok(()))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Opening {
     /// HELLO 3, with the credentials in it.
     Hello,
@@ -98,21 +102,84 @@ fn introduce(
     opening: Opening,
     budget: Budget,
 ) -> Result<Answers> {
-    let has_opening = open(&mut connection.encoder(), login, opening);
-    let has_db = login.db != 0;
-    if has_db {
-        connection
-            .encoder()
-            .command(2)
-            .arg(b"SELECT")
-            .int(i64::from(login.db));
-    }
-    let asks_readonly = read_replica(&mut connection.encoder(), login);
-    let optional = present(&mut connection.encoder(), login);
-    pack_time(&mut connection.encoder());
-
+    say(&mut connection.encoder(), login, opening);
     let sent_at = local_unix_ms();
     connection.send(budget).map_err(|fault| fault.error)?;
+    hear(connection, login, opening, sent_at, budget)
+}
+
+/// A greeting under way, without waiting: what was said last, and when.
+#[derive(Debug)]
+pub(crate) struct Greeting {
+    opening: Opening,
+    sent_at: u64,
+}
+
+impl Greeting {
+    /// Says hello.
+    pub(crate) fn begin(
+        connection: &mut Connection,
+        login: &Login,
+        budget: Budget,
+    ) -> Result<Greeting> {
+        let opening = match login.protocol {
+            Protocol::Resp2 => Opening::Auth,
+            _ => Opening::Hello,
+        };
+        Greeting::say(connection, login, opening, budget)
+    }
+
+    fn say(
+        connection: &mut Connection,
+        login: &Login,
+        opening: Opening,
+        budget: Budget,
+    ) -> Result<Greeting> {
+        say(&mut connection.encoder(), login, opening);
+        let sent_at = local_unix_ms();
+        // A fresh socket takes so little at once.
+        connection.send(budget).map_err(|fault| fault.error)?;
+        Ok(Greeting { opening, sent_at })
+    }
+
+    /// When all replies are there: what came of it; `None` when it has to be said again in other words.
+    pub(crate) fn hear(
+        &mut self,
+        connection: &mut Connection,
+        login: &Login,
+        budget: Budget,
+    ) -> Reply<Option<Offset>> {
+        let answers = hear(connection, login, self.opening, self.sent_at, budget)?;
+        let knows_not = answers.to_opening.as_ref().is_some_and(knows_no_resp3);
+        if self.opening == Opening::Hello && login.protocol == Protocol::Auto && knows_not {
+            *self = Greeting::say(connection, login, Opening::Auth, budget)?;
+            return Ok(Ok(None));
+        }
+        Ok(judge(answers, login).map(Some))
+    }
+}
+
+fn say(to: &mut Encoder<'_>, login: &Login, opening: Opening) {
+    open(to, login, opening);
+    if login.db != 0 {
+        to.command(2).arg(b"SELECT").int(i64::from(login.db));
+    }
+    read_replica(to, login);
+    present(to, login);
+    pack_time(to);
+}
+
+fn hear(
+    connection: &mut Connection,
+    login: &Login,
+    opening: Opening,
+    sent_at: u64,
+    budget: Budget,
+) -> Result<Answers> {
+    let has_opening = opening == Opening::Hello || login.password.is_some();
+    let has_db = login.db != 0;
+    let asks_readonly = login.reads_replica;
+    let optional = 2 + usize::from(login.client_name.is_some());
 
     // A server that hangs up may have said why in its first reply.
     let mut first = None;

@@ -13,11 +13,12 @@ use super::call::Verb;
 use super::connection::Connection;
 use super::one::{self, signed};
 use super::replay::Attempts;
+use super::replies::Replies;
 use super::reply::{self, Reply};
 use super::resp::{Encoder, Token as Word};
-use super::scatter::{Each, Group, Told};
+use super::scatter::To;
 use super::script::Script;
-use super::{handshake, many, scripted};
+use super::{command, handshake, many, scripted};
 
 const TIME: Verb = Verb::safe("TIME");
 
@@ -31,11 +32,9 @@ impl Leases for RedisBackend {
         // The greeting of the connection that this opens asks for the time.
         let read = |from: &mut Connection, budget: Budget| Ok(Ok(from.skip(budget)?));
         let (_, clock) = self.ask(
-            TIME,
             (key, Access::Write),
             budget,
-            handshake::pack_time,
-            read,
+            command::pair(TIME, handshake::pack_time, read),
         )?;
         Ok(clock)
     }
@@ -47,10 +46,11 @@ impl Leases for RedisBackend {
         sink: &mut dyn Sink,
     ) -> Result<(Acquired<()>, Clock)> {
         let pack = |to: &mut Encoder<'_>| pack_claim(to, claim);
-        let read = |from: &mut Connection, budget: Budget| {
-            match claimed(from, budget)? {
+        let read = |from: &mut Replies<'_>| {
+            let budget = from.budget();
+            match claimed(from.connection(), budget)? {
                 // What was found is read by its own rules.
-                Ok(Acquired::Found(())) => match one::value(from, sink, budget)? {
+                Ok(Acquired::Found(())) => match from.value(sink)? {
                     Ok(true) => Ok(Ok(Acquired::Found(()))),
                     Ok(false) => Err(reply::unexpected("a value")),
                     Err(refused) => Ok(Err(refused)),
@@ -65,16 +65,7 @@ impl Leases for RedisBackend {
     fn acquire_many(&self, keys: &KeyList, claims: &[Claim], each: &mut EachAcquired<'_>) {
         let script = &self.scripts.acquire;
         let step = Acquire { script, claims };
-        scripted::run(
-            self,
-            keys,
-            &step,
-            |item, told: Result<Told<'_>>, clock| match told {
-                Ok(Told::Claim(answer)) => each(item, Ok(answer), clock),
-                Ok(_) => each(item, Err(reply::unexpected("an answer to a claim")), clock),
-                Err(error) => each(item, Err(error), clock),
-            },
-        );
+        scripted::run(self, OWNERS, keys, &step, each);
     }
 
     fn fulfill(&self, key: &[u8], token: Token, value: Value<'_>, life: Life) -> Result<bool> {
@@ -96,7 +87,7 @@ impl Leases for RedisBackend {
             values,
             attempts: attempts(keys),
         };
-        scripted::run(self, keys, &step, many::tell_done(each));
+        scripted::run(self, OWNERS, keys, &step, many::done(each));
     }
 
     fn release(&self, key: &[u8], token: Token, backoff_ms: u64) -> Result<bool> {
@@ -118,34 +109,41 @@ impl Leases for RedisBackend {
             backoff_ms,
             attempts: attempts(keys),
         };
-        scripted::run(self, keys, &step, many::tell_done(each));
+        scripted::run(self, OWNERS, keys, &step, many::done(each));
     }
 
     fn renew(&self, key: &[u8], token: Token, lease_ms: u64) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| pack_token(to, token, lease_ms);
-        step(self, &self.scripts.renew, key, 2, pack, reply::flag)
+        step(self, &self.scripts.renew, key, 2, pack, |from| from.flag())
     }
 
     fn expire_soft(&self, key: &[u8]) -> Result<bool> {
-        step(self, &self.scripts.expire_soft, key, 0, |_| {}, reply::flag)
+        step(
+            self,
+            &self.scripts.expire_soft,
+            key,
+            0,
+            |_| {},
+            |from| from.flag(),
+        )
     }
 
     fn lock(&self, key: &[u8], token: Token, ms: u64) -> Result<Option<u64>> {
         let pack = |to: &mut Encoder<'_>| pack_token(to, token, ms);
-        let number = step(self, &self.scripts.lock, key, 2, pack, reply::int)?;
+        let number = step(self, &self.scripts.lock, key, 2, pack, |from| from.int())?;
         Ok(u64::try_from(number).ok().filter(|number| *number > 0))
     }
 
     fn extend_lock(&self, key: &[u8], token: Token, ms: u64) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| pack_token(to, token, ms);
-        step(self, &self.scripts.extend, key, 2, pack, reply::flag)
+        step(self, &self.scripts.extend, key, 2, pack, |from| from.flag())
     }
 
     fn unlock(&self, key: &[u8], token: Token) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| {
             to.arg(token.bytes());
         };
-        step(self, &self.scripts.unlock, key, 1, pack, reply::flag)
+        step(self, &self.scripts.unlock, key, 1, pack, |from| from.flag())
     }
 }
 
@@ -155,7 +153,7 @@ fn step<R>(
     key: &[u8],
     args: usize,
     pack: impl Fn(&mut Encoder<'_>),
-    read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+    read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
 ) -> Result<R> {
     one::run(backend, script, &[key], backend.budget(), args, pack, read)
 }
@@ -168,16 +166,7 @@ fn step_once(
     args: usize,
     pack: impl Fn(&mut Encoder<'_>),
 ) -> Result<bool> {
-    let attempts = Attempts::default();
-    let pack = |to: &mut Encoder<'_>| {
-        attempts.sent();
-        pack(to);
-    };
-    let read = |from: &mut Connection, budget: Budget| {
-        let answer = reply::flag(from, budget)?;
-        Ok(attempts.judge(answer))
-    };
-    step(backend, script, key, args, pack, read)
+    step(backend, script, key, args, pack, |from| from.done_once())
 }
 
 fn pack_claim(to: &mut Encoder<'_>, claim: Claim) {
@@ -228,6 +217,7 @@ struct Acquire<'a> {
 }
 
 impl scripted::Step for Acquire<'_> {
+    type Answer<'a> = Acquired<&'a [u8]>;
     const ARGS: usize = 3;
 
     fn script(&self) -> &Script {
@@ -242,12 +232,13 @@ impl scripted::Step for Acquire<'_> {
 
     fn read(
         &self,
-        from: &mut Connection,
-        budget: Budget,
-        group: &mut Group<'_, impl Each>,
+        from: &mut Replies<'_>,
+        _item: usize,
+        mut tell: impl FnMut(Acquired<&[u8]>),
     ) -> Reply<()> {
-        let answer = match claimed(from, budget)? {
-            Ok(Acquired::Found(())) => match from.next(budget)? {
+        let budget = from.budget();
+        let answer = match claimed(from.connection(), budget)? {
+            Ok(Acquired::Found(())) => match from.next()? {
                 Word::Bulk(value) => Acquired::Found(value),
                 _ => return Err(reply::unexpected("a value")),
             },
@@ -256,7 +247,7 @@ impl scripted::Step for Acquire<'_> {
             Ok(Acquired::Held(ms)) => Acquired::Held(ms),
             Err(refusal) => return Ok(Err(refusal)),
         };
-        group.tell(0, Told::Claim(answer));
+        tell(answer);
         Ok(Ok(()))
     }
 }
@@ -269,6 +260,7 @@ struct Store<'a> {
 }
 
 impl scripted::Step for Store<'_> {
+    type Answer<'a> = bool;
     const ARGS: usize = 3;
 
     fn script(&self) -> &Script {
@@ -286,13 +278,8 @@ impl scripted::Step for Store<'_> {
         self.values.get(item).map_or(0, |(value, _)| value.len())
     }
 
-    fn read(
-        &self,
-        from: &mut Connection,
-        budget: Budget,
-        group: &mut Group<'_, impl Each>,
-    ) -> Reply<()> {
-        read_once(&self.attempts, from, budget, group)
+    fn read(&self, from: &mut Replies<'_>, item: usize, tell: impl FnMut(bool)) -> Reply<()> {
+        read_once(&self.attempts, from, item, tell)
     }
 }
 
@@ -304,6 +291,7 @@ struct Release<'a> {
 }
 
 impl scripted::Step for Release<'_> {
+    type Answer<'a> = bool;
     const ARGS: usize = 2;
 
     fn script(&self) -> &Script {
@@ -317,13 +305,8 @@ impl scripted::Step for Release<'_> {
         sent(&self.attempts, item);
     }
 
-    fn read(
-        &self,
-        from: &mut Connection,
-        budget: Budget,
-        group: &mut Group<'_, impl Each>,
-    ) -> Reply<()> {
-        read_once(&self.attempts, from, budget, group)
+    fn read(&self, from: &mut Replies<'_>, item: usize, tell: impl FnMut(bool)) -> Reply<()> {
+        read_once(&self.attempts, from, item, tell)
     }
 }
 
@@ -340,12 +323,14 @@ fn sent(attempts: &[Attempts], item: usize) {
 
 fn read_once(
     attempts: &[Attempts],
-    from: &mut Connection,
-    budget: Budget,
-    group: &mut Group<'_, impl Each>,
+    from: &mut Replies<'_>,
+    item: usize,
+    tell: impl FnMut(bool),
 ) -> Reply<()> {
-    let answer = reply::flag(from, budget)?;
-    let attempts = group.items.first().and_then(|item| attempts.get(*item));
+    let answer = from.flag()?;
+    let attempts = attempts.get(item);
     let done = attempts.map_or(Ok(false), |attempts| attempts.judge(answer));
-    Ok(done.map(|done| group.tell(0, Told::Done(done))))
+    Ok(done.map(tell))
 }
+
+const OWNERS: To<'static> = To::Owners(Access::Write);

@@ -3,14 +3,13 @@
 
 use crate::backend::{Access, EachDone, EachValue, KeyList, Value};
 use crate::error::Result;
-use crate::expiry::Life;
+use crate::expiry::{Clock, Life};
 
-use super::budget::Budget;
 use super::call::Verb;
-use super::connection::Connection;
+use super::replies::Replies;
 use super::reply::{self, Reply};
 use super::resp::Encoder;
-use super::scatter::{self, Each, Group, Job, Told};
+use super::scatter::{self, Batch, Each, Group, To};
 use super::{RedisBackend, one};
 
 /// Keys of one window of reads: what a slow reader can make the server hold.
@@ -25,13 +24,7 @@ pub(super) fn get(
     access: Access,
     each: &mut EachValue<'_>,
 ) {
-    scatter::run(backend, keys, &Get { keys, access }, |item, told, clock| {
-        let value = told.map(|told| match told {
-            Told::Value(value) => value,
-            _ => None,
-        });
-        each(item, value, clock);
-    });
+    scatter::run(backend, To::Owners(access), keys, &Get { keys }, each);
 }
 
 pub(super) fn set(
@@ -43,30 +36,42 @@ pub(super) fn set(
     if let Some((_, Life::Expired)) = values.first() {
         return delete(backend, keys, each);
     }
-    scatter::run(backend, keys, &Set { keys, values }, tell_done(each));
+    scatter::run(
+        backend,
+        To::Owners(Access::Write),
+        keys,
+        &Set { keys, values },
+        done(each),
+    );
 }
 
 pub(super) fn delete(backend: &RedisBackend, keys: &KeyList, each: &mut EachDone<'_>) {
-    scatter::run(backend, keys, &Delete { keys }, tell_done(each));
+    scatter::run(
+        backend,
+        To::Owners(Access::Write),
+        keys,
+        &Delete { keys },
+        done(each),
+    );
 }
 
-pub(super) fn tell_done(each: &mut EachDone<'_>) -> impl Each {
-    |item, told: Result<Told<'_>>, _| each(item, told.map(|told| matches!(told, Told::Done(true))))
+/// Leaves out the clock, which a write does not need.
+pub(super) fn done(each: &mut EachDone<'_>) -> impl FnMut(usize, Result<bool>, Clock) {
+    |item, outcome, _| each(item, outcome)
 }
 
-struct Get<'a> {
-    keys: &'a KeyList,
-    access: Access,
+pub(super) struct Get<'a> {
+    pub(super) keys: &'a KeyList,
 }
 
-impl Job for Get<'_> {
-    const VERB: Verb = Verb::safe("MGET");
+impl Batch for Get<'_> {
+    type Answer<'a> = Option<&'a [u8]>;
     /// Enough to make the command small beside the work, and few enough not to keep the server from its other
     /// clients.
     const GROUP: usize = 1000;
 
-    fn access(&self) -> Access {
-        self.access
+    fn verb(&self) -> Verb {
+        Verb::safe("MGET")
     }
 
     fn window(&self, items: &[usize]) -> usize {
@@ -82,19 +87,18 @@ impl Job for Get<'_> {
 
     fn read(
         &self,
-        from: &mut Connection,
-        budget: Budget,
-        group: &mut Group<'_, impl Each>,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
     ) -> Reply<()> {
-        match reply::array(from, budget)? {
+        match from.array()? {
             Ok(len) if len == group.items.len() => {}
             Ok(_) => return Err(reply::unexpected("a value for every key")),
             Err(refusal) => return Ok(Err(refusal)),
         }
         let mut places = 0..;
-        from.values(group.items.len(), budget, |value| {
+        from.values(group.items.len(), |value| {
             if let Some(place) = places.next() {
-                group.tell(place, Told::Value(value));
+                group.tell(place, value);
             }
         })
         .map(Ok)
@@ -117,9 +121,13 @@ impl Set<'_> {
     }
 }
 
-impl Job for Set<'_> {
-    const VERB: Verb = Verb::once("SET");
+impl Batch for Set<'_> {
+    type Answer<'a> = bool;
     const GROUP: usize = 1;
+
+    fn verb(&self) -> Verb {
+        Verb::once("SET")
+    }
 
     fn window(&self, items: &[usize]) -> usize {
         let mut bytes = 0;
@@ -140,12 +148,11 @@ impl Job for Set<'_> {
 
     fn read(
         &self,
-        from: &mut Connection,
-        budget: Budget,
-        group: &mut Group<'_, impl Each>,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
     ) -> Reply<()> {
-        let done = reply::done(from, budget)?;
-        Ok(done.map(|()| group.tell(0, Told::Done(true))))
+        let done = from.done()?;
+        Ok(done.map(|()| group.tell(0, true)))
     }
 }
 
@@ -154,9 +161,13 @@ struct Delete<'a> {
     keys: &'a KeyList,
 }
 
-impl Job for Delete<'_> {
-    const VERB: Verb = Verb::safe("UNLINK");
+impl Batch for Delete<'_> {
+    type Answer<'a> = bool;
     const GROUP: usize = 1;
+
+    fn verb(&self) -> Verb {
+        Verb::safe("UNLINK")
+    }
 
     fn window(&self, items: &[usize]) -> usize {
         items.len().min(WINDOW_READS)
@@ -170,12 +181,11 @@ impl Job for Delete<'_> {
 
     fn read(
         &self,
-        from: &mut Connection,
-        budget: Budget,
-        group: &mut Group<'_, impl Each>,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
     ) -> Reply<()> {
-        let existed = reply::flag(from, budget)?;
-        Ok(existed.map(|existed| group.tell(0, Told::Done(existed))))
+        let existed = from.flag()?;
+        Ok(existed.map(|existed| group.tell(0, existed)))
     }
 }
 

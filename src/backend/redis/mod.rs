@@ -7,6 +7,7 @@ mod breaker;
 mod budget;
 mod call;
 mod clock;
+mod command;
 mod connection;
 mod foreign;
 mod handshake;
@@ -17,8 +18,10 @@ mod moment;
 mod moving;
 mod node;
 mod one;
+mod opening;
 mod pool;
 mod replay;
+mod replies;
 mod reply;
 mod resp;
 mod rewriting;
@@ -48,11 +51,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 
 use budget::Budget;
-use call::Verb;
-use connection::Connection;
+use command::Command;
 use node::Node;
-use reply::Reply;
-use resp::Encoder;
 use script::Scripts;
 use topology::{Advice, Failure, Topology};
 
@@ -89,28 +89,24 @@ impl RedisBackend {
 
     /// Asks the node that serves `key`: the way of every call that concerns one key.
     #[inline]
-    fn ask<R>(
+    fn ask<C: Command>(
         &self,
-        verb: Verb,
         key: (&[u8], Access),
         budget: Budget,
-        pack: impl Fn(&mut Encoder<'_>),
-        read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
-    ) -> Result<(R, Clock)> {
-        let (answer, node) = self.ask_of(verb, key, budget, pack, read)?;
+        command: C,
+    ) -> Result<(C::Answer, Clock)> {
+        let (answer, node) = self.ask_of(key, budget, command)?;
         Ok((answer, node.clock()))
     }
 
     /// The same, and who answered.
     #[inline]
-    fn ask_of<R>(
+    fn ask_of<C: Command>(
         &self,
-        verb: Verb,
         (key, access): (&[u8], Access),
         budget: Budget,
-        pack: impl Fn(&mut Encoder<'_>),
-        read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
-    ) -> Result<(R, Picked<'_>)> {
+        mut command: C,
+    ) -> Result<(C::Answer, Picked<'_>)> {
         let pick = || match self.topology.only() {
             Some(node) => Ok((Cow::Borrowed(node), budget)),
             None => {
@@ -119,49 +115,42 @@ impl RedisBackend {
                 Ok((Cow::Owned(node), time))
             }
         };
-        self.insist((Some(key), access), budget, pick, verb, pack, read)
+        self.insist((Some(key), access), budget, pick, &mut command)
     }
 
     /// Asks the owner of that name.
-    fn ask_named<R>(
-        &self,
-        verb: Verb,
-        name: &str,
-        pack: impl Fn(&mut Encoder<'_>),
-        read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
-    ) -> Result<R> {
+    fn ask_named<C: Command>(&self, name: &str, mut command: C) -> Result<C::Answer> {
         let budget = self.budget();
         let pick = || {
             let node = topology::named(&*self.topology, name, budget)?;
             Ok((Cow::Owned(node), budget))
         };
-        let answer = self.insist((None, Access::Write), budget, pick, verb, pack, read)?;
+        let answer = self.insist((None, Access::Write), budget, pick, &mut command)?;
         Ok(answer.0)
     }
 
     /// Asks a node, and does what the topology advises when that comes to nothing. `pick` is asked every time for a
     /// node and the time it may take, because another node may have taken over.
     #[inline]
-    fn insist<'a, R>(
+    fn insist<'a, C: Command>(
         &self,
         (key, access): (Option<&[u8]>, Access),
         budget: Budget,
         pick: impl Fn() -> Result<(Picked<'a>, Budget)>,
-        verb: Verb,
-        pack: impl Fn(&mut Encoder<'_>),
-        mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
-    ) -> Result<(R, Picked<'a>)> {
+        command: &mut C,
+    ) -> Result<(C::Answer, Picked<'a>)> {
         let mut patience = Patience::new(budget);
         let mut to_ask: Option<Arc<Node>> = None;
+        let mut lost = 0;
         loop {
             let (node, outcome) = match to_ask.take() {
                 None => {
                     let (node, time) = pick().map_err(|error| patience.explain(error))?;
-                    let outcome = node.run(verb, time, &pack, &mut read);
+                    let outcome = node.run(lost, time, command);
                     (node, outcome)
                 }
                 Some(node) => {
-                    let outcome = asking::run(&node, verb, budget, &pack, &mut read);
+                    let outcome = asking::run(&node, lost, budget, command);
                     (Cow::Owned(node), outcome)
                 }
             };
@@ -169,6 +158,7 @@ impl RedisBackend {
                 Ok(answer) => return Ok((answer, node)),
                 Err(failed) => failed,
             };
+            lost = failed.lost;
             let failure = Failure {
                 error: &failed.error,
                 node: &node,

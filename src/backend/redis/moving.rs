@@ -6,18 +6,18 @@ use crate::backend::{Access, Backend, Entry, HEAD_LEN, KeyList, Pttl, Room, Sink
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Life;
 
-use super::RedisBackend;
 use super::budget::Budget;
 use super::call::Verb;
 use super::connection::{Connection, Found};
 use super::one::{self, pack_set};
+use super::replies::Replies;
 use super::reply::{self, Reply};
 use super::resp::{Encoder, Token};
-use super::scatter::{self, Each, Group, Job, Told};
+use super::scatter::{self, Batch, Each, Group, To};
 use super::script::Script;
+use super::{RedisBackend, command, scripted};
 
 const STRLEN: Verb = Verb::safe("STRLEN");
-const EVALSHA: Verb = Verb::safe("EVALSHA");
 const SET: Verb = Verb::once("SET");
 
 /// How often a move begins again because the entry changed under it.
@@ -36,24 +36,33 @@ pub(super) fn rename(
     let scripts = &backend.scripts;
     let mut is_moved = false;
     for _ in 0..ATTEMPTS {
-        let taken = one::run(backend, &scripts.take, &[from], budget, 0, |_| {}, entry)?;
+        let taken = one::run(
+            backend,
+            &scripts.take,
+            &[from],
+            budget,
+            0,
+            |_| {},
+            |from| {
+                let budget = from.budget();
+                entry(from.connection(), budget)
+            },
+        )?;
         let Some(entry) = taken else {
             return Ok(is_moved);
         };
         let value = entry.value();
         let pack = |out: &mut Encoder<'_>| pack_set(out, to, value, entry.life());
-        backend.ask(SET, (to, Access::Write), budget, pack, reply::done)?;
+        backend.ask(
+            (to, Access::Write),
+            budget,
+            command::pair(SET, pack, reply::done),
+        )?;
         is_moved = true;
         let pack = |out: &mut Encoder<'_>| pack_drop(out, &entry);
-        if one::run(
-            backend,
-            &scripts.drop,
-            &[from],
-            budget,
-            2,
-            pack,
-            reply::flag,
-        )? {
+        if one::run(backend, &scripts.drop, &[from], budget, 2, pack, |from| {
+            from.flag()
+        })? {
             return Ok(true);
         }
     }
@@ -110,9 +119,13 @@ pub(super) fn import(
     each: &mut crate::backend::EachDone<'_>,
 ) {
     let job = Import { keys, entries };
-    scatter::run(backend, keys, &job, |item, outcome: Result<Told<'_>>, _| {
-        each(item, outcome.map(|told| matches!(told, Told::Done(true))));
-    });
+    scatter::run(
+        backend,
+        To::Owners(Access::Write),
+        keys,
+        &job,
+        super::many::done(each),
+    );
 }
 
 struct Import<'a> {
@@ -120,9 +133,13 @@ struct Import<'a> {
     entries: &'a [Entry],
 }
 
-impl Job for Import<'_> {
-    const VERB: Verb = Verb::once("SET NX");
+impl Batch for Import<'_> {
+    type Answer<'a> = bool;
     const GROUP: usize = 1;
+
+    fn verb(&self) -> Verb {
+        Verb::once("SET NX")
+    }
 
     fn window(&self, items: &[usize]) -> usize {
         items.len()
@@ -139,12 +156,12 @@ impl Job for Import<'_> {
 
     fn read(
         &self,
-        from: &mut Connection,
-        budget: Budget,
-        group: &mut Group<'_, impl Each>,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
     ) -> Reply<()> {
-        let stored = reply::stored(from, budget)?;
-        Ok(stored.map(|stored| group.tell(0, Told::Done(stored))))
+        let budget = from.budget();
+        let stored = reply::stored(from.connection(), budget)?;
+        Ok(stored.map(|stored| group.tell(0, stored)))
     }
 }
 
@@ -166,81 +183,93 @@ fn sizes(backend: &RedisBackend, node: &str, keys: &KeyList) -> Result<Vec<u64>>
         }
         Ok(sizes)
     };
-    backend.ask_named(STRLEN, node, pack, read)
+    backend.ask_named(node, command::pair(STRLEN, pack, read))
 }
 
 /// The entries under `keys` as they are now.
 fn copies(backend: &RedisBackend, node: &str, keys: &KeyList) -> Result<Vec<Option<Entry>>> {
-    let pack_args = |_: &mut Encoder<'_>, _: usize| {};
-    let read = |from: &mut Connection, budget: Budget, _: usize| {
-        Ok(or_foreign(entry(from, budget)?, None))
+    let copy = Copy {
+        script: &backend.scripts.copy,
     };
-    each_by_script(
+    let mut copies: Vec<Option<Entry>> = Vec::new();
+    copies.resize_with(keys.len(), || None);
+    let mut fault = None;
+    scripted::run(
         backend,
-        node,
-        &backend.scripts.copy,
+        To::Node(node),
         keys,
-        0,
-        pack_args,
-        read,
-    )
+        &copy,
+        |item, entry, _| match (entry, copies.get_mut(item)) {
+            (Ok(entry), Some(copy)) => *copy = entry,
+            (Err(error), _) => fault = Some(error),
+            _ => {}
+        },
+    );
+    fault.map_or(Ok(copies), Err)
+}
+
+struct Copy<'a> {
+    script: &'a Script,
+}
+
+impl scripted::Step for Copy<'_> {
+    type Answer<'a> = Option<Entry>;
+    const ARGS: usize = 0;
+
+    fn script(&self) -> &Script {
+        self.script
+    }
+
+    fn pack_args(&self, _: &mut Encoder<'_>, _: usize) {}
+
+    fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(Option<Entry>)) -> Reply<()> {
+        let budget = from.budget();
+        Ok(or_foreign(entry(from.connection(), budget)?, None).map(tell))
+    }
 }
 
 /// Removes entries that are still as they were copied; returns how many that were.
 fn drop_all(backend: &RedisBackend, node: &str, keys: &KeyList, entries: &[Entry]) -> Result<u64> {
-    let pack_args = |to: &mut Encoder<'_>, place: usize| {
-        if let Some(entry) = entries.get(place) {
-            pack_drop(to, entry);
-        }
+    let drop = Drop {
+        script: &backend.scripts.drop,
+        entries,
     };
-    let script = &backend.scripts.drop;
-    let read = |from: &mut Connection, budget: Budget, _: usize| reply::flag(from, budget);
-    let dropped = each_by_script(backend, node, script, keys, 2, pack_args, read)?;
-    Ok(dropped.into_iter().filter(|dropped| *dropped).count() as u64)
+    let (mut dropped, mut fault) = (0, None);
+    scripted::run(
+        backend,
+        To::Node(node),
+        keys,
+        &drop,
+        |_, done, _| match done {
+            Ok(done) => dropped += u64::from(done),
+            Err(error) => fault = Some(error),
+        },
+    );
+    fault.map_or(Ok(dropped), Err)
 }
 
-/// Runs a script for each of `keys` in one pipeline, which brings its text along.
-pub(super) fn each_by_script<R>(
-    backend: &RedisBackend,
-    node: &str,
-    script: &Script,
-    keys: &KeyList,
-    args: usize,
-    pack_args: impl Fn(&mut Encoder<'_>, usize),
-    mut read: impl FnMut(&mut Connection, Budget, usize) -> Reply<R>,
-) -> Result<Vec<R>> {
-    if keys.len() == 0 {
-        return Ok(Vec::new());
+struct Drop<'a> {
+    script: &'a Script,
+    entries: &'a [Entry],
+}
+
+impl scripted::Step for Drop<'_> {
+    type Answer<'a> = bool;
+    const ARGS: usize = 2;
+
+    fn script(&self) -> &Script {
+        self.script
     }
-    let pack = |to: &mut Encoder<'_>| {
-        to.command(3)
-            .arg(b"SCRIPT")
-            .arg(b"LOAD")
-            .arg(script.text.as_bytes());
-        for (place, key) in keys.iter() {
-            let to = to
-                .command(4 + args)
-                .arg(b"EVALSHA")
-                .arg(script.sha.as_bytes());
-            to.int(1).arg(key);
-            pack_args(to, place);
+
+    fn pack_args(&self, to: &mut Encoder<'_>, item: usize) {
+        if let Some(entry) = self.entries.get(item) {
+            pack_drop(to, entry);
         }
-    };
-    let read = |from: &mut Connection, budget: Budget| {
-        let mut answers = Ok(Vec::with_capacity(keys.len()));
-        if let Some(refusal) = from.skip(budget)? {
-            answers = Err(refusal);
-        }
-        for (place, _) in keys.iter() {
-            let answer = read(from, budget, place)?;
-            answers = answers.and_then(|mut answers: Vec<R>| {
-                answers.push(answer?);
-                Ok(answers)
-            });
-        }
-        Ok(answers)
-    };
-    backend.ask_named(EVALSHA, node, pack, read)
+    }
+
+    fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(bool)) -> Reply<()> {
+        Ok(from.flag()?.map(tell))
+    }
 }
 
 fn pack_drop(to: &mut Encoder<'_>, entry: &Entry) {

@@ -1,5 +1,5 @@
 //! One server: the pool of its connections, its breaker, its clock. Everything that is asked of a server goes through
-//! [`Node::run`], or through [`Node::start_among`] and [`Call::finish`] when several servers are asked at once. Whatever
+//! [`Node::run`], or through [`Node::start_among`] and [`Exchange::finish`] when several servers are asked at once. Whatever
 //! goes wrong there carries the node's name.
 
 use std::cell::Cell;
@@ -13,8 +13,9 @@ use crate::expiry::{Clock, local_unix_ms};
 
 use super::breaker::{Admission, Breaker};
 use super::budget::Budget;
-use super::call::{Call, Failed, Resend, Verb};
+use super::call::{Call, Exchange, Failed, Resend, Verb};
 use super::clock::NodeClock;
+use super::command::{self, Command};
 use super::connection::{Connection, Dial};
 use super::handshake;
 use super::login::{self, Login};
@@ -153,24 +154,32 @@ impl Node {
             let offset = handshake::read_time(from, sent_at.get(), budget)?;
             Ok(Ok(offset))
         };
-        if let Ok(Some(offset)) = self.run(Verb::safe("TIME"), budget, pack, read) {
+        if let Ok(Some(offset)) = self.run(
+            0,
+            budget,
+            &mut command::pair(Verb::safe("TIME"), pack, read),
+        ) {
             self.clock.set(offset);
         }
     }
 
-    /// Sends what `pack` writes and has `read` read all the replies to it. Both may be called a second time, on a
-    /// fresh connection.
-    pub(crate) fn run<R>(
+    /// Sends the command and reads its replies; a second time, on a fresh connection, where that may be done. `lost` tells
+    /// of attempts elsewhere that were sent and never answered.
+    pub(crate) fn run<C: Command + ?Sized>(
         &self,
-        verb: Verb,
+        lost: u32,
         budget: Budget,
-        pack: impl Fn(&mut Encoder<'_>),
-        read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
-    ) -> Result<R, Failed> {
-        let (admission, loan) = self.slot(verb, budget)?;
-        let mut call = Call::new(self, loan, verb, budget, admission);
-        call.dispatch(&pack)?;
-        call.receive(&pack, read)
+        command: &mut C,
+    ) -> Result<C::Answer, Failed> {
+        let verb = command.verb();
+        let (admission, loan) = match self.slot(verb, budget) {
+            Ok(slot) => slot,
+            // Nothing was sent here; what was lost elsewhere is lost all the same.
+            Err(failed) => return Err(Failed { lost, ..failed }),
+        };
+        let mut call = Call::new(self, loan, verb, budget, admission).after(lost);
+        call.dispatch(|to| command.pack(to))?;
+        call.receive(command)
     }
 
     /// The first half of [`Node::run`] where this is one of several nodes, which must not take the time of the others:
@@ -182,7 +191,7 @@ impl Node {
         budget: Budget,
         opening: Opening,
         pack: impl Fn(&mut Encoder<'_>),
-    ) -> Result<Option<Call<'_>>, Failed> {
+    ) -> Result<Option<Exchange<'_>>, Failed> {
         let admission = self.admit(verb, budget)?;
         let careful = verb.resend == Resend::Never;
         let loan = if opening.may_wait {
@@ -192,9 +201,10 @@ impl Node {
             self.pool.lend_now(opening.budget, careful)
         };
         let Some(loan) = loan else { return Ok(None) };
-        let mut call = Call::new(self, loan, verb, opening.budget, admission);
-        call.dispatch(&pack)?;
-        Ok(Some(call.with_budget(budget)))
+        let call = Call::new(self, loan, verb, budget, admission);
+        let mut exchange = Exchange::new(call);
+        exchange.begin(pack)?;
+        Ok(Some(exchange))
     }
 
     /// A slot of the pool, if the breaker lets the call pass.
@@ -258,6 +268,33 @@ impl Node {
     /// Counts commands that are sent a second time.
     pub(super) fn count_retry(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether connections can be opened without waiting for them.
+    pub(super) fn opens_at_once(&self) -> bool {
+        self.dial.connector.is_none() && !self.is_primary
+    }
+
+    /// The time to open a connection within a call.
+    pub(super) fn time_to_open(&self, budget: Budget) -> Budget {
+        budget.capped(self.connect_timeout)
+    }
+
+    /// Whether somebody who had so much time has waited for as long as anybody would.
+    pub(super) fn has_had_its_time(&self, budget: Budget) -> bool {
+        budget.total() >= self.connect_timeout
+    }
+
+    pub(super) fn dial(&self) -> &Dial {
+        &self.dial
+    }
+
+    pub(super) fn login(&self) -> &Login {
+        &self.login
+    }
+
+    pub(super) fn learn(&self, offset: handshake::Offset) {
+        self.clock.learn(offset);
     }
 
     fn open(&self, budget: Budget) -> Reply<Connection> {

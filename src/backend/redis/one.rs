@@ -8,17 +8,14 @@ use crate::header::Header;
 
 use super::budget::Budget;
 use super::call::Verb;
-use super::connection::{Connection, Found};
+use super::connection::Connection;
+use super::replies::Replies;
 use super::reply::{self, Reply};
 use super::resp::Encoder;
 use super::script::Script;
-use super::{RedisBackend, moving};
+use super::{RedisBackend, command, moving};
 
-const GET: Verb = Verb::safe("GET");
-const SET: Verb = Verb::once("SET");
-const UNLINK: Verb = Verb::safe("UNLINK");
 const ADD: Verb = Verb::once("SET NX");
-const HEAD: Verb = Verb::safe("EXISTS");
 const TTL: Verb = Verb::safe("PTTL");
 
 /// Beyond this the scripts' numbers, which are doubles, would lose milliseconds.
@@ -30,29 +27,12 @@ pub(super) fn get(
     access: Access,
     sink: &mut dyn Sink,
 ) -> Result<Option<Clock>> {
-    let pack = |to: &mut Encoder<'_>| {
-        to.opening(b"*2\r\n$3\r\nGET\r\n").arg(key);
-    };
-    let read = |from: &mut Connection, budget: Budget| value(from, sink, budget);
     let budget = backend.budget();
-    let (found, node) = backend.ask_of(GET, (key, access), budget, pack, read)?;
+    let (found, node) = backend.ask_of((key, access), budget, command::Get { key, sink })?;
     if !found {
         node.refresh_clock(budget);
     }
     Ok(found.then_some(node.clock()))
-}
-
-/// Reads a value or nil; whether there was one.
-#[inline(always)]
-pub(super) fn value(from: &mut Connection, sink: &mut dyn Sink, budget: Budget) -> Reply<bool> {
-    match from.value(sink, budget) {
-        Ok(Found::Yes) => Ok(Ok(true)),
-        Ok(Found::No) => Ok(Ok(false)),
-        Ok(Found::Refused(error)) => Ok(Err(error)),
-        Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::Timeout) => Err(error),
-        // The sink's own: it did not want the value.
-        Err(error) => Ok(Err(error)),
-    }
 }
 
 pub(super) fn set(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Life) -> Result<()> {
@@ -60,9 +40,9 @@ pub(super) fn set(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Li
     if life == Life::Expired {
         return delete(backend, key, budget).map(drop);
     }
-    let pack = |to: &mut Encoder<'_>| pack_set(to, key, value, life);
-    let (done, _) = backend.ask(SET, (key, Access::Write), budget, pack, reply::done)?;
-    Ok(done)
+    let set = command::Set { key, value, life };
+    let ((), _) = backend.ask((key, Access::Write), budget, set)?;
+    Ok(())
 }
 
 /// SET with its expiry. [`Life::Expired`] is for the caller to deal with.
@@ -102,8 +82,7 @@ pub(super) fn pack_set_new(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, l
 }
 
 pub(super) fn delete(backend: &RedisBackend, key: &[u8], budget: Budget) -> Result<bool> {
-    let pack = |to: &mut Encoder<'_>| pack_unlink(to, key);
-    let (existed, _) = backend.ask(UNLINK, (key, Access::Write), budget, pack, reply::flag)?;
+    let (existed, _) = backend.ask((key, Access::Write), budget, command::Unlink { key })?;
     Ok(existed)
 }
 
@@ -136,7 +115,8 @@ pub(super) fn add(
             false => Ok((false, head?)),
         }))
     };
-    let ((stored, head), clock) = backend.ask(ADD, (key, Access::Write), budget, pack, read)?;
+    let ((stored, head), clock) =
+        backend.ask((key, Access::Write), budget, command::pair(ADD, pack, read))?;
     if stored || is_live(&head, clock) {
         return Ok(stored);
     }
@@ -147,7 +127,7 @@ pub(super) fn add(
         budget,
         2,
         |to| pack_life(to.joined(value.head, value.body), life),
-        reply::flag,
+        |from| from.flag(),
     )
 }
 
@@ -156,7 +136,7 @@ fn is_live(head: &Head, clock: Clock) -> bool {
     Header::parse(head).is_none_or(|header| header.is_live(|| clock.now_ms()))
 }
 
-fn pack_head(to: &mut Encoder<'_>, key: &[u8]) {
+pub(super) fn pack_head(to: &mut Encoder<'_>, key: &[u8]) {
     to.command(4).arg(b"GETRANGE").arg(key).arg(b"0").arg(b"31");
 }
 
@@ -166,16 +146,7 @@ pub(super) fn head(
     access: Access,
     budget: Budget,
 ) -> Result<Option<(Head, Clock)>> {
-    let pack = |to: &mut Encoder<'_>| {
-        to.command(2).arg(b"EXISTS").arg(key);
-        pack_head(to, key);
-    };
-    let read = |from: &mut Connection, budget: Budget| {
-        let exists = reply::flag(from, budget)?;
-        let head = reply::head(from, budget)?;
-        Ok(exists.and_then(|exists| Ok(exists.then_some(head?))))
-    };
-    let (head, clock) = backend.ask(HEAD, (key, access), budget, pack, read)?;
+    let (head, clock) = backend.ask((key, access), budget, command::Look { key })?;
     Ok(head.map(|head| (head, clock)))
 }
 
@@ -189,8 +160,11 @@ pub(super) fn ttl(backend: &RedisBackend, key: &[u8]) -> Result<Option<(Pttl, He
         let head = reply::head(from, budget)?;
         Ok(ttl.and_then(|ttl| Ok((ttl, head?))))
     };
-    let ((ttl, head), clock) =
-        backend.ask(TTL, (key, Access::Write), backend.budget(), pack, read)?;
+    let ((ttl, head), clock) = backend.ask(
+        (key, Access::Write),
+        backend.budget(),
+        command::pair(TTL, pack, read),
+    )?;
     // -2 is no key, -1 no expiry (<https://redis.io/docs/latest/commands/pttl/>).
     Ok(match ttl {
         -2 => None,
@@ -218,7 +192,7 @@ pub(super) fn touch(backend: &RedisBackend, key: &[u8], touch: Touch) -> Result<
         backend.budget(),
         2,
         pack,
-        reply::flag,
+        |from| from.flag(),
     )
 }
 
@@ -277,7 +251,15 @@ pub(super) fn rename(backend: &RedisBackend, from: &[u8], to: &[u8]) -> Result<b
         return moving::rename(backend, from, to, budget);
     }
     let script = &backend.scripts.rename;
-    match run(backend, script, &[from, to], budget, 0, |_| {}, reply::flag) {
+    match run(
+        backend,
+        script,
+        &[from, to],
+        budget,
+        0,
+        |_| {},
+        |from| from.flag(),
+    ) {
         // The slot of both keys is on its way to another node, and one of them is there already.
         Err(error) if error.code() == Some("TRYAGAIN") => moving::rename(backend, from, to, budget),
         outcome => outcome,
@@ -293,7 +275,9 @@ fn pack_life(to: &mut Encoder<'_>, life: Life) {
 }
 
 /// The answer of the incrementing scripts: {0}, {1, value}, {2} or {3}.
-fn incremented(from: &mut Connection, budget: Budget) -> Reply<Option<i64>> {
+fn incremented(from: &mut Replies<'_>) -> Reply<Option<i64>> {
+    let budget = from.budget();
+    let from = from.connection();
     if let Err(refusal) = reply::array(from, budget)? {
         return Ok(Err(refusal));
     }
@@ -307,7 +291,7 @@ fn incremented(from: &mut Connection, budget: Budget) -> Reply<Option<i64>> {
     }
 }
 
-/// Runs a script by its digest; a server that does not know it is sent the text, and knows it from then on.
+/// Runs a script where its first key is.
 pub(super) fn run<R>(
     backend: &RedisBackend,
     script: &Script,
@@ -315,7 +299,7 @@ pub(super) fn run<R>(
     budget: Budget,
     args: usize,
     pack_args: impl Fn(&mut Encoder<'_>),
-    read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+    read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
 ) -> Result<R> {
     let answer = run_timed(backend, script, keys, budget, args, pack_args, read);
     answer.map(|(answer, _)| answer)
@@ -329,27 +313,11 @@ pub(super) fn run_timed<R>(
     budget: Budget,
     args: usize,
     pack_args: impl Fn(&mut Encoder<'_>),
-    mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+    read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
 ) -> Result<(R, Clock)> {
-    let mut ask = |name: &[u8], body: &str| {
-        let pack = |to: &mut Encoder<'_>| {
-            let to = to
-                .command(3 + keys.len() + args)
-                .arg(name)
-                .arg(body.as_bytes())
-                .int(keys.len() as i64);
-            keys.iter().for_each(|key| {
-                to.arg(key);
-            });
-            pack_args(to);
-        };
-        let key = keys.first().copied().unwrap_or_default();
-        backend.ask(script.verb, (key, Access::Write), budget, pack, &mut read)
-    };
-    match ask(b"EVALSHA", &script.sha) {
-        Err(error) if error.code() == Some("NOSCRIPT") => ask(b"EVAL", script.text),
-        answer => answer,
-    }
+    let key = keys.first().copied().unwrap_or_default();
+    let run = command::Run::new(script, keys, args, pack_args, read);
+    backend.ask((key, Access::Write), budget, run)
 }
 
 /// Milliseconds as the protocol writes them.

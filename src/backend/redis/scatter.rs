@@ -3,43 +3,49 @@
 //! fails its own keys only, and whether they are tried again is the topology's advice.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::backend::{Access, Acquired, KeyList};
+use crate::backend::{Access, KeyList};
 use crate::error::Result;
 use crate::expiry::Clock;
 
 use super::budget::Budget;
-use super::call::{Call, Failed, Verb};
-use super::connection::Connection;
+use super::call::{self, Failed, Verb};
+use super::command::Command;
 use super::node::{Node, Opening};
+use super::replies::Replies;
 use super::reply::Reply;
 use super::resp::Encoder;
-use super::together;
 use super::topology::{Advice, Failure};
 use super::{Patience, RedisBackend};
+use super::{together, topology};
 
-/// What is told of one item.
-pub(super) enum Told<'a> {
-    Value(Option<&'a [u8]>),
-    Done(bool),
-    Claim(Acquired<&'a [u8]>),
+/// Hears of every item of a batch, once.
+pub(super) trait Each<B: Batch + ?Sized>:
+    FnMut(usize, Result<B::Answer<'_>>, Clock)
+{
 }
 
-/// Hears of every item, once.
-pub(super) trait Each: FnMut(usize, Result<Told<'_>>, Clock) {}
+impl<B: Batch + ?Sized, F: FnMut(usize, Result<B::Answer<'_>>, Clock)> Each<B> for F {}
 
-impl<F: FnMut(usize, Result<Told<'_>>, Clock)> Each for F {}
+/// Who is asked.
+#[derive(Clone, Copy)]
+pub(super) enum To<'a> {
+    /// Every key's own node.
+    Owners(Access),
+    /// This one, whatever the topology thinks of its keys.
+    Node(&'a str),
+}
 
 /// One kind of call.
-pub(super) trait Job {
-    const VERB: Verb;
+pub(super) trait Batch {
+    /// What is told of one item; it may borrow the reply.
+    type Answer<'a>;
     /// Items of one command, where nodes take several.
     const GROUP: usize;
 
-    fn access(&self) -> Access {
-        Access::Write
-    }
+    fn verb(&self) -> Verb;
 
     /// How many of these items the next window takes; at least one.
     fn window(&self, items: &[usize]) -> usize;
@@ -50,25 +56,25 @@ pub(super) trait Job {
     /// Reads the reply to it and tells of every item. A refusal is that of all items it has not told of.
     fn read(
         &self,
-        from: &mut Connection,
-        budget: Budget,
-        group: &mut Group<'_, impl Each>,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
     ) -> Reply<()>;
 }
 
 /// The items of one command, while its reply is read.
-pub(super) struct Group<'g, E> {
+pub(super) struct Group<'g, B: ?Sized, E> {
     pub(super) items: &'g [usize],
     /// So many of them, from the front, have been told of: perhaps by a connection that broke in between.
     told: usize,
     clock: Clock,
     each: &'g mut E,
+    batch: PhantomData<&'g B>,
 }
 
-impl<E: Each> Group<'_, E> {
+impl<B: Batch + ?Sized, E: Each<B>> Group<'_, B, E> {
     /// Tells of the item at `place`, unless that was done before.
-    #[inline]
-    pub(super) fn tell(&mut self, place: usize, told: Told<'_>) {
+    #[inline(always)]
+    pub(super) fn tell(&mut self, place: usize, told: B::Answer<'_>) {
         if let Some(item) = self.items.get(place).filter(|_| place >= self.told) {
             self.told = place + 1;
             (self.each)(*item, Ok(told), self.clock);
@@ -113,21 +119,37 @@ struct Setback {
 }
 
 /// Has every item of `keys` that is no fault told to `each`, once.
-pub(super) fn run(backend: &RedisBackend, keys: &KeyList, job: &impl Job, each: impl Each) {
-    run_some(backend, keys, keys.places(), job, backend.budget(), each);
+pub(super) fn run<B: Batch>(
+    backend: &RedisBackend,
+    to: To<'_>,
+    keys: &KeyList,
+    job: &B,
+    each: impl Each<B>,
+) {
+    run_some(
+        backend,
+        to,
+        keys,
+        keys.places(),
+        job,
+        backend.budget(),
+        each,
+    );
 }
 
 /// The same with some of the items.
-pub(super) fn run_some(
+pub(super) fn run_some<B: Batch>(
     backend: &RedisBackend,
+    to: To<'_>,
     keys: &KeyList,
     items: Vec<usize>,
-    job: &impl Job,
+    job: &B,
     budget: Budget,
-    mut each: impl Each,
+    mut each: impl Each<B>,
 ) {
     let scatter = Scatter {
         backend,
+        to,
         keys,
         job,
         budget,
@@ -189,7 +211,7 @@ struct Counsel {
 }
 
 impl Counsel {
-    fn on(&mut self, scatter: &Scatter<'_, impl Job>, setback: &Setback) -> Advice {
+    fn on(&mut self, scatter: &Scatter<'_, impl Batch>, setback: &Setback) -> Advice {
         let Setback { item, node, failed } = setback;
         let concerns_slot = matches!(failed.error.code(), Some("MOVED" | "ASK"));
         let is_same = |(known, before, _): &&(Arc<Node>, Failed, Advice)| {
@@ -206,7 +228,7 @@ impl Counsel {
         let failure = Failure {
             error: &failed.error,
             node,
-            access: scatter.job.access(),
+            access: scatter.access(),
             key: scatter.keys.get(*item),
             may_resend: failed.may_resend,
         };
@@ -219,14 +241,34 @@ impl Counsel {
 /// One call.
 struct Scatter<'a, J> {
     backend: &'a RedisBackend,
+    to: To<'a>,
     keys: &'a KeyList,
     job: &'a J,
     budget: Budget,
 }
 
-impl<J: Job> Scatter<'_, J> {
-    fn share_out(&self, items: Vec<usize>, each: &mut impl Each) -> Vec<Share> {
+impl<J: Batch> Scatter<'_, J> {
+    fn access(&self) -> Access {
+        match self.to {
+            To::Owners(access) => access,
+            To::Node(_) => Access::Write,
+        }
+    }
+
+    fn share_out(&self, items: Vec<usize>, each: &mut impl Each<J>) -> Vec<Share> {
         let topology = &self.backend.topology;
+        if let To::Node(name) = self.to
+            && !items.is_empty()
+        {
+            return match topology::named(&**topology, name, self.budget) {
+                Ok(node) => vec![Share::new(node, items, false)],
+                Err(error) => {
+                    let tell = |item| each(item, Err(error.clone()), Clock::default());
+                    items.into_iter().for_each(tell);
+                    Vec::new()
+                }
+            };
+        }
         if let Some(node) = topology.only().filter(|_| !items.is_empty()) {
             return vec![Share::new(Arc::clone(node), items, false)];
         }
@@ -235,7 +277,7 @@ impl<J: Job> Scatter<'_, J> {
             let Some(key) = self.keys.get(item) else {
                 continue;
             };
-            match topology.pick(key, self.job.access(), self.budget) {
+            match topology.pick(key, self.access(), self.budget) {
                 Ok(node) => add(&mut shares, node, item, false),
                 Err(error) => each(item, Err(error), Clock::default()),
             }
@@ -245,7 +287,12 @@ impl<J: Job> Scatter<'_, J> {
 
     /// Asks the nodes until every item is settled. The first windows are begun in the common order; later ones wait
     /// for no connection as long as others are held.
-    fn exhaust(&self, mut shares: Vec<Share>, setbacks: &mut Vec<Setback>, each: &mut impl Each) {
+    fn exhaust(
+        &self,
+        mut shares: Vec<Share>,
+        setbacks: &mut Vec<Setback>,
+        each: &mut impl Each<J>,
+    ) {
         shares.sort_by_key(|share| together::order(&share.node));
         let mut under_way = Vec::with_capacity(shares.len());
         for (place, share) in shares.iter().enumerate() {
@@ -254,9 +301,12 @@ impl<J: Job> Scatter<'_, J> {
         }
         let mut postponed = Vec::new();
         loop {
-            let next = together::take_ready(&mut under_way, |exchange| &mut exchange.call);
-            let share = match next {
-                Some(exchange) => exchange.settle(setbacks, each),
+            let share = match together::take_ready(&mut under_way) {
+                Some((exchange, Ok(()))) => exchange.settle(setbacks, each),
+                Some((exchange, Err(failed))) => {
+                    exchange.window.fail(0, &failed, setbacks);
+                    exchange.window.share
+                }
                 None => match postponed.pop() {
                     Some(share) => share,
                     None => return,
@@ -296,13 +346,13 @@ impl<J: Job> Scatter<'_, J> {
         };
         let pack = |to: &mut Encoder<'_>| window.pack(to);
         let topology = &self.backend.topology;
-        let time = topology.time_for(&share.node, self.job.access(), self.budget);
+        let time = topology.time_for(&share.node, self.access(), self.budget);
         // A connection that has to be opened first comes out of the time for this node as well.
         let opening = Opening {
             budget: opening.budget.or_sooner(time),
             ..opening
         };
-        match share.node.start_among(J::VERB, time, opening, pack) {
+        match share.node.start_among(self.job.verb(), time, opening, pack) {
             Ok(call) => call.map(|call| Exchange { window, call }),
             Err(failed) => {
                 window.fail(0, &failed, setbacks);
@@ -315,31 +365,32 @@ impl<J: Job> Scatter<'_, J> {
 /// A window under way.
 struct Exchange<'a, J> {
     window: Window<'a, J>,
-    call: Call<'a>,
+    call: call::Exchange<'a>,
 }
 
-impl<'a, J: Job> Exchange<'a, J> {
+impl<'a, J: Batch> together::UnderWay<'a> for Exchange<'a, J> {
+    fn call(&mut self) -> &mut call::Exchange<'a> {
+        &mut self.call
+    }
+
+    fn advance(&mut self) -> Result<(), Failed> {
+        self.call.advance(|to| self.window.pack(to))
+    }
+}
+
+impl<'a, J: Batch> Exchange<'a, J> {
     /// Reads the replies. A broken connection is the end of the whole share.
-    fn settle(self, setbacks: &mut Vec<Setback>, each: &mut impl Each) -> &'a Share {
+    fn settle(self, setbacks: &mut Vec<Setback>, each: &mut impl Each<J>) -> &'a Share {
         let Exchange { window, call } = self;
-        // Items of the window that are done with; it outlives a connection that has to be replaced.
-        let mut progress = 0;
-        let pack = |to: &mut Encoder<'_>| window.pack(to);
-        let read = |from: &mut Connection, budget| {
-            window.read(
-                from,
-                budget,
-                &mut progress,
-                |item, outcome, clock| match outcome {
-                    Err(error) => setbacks.push(window.setback(item, Failed::refused(error))),
-                    outcome => each(item, outcome, clock),
-                },
-            )?;
-            Ok(Ok(()))
+        let mut reading = Reading {
+            window: &window,
+            progress: 0,
+            setbacks,
+            each,
         };
-        match call.finish(pack, read) {
+        match call.finish(&mut reading) {
             Ok(()) => window.share.settle(window.items.len()),
-            Err(failed) => window.fail(progress, &failed, setbacks),
+            Err(failed) => window.fail(reading.progress, &failed, reading.setbacks),
         }
         window.share
     }
@@ -354,7 +405,38 @@ struct Window<'a, J> {
     group: usize,
 }
 
-impl<J: Job> Window<'_, J> {
+/// A window as a command, while its replies are read.
+struct Reading<'w, 'a, J, E> {
+    window: &'w Window<'a, J>,
+    /// Items of the window that are done with; it outlives a connection that has to be replaced.
+    progress: usize,
+    setbacks: &'w mut Vec<Setback>,
+    each: &'w mut E,
+}
+
+impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
+    type Answer = ();
+
+    fn verb(&self) -> Verb {
+        self.window.scatter.job.verb()
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        self.window.pack(to);
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
+        let Reading {
+            window,
+            progress,
+            setbacks,
+            each,
+        } = self;
+        window.read(from, progress, setbacks, *each).map(Ok)
+    }
+}
+
+impl<J: Batch> Window<'_, J> {
     fn pack(&self, to: &mut Encoder<'_>) {
         for group in self.items.chunks(self.group) {
             if self.share.asking {
@@ -385,36 +467,38 @@ impl<J: Job> Window<'_, J> {
 
     fn read(
         &self,
-        from: &mut Connection,
-        budget: Budget,
+        from: &mut Replies<'_>,
         progress: &mut usize,
-        mut each: impl Each,
+        setbacks: &mut Vec<Setback>,
+        each: &mut impl Each<J>,
     ) -> Result<()> {
         let node = &self.share.node;
         let mut before = 0;
         for items in self.items.chunks(self.group) {
             if self.share.asking {
-                from.skip(budget)?;
+                from.skip()?;
             }
             let told = progress.saturating_sub(before);
             if told >= items.len() {
-                from.skip(budget)?;
+                from.skip()?;
             } else {
-                let clock = node.clock();
                 let mut group = Group {
                     items,
                     told,
-                    clock,
-                    each: &mut each,
+                    clock: node.clock(),
+                    each,
+                    batch: PhantomData,
                 };
-                let answer = self.scatter.job.read(from, budget, &mut group);
+                let answer = self.scatter.job.read(from, &mut group);
                 let told = group.told;
                 *progress = before + told;
                 if let Err(refusal) = answer? {
-                    let refusal = node.named(refusal, J::VERB);
+                    let refusal = node.named(refusal, self.scatter.job.verb());
                     let left = items.get(told..).unwrap_or_default();
-                    left.iter()
-                        .for_each(|item| each(*item, Err(refusal.clone()), clock));
+                    setbacks.extend(
+                        left.iter()
+                            .map(|item| self.setback(*item, Failed::refused(refusal.clone()))),
+                    );
                 }
                 *progress = before + items.len();
             }

@@ -3,19 +3,21 @@
 
 use crate::backend::KeyList;
 use crate::error::Result;
+use crate::expiry::Clock;
 
 use super::RedisBackend;
-use super::budget::Budget;
 use super::call::Verb;
-use super::connection::Connection;
 use super::many::{WINDOW_BYTES, WINDOW_WRITES, key};
+use super::replies::Replies;
 use super::reply::Reply;
 use super::resp::Encoder;
-use super::scatter::{self, Each, Group, Job, Told};
+use super::scatter::{self, Batch, Each, Group, To};
 use super::script::Script;
 
 /// What is done to every key. It must do no harm when it is done twice.
 pub(super) trait Step {
+    /// What is told of one item.
+    type Answer<'a>;
     /// Arguments behind the key.
     const ARGS: usize;
 
@@ -32,14 +34,20 @@ pub(super) trait Step {
     /// Reads the answer and tells of the one item in the group.
     fn read(
         &self,
-        from: &mut Connection,
-        budget: Budget,
-        group: &mut Group<'_, impl Each>,
+        from: &mut Replies<'_>,
+        item: usize,
+        tell: impl FnMut(Self::Answer<'_>),
     ) -> Reply<()>;
 }
 
 /// Has every item of `keys` that is no fault told to `each`, once.
-pub(super) fn run(backend: &RedisBackend, keys: &KeyList, step: &impl Step, mut each: impl Each) {
+pub(super) fn run<S: Step>(
+    backend: &RedisBackend,
+    to: To<'_>,
+    keys: &KeyList,
+    step: &S,
+    mut each: impl FnMut(usize, Result<S::Answer<'_>>, Clock),
+) {
     let budget = backend.budget();
     let by_digest = ByScript {
         keys,
@@ -48,18 +56,18 @@ pub(super) fn run(backend: &RedisBackend, keys: &KeyList, step: &impl Step, mut 
         body: step.script().sha.as_bytes(),
     };
     let mut unknown = Vec::new();
-    let hear = |item: usize, told: Result<Told<'_>>, clock| match told {
+    let hear = |item: usize, told: Result<S::Answer<'_>>, clock| match told {
         Err(error) if error.code() == Some("NOSCRIPT") => unknown.push(item),
         told => each(item, told, clock),
     };
-    scatter::run_some(backend, keys, keys.places(), &by_digest, budget, hear);
+    scatter::run_some(backend, to, keys, keys.places(), &by_digest, budget, hear);
     if !unknown.is_empty() {
         let by_text = ByScript {
             name: b"EVAL",
             body: step.script().text.as_bytes(),
             ..by_digest
         };
-        scatter::run_some(backend, keys, unknown, &by_text, budget, each);
+        scatter::run_some(backend, to, keys, unknown, &by_text, budget, each);
     }
 }
 
@@ -70,9 +78,13 @@ struct ByScript<'a, S> {
     body: &'a [u8],
 }
 
-impl<S: Step> Job for ByScript<'_, S> {
-    const VERB: Verb = Verb::safe("EVALSHA");
+impl<S: Step> Batch for ByScript<'_, S> {
+    type Answer<'a> = S::Answer<'a>;
     const GROUP: usize = 1;
+
+    fn verb(&self) -> Verb {
+        Verb::safe("EVALSHA")
+    }
 
     fn window(&self, items: &[usize]) -> usize {
         let mut bytes = 0;
@@ -97,10 +109,10 @@ impl<S: Step> Job for ByScript<'_, S> {
 
     fn read(
         &self,
-        from: &mut Connection,
-        budget: Budget,
-        group: &mut Group<'_, impl Each>,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
     ) -> Reply<()> {
-        self.step.read(from, budget, group)
+        let item = group.items.first().copied().unwrap_or_default();
+        self.step.read(from, item, |answer| group.tell(0, answer))
     }
 }

@@ -5,12 +5,14 @@
 use std::sync::Arc;
 
 use super::budget::Budget;
-use super::call::{Call, Failed, Verb};
+use super::call::{Exchange, Failed, Verb};
+use super::command;
 use super::connection::Connection;
+use super::moment::Moment;
 use super::node::{Node, Opening};
 use super::reply::Reply;
 use super::resp::Encoder;
-use super::wire::first_readable;
+use super::wire::poll;
 
 /// The order in which all calls take the connections of several nodes.
 pub(super) fn order(node: &Arc<Node>) -> *const Node {
@@ -28,24 +30,74 @@ pub(super) fn opening(budget: Budget, place: usize, count: usize) -> Opening {
     }
 }
 
-/// Takes out the call to read from now: one that has an answer, or the one whose time is over before any has. Not all
-/// of them need have the same time.
-pub(super) fn take_ready<'a, T>(
+/// Something that is asked of one of several nodes.
+pub(super) trait UnderWay<'a> {
+    fn call(&mut self) -> &mut Exchange<'a>;
+
+    /// Goes on with a call that has no connection yet.
+    fn advance(&mut self) -> Result<(), Failed>;
+}
+
+/// Takes out one whose reply may be read now: it has one, or its time was over before it had. Those that have no connection
+/// yet get on meanwhile; one that does not get one is taken out with the reason.
+pub(super) fn take_ready<'a, T: UnderWay<'a>>(
     under_way: &mut Vec<T>,
-    call: impl for<'t> Fn(&'t mut T) -> &'t mut Call<'a>,
-) -> Option<T> {
-    let place = match under_way.len() {
-        0 => return None,
-        1 => 0,
-        _ => {
-            let mut calls: Vec<_> = under_way.iter_mut().map(call).collect();
-            let budgets = calls.iter().map(|call| call.budget()).enumerate();
-            let (hurried, budget) = budgets.min_by_key(|(_, budget)| budget.ends())?;
-            let sockets: Vec<_> = calls.iter_mut().map(|call| call.socket()).collect();
-            first_readable(&sockets, budget).unwrap_or(hurried)
+) -> Option<(T, Result<(), Failed>)> {
+    if under_way.len() == 1 && under_way.first_mut()?.call().is_sent() {
+        return under_way.pop().map(|only| (only, Ok(())));
+    }
+    loop {
+        for place in 0..under_way.len() {
+            let Some(one) = under_way.get_mut(place) else {
+                break;
+            };
+            if !one.call().is_sent()
+                && let Err(failed) = one.advance()
+            {
+                return Some((under_way.swap_remove(place), Err(failed)));
+            }
         }
-    };
-    Some(under_way.swap_remove(place.min(under_way.len() - 1)))
+        let mut wants = Vec::with_capacity(under_way.len());
+        for place in 0..under_way.len() {
+            match under_way.get_mut(place)?.call().wants() {
+                Some(one) => wants.push(one),
+                None => return Some((under_way.swap_remove(place), Ok(()))),
+            }
+        }
+        if wants.is_empty() {
+            return None;
+        }
+        let ready = poll(&wants);
+        let now = Moment::now();
+        let is_ready = |place: usize| {
+            let is_over = wants.get(place).is_some_and(|wants| wants.until <= now);
+            is_over || ready.get(place).is_some_and(|ready| *ready)
+        };
+        let mut places = 0..under_way.len();
+        let place = places.find(|place| {
+            let one = under_way.get_mut(*place);
+            is_ready(*place) && one.is_some_and(|one| one.call().is_sent())
+        });
+        if let Some(place) = place {
+            return Some((under_way.swap_remove(place), Ok(())));
+        }
+    }
+}
+
+struct Asked<'c, 'p, P> {
+    place: usize,
+    call: Exchange<'c>,
+    pack: &'p P,
+}
+
+impl<'c, P: Fn(&mut Encoder<'_>)> UnderWay<'c> for Asked<'c, '_, P> {
+    fn call(&mut self) -> &mut Exchange<'c> {
+        &mut self.call
+    }
+
+    fn advance(&mut self) -> Result<(), Failed> {
+        self.call.advance(self.pack)
+    }
 }
 
 /// Asks all of `nodes` the same; the answers stand in their order.
@@ -59,7 +111,7 @@ pub(super) fn ask<R>(
     let mut answers: Vec<_> = nodes.iter().map(|_| None).collect();
     let mut places: Vec<_> = nodes.iter().enumerate().collect();
     places.sort_by_key(|(_, node)| order(node));
-    let mut under_way: Vec<(usize, Call<'_>)> = Vec::new();
+    let mut under_way: Vec<Asked<'_, '_, _>> = Vec::new();
     let count = places.len();
     let mut told = |place: usize, answer| {
         if let Some(slot) = answers.get_mut(place) {
@@ -68,12 +120,17 @@ pub(super) fn ask<R>(
     };
     for (turn, (place, node)) in places.into_iter().enumerate() {
         match node.start_among(verb, budget, opening(budget, turn, count), &pack) {
-            Ok(call) => under_way.extend(call.map(|call| (place, call))),
+            Ok(call) => under_way.extend(call.map(|call| Asked {
+                place,
+                call,
+                pack: &pack,
+            })),
             Err(failed) => told(place, Err(failed)),
         }
     }
-    while let Some((place, call)) = take_ready(&mut under_way, |(_, call)| call) {
-        told(place, call.finish(&pack, &mut read));
+    while let Some((Asked { place, call, .. }, ready)) = take_ready(&mut under_way) {
+        let answer = ready.and_then(|()| call.finish(command::pair(verb, &pack, &mut read)));
+        told(place, answer);
     }
     answers.into_iter().flatten().collect()
 }

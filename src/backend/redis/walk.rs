@@ -13,7 +13,7 @@ use super::node::Node;
 use super::reply::{self, Reply};
 use super::resp::{Encoder, Token};
 use super::topology::{Advice, Failure};
-use super::{Patience, RedisBackend, many, together};
+use super::{Patience, RedisBackend, command, many, together};
 
 const SCAN: Verb = Verb::safe("SCAN");
 const UNLINK: Verb = Verb::safe("UNLINK");
@@ -55,7 +55,7 @@ pub(super) fn scan(
         }
         Ok(Ok(cursor))
     };
-    backend.ask_named(SCAN, step.node, pack, read)
+    backend.ask_named(step.node, command::pair(SCAN, pack, read))
 }
 
 /// A cursor counts in its reversed bits (dictScan in Redis' `dict.c`), so read backwards it is the part of the table
@@ -88,7 +88,7 @@ pub(super) fn unlink(backend: &RedisBackend, node: &str, keys: &KeyList) -> Resu
         }
         Ok(sum)
     };
-    backend.ask_named(UNLINK, node, pack, read)
+    backend.ask_named(node, command::pair(UNLINK, pack, read))
 }
 
 /// Key by key, each where it is by now: keys of a cluster move.

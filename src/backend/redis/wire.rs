@@ -12,7 +12,7 @@ use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
 
 use super::budget::Budget;
-pub(crate) use ready::first_readable;
+pub(crate) use ready::{Wants, poll};
 use stream::Stream;
 use tls::{Secure, TlsSettings};
 
@@ -52,6 +52,88 @@ pub(crate) struct Wire {
     start: usize,
 }
 
+/// A wire that is being connected; with TLS, that includes the handshake. Nothing in it waits, and it borrows nothing:
+/// it may be put aside and taken up again by another thread.
+#[derive(Debug)]
+pub(crate) struct Connecting {
+    stage: Stage,
+    budget: Budget,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Dialing(dial::Dialing),
+    Shaking(Stream, Box<Secure>),
+    Done,
+}
+
+impl Connecting {
+    pub(crate) fn begin(address: &Address, budget: Budget) -> Result<Connecting> {
+        Ok(Connecting {
+            stage: Stage::Dialing(dial::Dialing::begin(address, budget)?),
+            budget,
+        })
+    }
+
+    /// Goes on as far as that is possible without waiting.
+    pub(crate) fn advance(
+        &mut self,
+        address: &Address,
+        tls: Option<&TlsSettings>,
+    ) -> Result<Option<Wire>> {
+        loop {
+            match std::mem::replace(&mut self.stage, Stage::Done) {
+                Stage::Dialing(mut dialing) => {
+                    let Some(socket) = dialing.advance()? else {
+                        self.stage = Stage::Dialing(dialing);
+                        return Ok(None);
+                    };
+                    let mut stream = Stream::over(socket);
+                    match (tls, address) {
+                        (Some(settings), _) => {
+                            let secure = Secure::begin(&mut stream, settings, address)?;
+                            self.stage = Stage::Shaking(stream, secure);
+                            continue;
+                        }
+                        (None, Address::Tcp { .. }) => stream.expect_misunderstanding(),
+                        (None, _) => {}
+                    }
+                    return Ok(Some(Wire::from(stream, None)));
+                }
+                Stage::Shaking(mut stream, mut secure) => {
+                    if secure.shake_hands_at_once(&mut stream, self.budget)? {
+                        return Ok(Some(Wire::from(stream, Some(secure))));
+                    }
+                    self.budget.remaining()?;
+                    self.stage = Stage::Shaking(stream, secure);
+                    return Ok(None);
+                }
+                Stage::Done => return Err(opened_before()),
+            }
+        }
+    }
+
+    pub(crate) fn wants(&self) -> Wants {
+        match &self.stage {
+            Stage::Dialing(dialing) => dialing.wants(),
+            Stage::Shaking(stream, secure) => Wants {
+                socket: Some(stream.socket()),
+                events: if secure.wants_write() {
+                    libc::POLLOUT
+                } else {
+                    libc::POLLIN
+                },
+                until: self.budget.ends(),
+            },
+            Stage::Done => Wants {
+                socket: None,
+                events: 0,
+                until: self.budget.started(),
+            },
+        }
+    }
+}
+
 impl Wire {
     /// Connects within the budget; with `tls`, that includes the handshake.
     pub(crate) fn connect(
@@ -72,9 +154,13 @@ impl Wire {
     }
 
     pub(super) fn over(socket: Socket) -> Wire {
+        Wire::from(Stream::over(socket), None)
+    }
+
+    fn from(stream: Stream, secure: Option<Box<Secure>>) -> Wire {
         Wire {
-            stream: Stream::over(socket),
-            secure: None,
+            stream,
+            secure,
             buffer: Vec::with_capacity(BUFFER),
             start: 0,
         }
@@ -137,6 +223,29 @@ impl Wire {
             self.fill_some(1, GLANCE, budget)?;
         }
         Ok(())
+    }
+
+    /// Reads what is there without waiting, as far as the buffer has room; false when nothing was.
+    pub(crate) fn fill_at_once(&mut self) -> Result<bool> {
+        self.make_room(self.buffered().len() + 1);
+        let spare = self.buffer.spare_capacity_mut();
+        let received = match &mut self.secure {
+            None => self.stream.receive_at_once(spare),
+            Some(secure) => match secure.receive_at_once(&mut self.stream, spare)? {
+                Some(count) => Ok(count),
+                None => return Ok(false),
+            },
+        };
+        match received {
+            Ok(0) => Err(stream::closed()),
+            Ok(count) => {
+                // SAFETY: that many bytes were written at the start of the spare capacity.
+                unsafe { self.buffer.set_len(self.buffer.len() + count) };
+                Ok(true)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(Error::from_io(error, "cannot read the reply")),
+        }
     }
 
     /// Reads something, after making room for `len` buffered bytes or a part of them.
@@ -282,6 +391,11 @@ impl Wire {
             self.buffer.reserve_exact(wanted.clamp(1, step));
         }
     }
+}
+
+#[cold]
+fn opened_before() -> Error {
+    Error::new(ErrorKind::Io, "the connection was opened before")
 }
 
 #[cold]

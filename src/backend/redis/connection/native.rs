@@ -30,6 +30,32 @@ fn any_token(wire: &mut Wire, inside: bool, budget: Budget) -> Result<(Token<'_>
     Ok((head.token(wire.take(len))?, head.parts()))
 }
 
+/// How many bytes the next `replies` replies have, with whatever comes in front of them, when all of them are there.
+pub(super) fn framed(bytes: &[u8], replies: usize) -> Result<Option<usize>> {
+    let mut end = 0;
+    for _ in 0..replies {
+        let rest = bytes.get(end..).unwrap_or_default();
+        if let Some((line, len)) = whole_bulk(rest) {
+            end += line + len + 2;
+            continue;
+        }
+        let mut elements = 1;
+        while elements > 0 {
+            let rest = bytes.get(end..).unwrap_or_default();
+            let Some(head) = Head::parse(rest)? else {
+                return Ok(None);
+            };
+            end += head.line + head.body();
+            let is_part = !matches!(head.kind, Kind::Push(_));
+            elements = (elements - u64::from(is_part)).saturating_add(head.parts());
+            if end > bytes.len() {
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some(end))
+}
+
 /// How the reply to a read came out, and what the sink said to the value.
 #[derive(Debug)]
 pub(super) enum Value<'a> {

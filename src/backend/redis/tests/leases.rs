@@ -350,3 +350,24 @@ fn a_store_for_ever_and_one_that_is_over_are_pipelined_as_well() {
     assert_eq!((pttl("a"), pttl("b")), (-1, -2));
     assert!((1..=5000).contains(&pttl("c")));
 }
+
+#[test]
+fn what_was_packed_twice_and_sent_once_was_not_done_before() {
+    let server = Server::start();
+    let options = Options {
+        max_connections: 1,
+        ..Options::default()
+    };
+    let backend = backend(server.unix(), &options);
+    let token = Token::new();
+    assert_eq!(acquire(&backend, "k", token), Acquired::Yours);
+    // The script is known to the server from now on.
+    let other = Token::new();
+    assert!(!backend.fulfill(b"k", other, body(b"v"), MINUTE).unwrap());
+    server.command::<()>(&["DEL", "k"]);
+    server.command::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    // The first attempt finds the connection closed and is not sent; it was packed all the same.
+    assert!(!backend.fulfill(b"k", token, body(b"v"), MINUTE).unwrap());
+    assert_eq!(get(&backend, "k").unwrap(), None);
+    assert_eq!(backend.traffic().retries, 1);
+}

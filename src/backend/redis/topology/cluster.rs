@@ -130,7 +130,11 @@ impl Cluster {
         let pack = |to: &mut Encoder<'_>| {
             to.command(2).arg(b"CLUSTER").arg(b"SLOTS");
         };
-        let answer = node.run(CLUSTER_SLOTS, budget, pack, slots::read_slots);
+        let answer = node.run(
+            0,
+            budget,
+            &mut super::super::command::pair(CLUSTER_SLOTS, pack, slots::read_slots),
+        );
         let ranges = answer.map_err(|failed| explained(failed.error, node))?;
         if ranges.is_empty() {
             let error = nobody("the cluster has no slots: it is not set up, or left this node");

@@ -144,7 +144,11 @@ impl Resolver {
             })))
         };
         sentinel
-            .run(SENTINEL, budget, pack, read)
+            .run(
+                0,
+                budget,
+                &mut crate::backend::redis::command::pair(SENTINEL, pack, read),
+            )
             .map_err(|failed| failed.error)
     }
 

@@ -1,8 +1,10 @@
 //! Connects a socket within a budget: TCP with every address the name has, Unix with a backlog that may be full.
 //! Only the resolver of the C library cannot be interrupted; addresses that are numbers do not go through it.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind as Io};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +14,9 @@ use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork;
 
+use super::super::moment::Moment;
 use super::Budget;
+use super::ready::Wants;
 
 /// After so much silence the kernel asks whether the other side still exists.
 const KEEPALIVE: Duration = Duration::from_secs(60);
@@ -86,6 +90,110 @@ fn unix(path: &Path, budget: Budget) -> Result<Socket> {
         }
     }
     socket.set_nonblocking(false).map_err(refused)?;
+    Ok(socket)
+}
+
+/// A connect under way. Nothing in it waits, but the resolver of the C library.
+#[derive(Debug)]
+pub(crate) struct Dialing {
+    /// Not tried yet.
+    addresses: VecDeque<SockAddr>,
+    /// On its way to the address that is tried now.
+    socket: Option<Socket>,
+    /// When the next address gets its turn, or when a full backlog is tried again.
+    until: Moment,
+    pause: Duration,
+    budget: Budget,
+    fault: Option<Error>,
+}
+
+impl Dialing {
+    pub(super) fn begin(address: &Address, budget: Budget) -> Result<Dialing> {
+        let addresses = match address {
+            Address::Tcp { host, port } => {
+                let resolved = fork::undisturbed(|| (host.as_str(), *port).to_socket_addrs());
+                let resolved =
+                    resolved.map_err(|error| Error::from_io(error, "cannot resolve the host"))?;
+                resolved.map(SockAddr::from).collect()
+            }
+            Address::Unix(path) => VecDeque::from([SockAddr::unix(path).map_err(refused)?]),
+            Address::Memory(_) => VecDeque::new(),
+        };
+        Ok(Dialing {
+            addresses,
+            socket: None,
+            until: budget.started(),
+            pause: PAUSES.0,
+            budget,
+            fault: None,
+        })
+    }
+
+    /// Goes on as far as that is possible without waiting.
+    pub(super) fn advance(&mut self) -> Result<Option<Socket>> {
+        loop {
+            let now = Moment::now();
+            if let Some(socket) = &self.socket {
+                match socket.take_error() {
+                    Ok(None) if socket.peer_addr().is_ok() => {
+                        let socket = self.socket.take();
+                        if let Some(socket) = &socket {
+                            socket.set_nonblocking(false).map_err(refused)?;
+                        }
+                        return Ok(socket);
+                    }
+                    Ok(None) if now < self.until => return Ok(None),
+                    Ok(None) => self.fault = Some(too_slow(self.budget)),
+                    Ok(Some(error)) | Err(error) => self.fault = Some(refused(error)),
+                }
+                self.socket = None;
+            } else if now < self.until {
+                return Ok(None);
+            }
+            let left = self.budget.ends().since(now);
+            let Some(address) = self.addresses.pop_front().filter(|_| !left.is_zero()) else {
+                return Err(self.fault.take().unwrap_or_else(|| too_slow(self.budget)));
+            };
+            // An address that swallows packets must leave time for the others.
+            let others = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
+            let socket = prepared(&address).map_err(refused)?;
+            match socket.connect(&address) {
+                Ok(()) => {}
+                Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+                Err(error) if error.kind() == Io::WouldBlock => {
+                    self.addresses.push_front(address);
+                    self.until = now.after(self.pause);
+                    self.pause = (self.pause * 2).min(PAUSES.1);
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.fault = Some(refused(error));
+                    continue;
+                }
+            }
+            self.until = now.after(left / others.saturating_add(1));
+            self.socket = Some(socket);
+        }
+    }
+
+    /// What it waits for.
+    pub(super) fn wants(&self) -> Wants {
+        Wants {
+            socket: self.socket.as_ref().map(AsRawFd::as_raw_fd),
+            events: libc::POLLOUT,
+            until: self.until,
+        }
+    }
+}
+
+fn prepared(address: &SockAddr) -> io::Result<Socket> {
+    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    if address.domain() != Domain::UNIX {
+        socket.set_tcp_nodelay(true)?;
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+        socket.set_tcp_keepalive(&keepalive.with_interval(KEEPALIVE / 4))?;
+    }
     Ok(socket)
 }
 

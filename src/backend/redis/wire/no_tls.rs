@@ -45,6 +45,30 @@ impl Secure {
         match *settings {}
     }
 
+    pub(super) fn begin(
+        _: &mut Stream,
+        settings: &TlsSettings,
+        _address: &Address,
+    ) -> Result<Box<Secure>> {
+        match *settings {}
+    }
+
+    pub(super) fn shake_hands_at_once(&mut self, _: &mut Stream, _: Budget) -> Result<bool> {
+        match *self {}
+    }
+
+    pub(super) fn wants_write(&self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn receive_at_once(
+        &mut self,
+        _: &mut Stream,
+        _: &mut [MaybeUninit<u8>],
+    ) -> Result<Option<usize>> {
+        match *self {}
+    }
+
     pub(super) fn send(
         &mut self,
         _: &mut Stream,

@@ -258,6 +258,15 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// Reads what is there without waiting; 0 is the end.
+    pub(super) fn receive_at_once(&mut self, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+        let count = self.socket.recv_with_flags(room, libc::MSG_DONTWAIT)?;
+        self.bytes_in += count as u64;
+        Ok(count)
+    }
+}
+
 /// What TLS needs of the socket besides.
 #[cfg(feature = "tls")]
 impl Stream {
@@ -280,13 +289,6 @@ impl Stream {
     pub(super) fn send_at_once(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
         let count = self.socket.send_vectored_with_flags(parts, WRITE)?;
         self.bytes_out += count as u64;
-        Ok(count)
-    }
-
-    /// Reads what is there without waiting; 0 is the end.
-    pub(super) fn receive_at_once(&mut self, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
-        let count = self.socket.recv_with_flags(room, libc::MSG_DONTWAIT)?;
-        self.bytes_in += count as u64;
         Ok(count)
     }
 }

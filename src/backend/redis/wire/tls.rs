@@ -65,6 +65,85 @@ impl Secure {
         }
     }
 
+    /// Begins to shake hands with the server at `address`; nothing is sent yet.
+    pub(super) fn begin(
+        stream: &mut Stream,
+        settings: &TlsSettings,
+        address: &Address,
+    ) -> Result<Box<Secure>> {
+        let (config, name) = settings.of_server(address)?;
+        let told = settings.told();
+        let session = ClientConnection::new(config, name).map_err(|error| told.fault(error))?;
+        stream.begin_command();
+        Ok(Box::new(Secure {
+            session,
+            incoming: Vec::with_capacity(INCOMING),
+            taken: 0,
+            told,
+        }))
+    }
+
+    /// Goes on without waiting; true when the handshake is over.
+    pub(super) fn shake_hands_at_once(
+        &mut self,
+        stream: &mut Stream,
+        budget: Budget,
+    ) -> Result<bool> {
+        let outcome = self.shake_on(stream);
+        outcome.map_err(|error| fault::in_handshake(error, stream.is_answered(), budget))
+    }
+
+    fn shake_on(&mut self, stream: &mut Stream) -> Result<bool> {
+        loop {
+            if !self.flush_at_once(stream)? {
+                return Ok(false);
+            }
+            if !self.session.is_handshaking() {
+                return Ok(true);
+            }
+            if self.taken == self.incoming.len() && !self.glance(stream)? {
+                return Ok(false);
+            }
+            self.digest(stream)?;
+        }
+    }
+
+    /// Writes what rustls has to say; false when the socket takes no more of it now.
+    fn flush_at_once(&mut self, stream: &mut Stream) -> Result<bool> {
+        while self.session.wants_write() {
+            let mut outlet = Outlet(|parts: &[IoSlice<'_>]| stream.send_at_once(parts));
+            match self.session.write_tls(&mut outlet) {
+                Ok(_) => {}
+                Err(error) if error.kind() == Io::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == Io::Interrupted => {}
+                Err(error) => return Err(Error::from_io(error, "cannot send the command")),
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn wants_write(&self) -> bool {
+        self.session.wants_write()
+    }
+
+    /// What is there, without waiting.
+    pub(super) fn receive_at_once(
+        &mut self,
+        stream: &mut Stream,
+        room: &mut [MaybeUninit<u8>],
+    ) -> Result<Option<usize>> {
+        loop {
+            let count = self.take(room)?;
+            if count > 0 {
+                return Ok(Some(count));
+            }
+            if self.taken == self.incoming.len() && !self.glance(stream)? {
+                return Ok(None);
+            }
+            self.digest(stream)?;
+        }
+    }
+
     fn shake_hands(&mut self, stream: &mut Stream, budget: Budget) -> Result<()> {
         while self.session.is_handshaking() {
             self.flush(stream, budget)?;
