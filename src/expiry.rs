@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::random::draw;
+use crate::base::random::draw;
 
 /// Milliseconds above which a time is "for ever": Redis refuses a `PX` that overflows its clock.
 pub(crate) const FOREVER_MS: u64 = 1_000_000_000_000_000;

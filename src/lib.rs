@@ -96,42 +96,34 @@
     )
 )]
 
-mod backend;
+mod base;
 mod cache;
 mod codec;
 pub mod config;
-mod counters;
 mod entry;
 mod error;
 mod expiry;
-mod flight;
-mod fork;
-mod fresh;
-mod header;
-mod herd;
-mod key;
-mod lease;
-mod lifetime;
-mod listing;
-mod lock;
-mod many;
-mod pause;
-mod random;
-mod rebalance;
-mod reinsert;
-mod stats;
-mod steps;
-mod sweep;
-mod walk;
-
 #[cfg(feature = "capi")]
 mod ffi;
+mod groups;
+mod herd;
+mod key;
+mod memory;
+mod redis;
+mod store;
 
 /// Its examples are compiled and run with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use crate::cache::lock::Lock;
+pub use crate::cache::many::{Many, Partial};
+pub use crate::cache::stats::Stats;
+pub use crate::groups::keys::Keys;
+pub use crate::groups::reinsert::Rewrite;
+pub use crate::groups::sweep::{Progress, Sweep, Swept};
+pub use crate::herd::lease::{Begun, Lease};
 pub use cache::Cache;
 pub use codec::{CustomCodec, CustomCompressor};
 pub use config::Config;
@@ -140,10 +132,3 @@ pub use erased_serde;
 pub use error::{Error, ErrorKind, Result};
 pub use expiry::{Expiry, Ttl};
 pub use herd::{Loading, Made, Outcome, Source};
-pub use lease::{Begun, Lease};
-pub use listing::Keys;
-pub use lock::Lock;
-pub use many::{Many, Partial};
-pub use reinsert::Rewrite;
-pub use stats::Stats;
-pub use sweep::{Progress, Sweep, Swept};

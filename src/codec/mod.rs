@@ -1,25 +1,24 @@
 //! Serializers: how a typed value becomes a payload. The number of each stands in the entry header, so a reader
 //! decodes every codec of this build, whatever it writes itself. What makes payloads smaller stands in `compress`.
 
-mod compress;
-mod custom;
+pub(crate) mod compress;
+pub(crate) mod custom;
 pub(crate) mod integer;
 #[cfg(feature = "json")]
-mod json;
+pub(crate) mod json;
 #[cfg(feature = "lz4")]
-mod lz4;
+pub(crate) mod lz4;
 #[cfg(feature = "msgpack")]
-mod msgpack;
-mod postcard;
-mod raw;
-mod transcode;
-#[cfg(feature = "zlib")]
-mod zlib;
-#[cfg(feature = "zstd")]
-mod zstd;
-
+pub(crate) mod msgpack;
+pub(crate) mod postcard;
+pub(crate) mod raw;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub(crate) mod transcode;
+#[cfg(feature = "zlib")]
+pub(crate) mod zlib;
+#[cfg(feature = "zstd")]
+pub(crate) mod zstd;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

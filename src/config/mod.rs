@@ -1,22 +1,21 @@
 //! The configuration of a cache: where its servers are and what it does. Options and locations are read here from
 //! text, from URLs and by typed setters, and checked against each other before anything connects.
 
-mod checks;
-mod choices;
-mod duration;
-mod hooks;
-mod location;
-mod nearest;
-mod options;
-mod sentinels;
-mod setters;
-mod table;
-mod units;
-mod unsupported;
-mod url;
-
+pub(crate) mod checks;
+pub(crate) mod choices;
+pub(crate) mod duration;
+pub(crate) mod hooks;
+pub(crate) mod location;
+pub(crate) mod nearest;
+pub(crate) mod options;
+pub(crate) mod sentinels;
+pub(crate) mod setters;
+pub(crate) mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub(crate) mod units;
+pub(crate) mod unsupported;
+pub(crate) mod url;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,12 +30,12 @@ pub(crate) use location::Said;
 pub(crate) use location::{Address, Location};
 pub(crate) use options::{Options, TlsOptions};
 
-use crate::backend::Backend;
-use crate::backend::memory::MemoryStore;
-use crate::backend::redis::RedisBackend;
 use crate::cache::Cache;
 use crate::codec::{CustomCodec, CustomCompressor};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::MemoryStore;
+use crate::redis::RedisBackend;
+use crate::store::Backend;
 
 /// What a [`Cache`] is made from: locations, options, and functions of the caller.
 ///

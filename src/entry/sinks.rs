@@ -5,13 +5,14 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
-use super::Shape;
-use crate::backend::{Room, Sink};
 use crate::codec::integer::Integer;
 use crate::config::Options;
+use crate::entry::header::Header;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
-use crate::header::Header;
+use crate::store::{Room, Sink};
+
+use super::Shape;
 
 /// As much memory as a length on the wire may claim before the bytes are there.
 const RESERVE: usize = 64 << 20;

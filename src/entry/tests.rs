@@ -1,6 +1,7 @@
+use crate::entry::header::LeaseBlock;
+use crate::store::{Room, Sink};
+
 use super::*;
-use crate::backend::{Room, Sink};
-use crate::header::LeaseBlock;
 
 fn stored(head: &[u8], body: &[u8]) -> Vec<u8> {
     [head, body].concat()

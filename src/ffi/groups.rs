@@ -6,13 +6,14 @@ use std::mem::size_of;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use crate::error::Result;
+use crate::groups::keys::Keys;
+use crate::groups::sweep::{Progress, Sweep, Swept};
+
 use super::cache::redis_cache;
 use super::guard::*;
 use super::pointers::*;
 use super::types::*;
-use crate::error::Result;
-use crate::listing::Keys;
-use crate::sweep::{Progress, Sweep, Swept};
 
 /// Bounds of a sweep over keys, and who hears of its progress. Set `size` to
 /// sizeof(redis_cache_sweep); zero in any other field means the default.

@@ -2,14 +2,15 @@
 
 use std::ffi::{c_char, c_void};
 
+use crate::herd::Source;
+use crate::herd::lease::{Begun, Lease};
+
 use super::cache::redis_cache;
 use super::compute::store;
 use super::guard::*;
 use super::pointers::*;
 use super::ttl::expiry;
 use super::types::*;
-use crate::herd::Source;
-use crate::lease::{Begun, Lease};
 
 /// The duty to compute a value, for as long as the option `lease`. It ends, whatever they return,
 /// with redis_cache_lease_fulfill(), redis_cache_lease_fulfill_absent() or

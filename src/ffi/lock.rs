@@ -3,11 +3,12 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
+use crate::cache::lock::Lock;
+
 use super::cache::redis_cache;
 use super::guard::*;
 use super::pointers::*;
 use super::types::*;
-use crate::lock::Lock;
 
 /// A lock that is held. It ends with redis_cache_lock_release(), which frees it, and on its own
 /// after its lifetime, when it is still to be released. One thread at a time; the client it came

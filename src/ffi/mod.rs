@@ -11,23 +11,23 @@
     reason = "reached by the linker, and cbindgen reads public items only"
 )]
 
-mod cache;
-mod cancel;
-mod compute;
-mod compute_many;
-mod config;
-mod counters;
-mod groups;
-mod guard;
-mod lease;
-mod library;
-mod lock;
-mod many;
-mod near;
-mod pointers;
-mod reinsert;
-mod stale;
-mod stats;
-mod ttl;
-mod types;
-mod writer;
+pub(crate) mod cache;
+pub(crate) mod cancel;
+pub(crate) mod compute;
+pub(crate) mod compute_many;
+pub(crate) mod config;
+pub(crate) mod counters;
+pub(crate) mod groups;
+pub(crate) mod guard;
+pub(crate) mod lease;
+pub(crate) mod library;
+pub(crate) mod lock;
+pub(crate) mod many;
+pub(crate) mod near;
+pub(crate) mod pointers;
+pub(crate) mod reinsert;
+pub(crate) mod stale;
+pub(crate) mod stats;
+pub(crate) mod ttl;
+pub(crate) mod types;
+pub(crate) mod writer;

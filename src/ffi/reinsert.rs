@@ -2,14 +2,15 @@
 
 use std::ffi::c_void;
 
+use crate::groups::reinsert::Rewrite;
+use crate::groups::sweep::Sweep;
+
 use super::cache::redis_cache;
 use super::groups::{Plan, redis_cache_sweep};
 use super::guard::*;
 use super::pointers::*;
 use super::types::*;
 use super::writer::redis_cache_writer;
-use crate::reinsert::Rewrite;
-use crate::sweep::Sweep;
 
 /// Rewrites the entries of this cache, in all versions, whose codec, compressor or header is not the
 /// configured one: what is left to do after one of these options was changed. JSON and MessagePack

@@ -90,8 +90,8 @@ pub unsafe extern "C" fn redis_cache_stats_reset(cache: *const redis_cache) {
     });
 }
 
-impl From<crate::stats::Stats> for redis_cache_stats {
-    fn from(stats: crate::stats::Stats) -> Self {
+impl From<crate::cache::stats::Stats> for redis_cache_stats {
+    fn from(stats: crate::cache::stats::Stats) -> Self {
         Self {
             hits: stats.hits,
             misses: stats.misses,

@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::Head;
 use crate::config::Options;
 use crate::entry::{self, Decode, Gather, Payload};
 use crate::error::Result;
+use crate::store::Head;
 
 /// A form that values can be read in.
 pub(crate) trait Reader {

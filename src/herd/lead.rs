@@ -3,15 +3,15 @@
 
 use std::time::Instant;
 
-use crate::backend::Acquired;
+use crate::base::backoff::Pause;
+use crate::base::flight::{Landing, Lead, Part};
 use crate::config::OnWaitTimeout;
 use crate::entry::Seen;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
-use crate::flight::{Landing, Lead, Part};
-use crate::pause::Pause;
+use crate::herd::one::Call;
+use crate::store::Acquired;
 
-use super::call::Call;
 use super::form::Form;
 use super::load::{Held, Loaded, encoded, fail, joined};
 use super::{Loading, Outcome, Source};

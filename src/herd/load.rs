@@ -4,17 +4,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::backend::Token;
-use crate::backend::Value;
+use crate::base::flight::{Landing, Lead};
 use crate::cache::Cache;
 use crate::entry;
+use crate::entry::freshness::{Freshness, cost_of};
+use crate::entry::header::Header;
 use crate::error::{Error, Result};
 use crate::expiry::{Clock, Expiry, Life};
-use crate::flight::{Landing, Lead};
-use crate::fresh::{Freshness, cost_of};
-use crate::header::Header;
+use crate::herd::one::Call;
+use crate::store::{Token, Value};
 
-use super::call::Call;
 use super::form::Form;
 use super::{Loading, Outcome, Source};
 

@@ -1,14 +1,15 @@
 //! What every codec and every compressor of the build must do alike.
 
-mod codecs;
-mod compressors;
+pub(crate) mod codecs;
+pub(crate) mod compressors;
 #[cfg(all(feature = "json", feature = "msgpack"))]
-mod transcoding;
+pub(crate) mod transcoding;
 
 use proptest::test_runner::Config as Runs;
 
-use super::*;
 use crate::config::Compressor;
+
+use super::*;
 
 /// Options with this codec and compressor, which this build has.
 fn options(codec: Codec, compressor: Compressor) -> Options {

@@ -1,9 +1,9 @@
 //! How the configuration behaves as a whole: `locations` reads where, `options` reads what, `together` what forbids
 //! what.
 
-mod locations;
-mod options;
-mod together;
+pub(crate) mod locations;
+pub(crate) mod options;
+pub(crate) mod together;
 
 use super::*;
 

@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use crate::backend::Token;
-use crate::backend::{Head, KeyList, Value};
 use crate::cache::Cache;
 use crate::config::Layout;
+use crate::entry::freshness::{Freshness, cost_of};
+use crate::entry::header::Header;
 use crate::error::Result;
 use crate::expiry::{Clock, Expiry, Life};
-use crate::fresh::{Freshness, cost_of};
-use crate::header::Header;
+use crate::store::{Head, KeyList, Token, Value};
 
 use super::super::BACKOFF_MS;
 use super::super::form::Form;

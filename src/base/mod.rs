@@ -1,0 +1,9 @@
+//! What the machine gives, and what knows nothing of caches: time, budgets, waiting, forks, chance.
+
+pub(crate) mod backoff;
+pub(crate) mod budget;
+pub(crate) mod flight;
+pub(crate) mod fork;
+pub(crate) mod moment;
+pub(crate) mod one_at_a_time;
+pub(crate) mod random;

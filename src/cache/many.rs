@@ -1,0 +1,346 @@
+//! Operations on many keys: every node gets its own keys in one pipeline, all nodes are written to before the
+//! first is read from, and a node that fails fails only its keys. Results come in the caller's order.
+
+use std::borrow::{Borrow, Cow};
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::cache::Cache;
+use crate::cache::stats::Reads;
+use crate::entry;
+use crate::entry::freshness::Freshness;
+use crate::error::{Error, Result};
+use crate::expiry::{Clock, Expiry, Life};
+use crate::store::{Access, Head, KeyList, Value};
+
+/// What became of every item of a multi-key call of which at least one failed. Converts into the [`Error`] that
+/// came first, so `?` works in functions that return [`Result`].
+#[derive(Debug, Clone)]
+pub struct Partial<T> {
+    /// One result per item, in the caller's order.
+    pub items: Vec<Result<T>>,
+}
+
+/// What reading many keys comes to: one value or nothing per key, or what was found beside what failed.
+pub type Many<T> = Result<Vec<Option<T>>, Partial<Option<T>>>;
+
+impl<T> Partial<T> {
+    /// The first failure.
+    pub fn cause(&self) -> Option<&Error> {
+        self.items.iter().find_map(|item| item.as_ref().err())
+    }
+
+    pub(crate) fn unless_whole(items: Vec<Result<T>>) -> Result<Vec<T>, Partial<T>> {
+        if items.iter().any(|item| item.is_err()) {
+            return Err(Partial { items });
+        }
+        Ok(items.into_iter().flatten().collect())
+    }
+}
+
+impl<T> fmt::Display for Partial<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = self.items.iter().filter(|item| item.is_err()).count();
+        write!(f, "{failed} of {} keys failed", self.items.len())?;
+        self.cause()
+            .map_or(Ok(()), |cause| write!(f, ", the first with: {cause}"))
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for Partial<T> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause()
+            .map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl<T> From<Partial<T>> for Error {
+    fn from(partial: Partial<T>) -> Error {
+        let cause = partial.items.into_iter().find_map(|item| item.err());
+        cause.unwrap_or_else(|| {
+            Error::new(
+                crate::error::ErrorKind::Server,
+                "no item of the call failed",
+            )
+        })
+    }
+}
+
+impl Cache {
+    /// The values under many keys, decoded. One round trip a node, all nodes at once.
+    ///
+    /// # Errors
+    /// [`Partial`] holds what was found when a key is refused or its node failed.
+    pub fn get_many<T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Many<T> {
+        self.collect_many(keys, |stored, clock| {
+            entry::decode(&self.shared.options, stored, clock)
+        })
+    }
+
+    /// The payloads under many keys; see [`get_bytes`](Cache::get_bytes) for what they are.
+    pub fn get_many_bytes(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Many<Vec<u8>> {
+        self.collect_many(keys, |stored, clock| {
+            Ok(entry::payload(&self.shared.options, stored, clock)?.map(Cow::into_owned))
+        })
+    }
+
+    fn collect_many<T>(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        decode: impl Fn(&[u8], Clock) -> Result<Option<T>>,
+    ) -> Many<T> {
+        let keys = self.key_list(keys);
+        let mut items: Vec<Result<Option<T>>> = Vec::with_capacity(keys.len());
+        let mut reads = Reads::default();
+        self.fetch_many(&keys, |index, stored| {
+            let item = stored.and_then(|stored| match stored {
+                Some((stored, clock)) => self.or_undecodable(decode(stored, clock)),
+                None => Ok(None),
+            });
+            reads.count(&item);
+            put(&mut items, index, item);
+        });
+        self.shared.counters.add(reads);
+        Partial::unless_whole(items)
+    }
+
+    /// Reads many payloads without a vector each: `each` is told of every item once, in any order. The payload of
+    /// a value that is not live, or not decodable under `on_decode_error=miss`, is `None`.
+    #[cfg(feature = "capi")]
+    pub(crate) fn get_many_with(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        mut each: impl FnMut(usize, Result<Option<&[u8]>>),
+    ) {
+        let options = &self.shared.options;
+        let mut reads = Reads::default();
+        let mut scratch = Vec::new();
+        self.fetch_many(&self.key_list(keys), |index, stored| {
+            let item = stored.and_then(|stored| match stored {
+                Some((stored, clock)) => {
+                    self.or_undecodable(entry::view(options, stored, clock, &mut scratch))
+                }
+                None => Ok(None),
+            });
+            reads.count(&item);
+            each(index, item);
+        });
+        self.shared.counters.add(reads);
+    }
+
+    /// The step that all reads of many keys share: faults of keys, and `on_error`.
+    fn fetch_many(
+        &self,
+        keys: &KeyList,
+        mut each: impl FnMut(usize, Result<Option<(&[u8], Clock)>>),
+    ) {
+        for (index, error) in keys.faults() {
+            each(*index, Err(error.clone()));
+        }
+        let mut each = |index, stored: Result<Option<&[u8]>>, clock| {
+            let stored = self.or_miss(stored, None);
+            each(index, stored.map(|stored| Some((stored?, clock))));
+        };
+        self.shared.backend.get_many(keys, Access::Read, &mut each);
+    }
+
+    /// Stores many values with one expiry. One round trip a node, all nodes at once; a pipeline, not a transaction.
+    ///
+    /// # Errors
+    /// [`Partial`] tells of every entry whether it was stored.
+    pub fn set_many<T: Serialize>(
+        &self,
+        entries: impl IntoIterator<Item = (impl AsRef<[u8]>, impl Borrow<T>)>,
+        expiry: impl Into<Expiry>,
+    ) -> Result<(), Partial<()>> {
+        let mut bodies = Vec::new();
+        let mut encoded = Vec::new();
+        let keys = self.key_list_with(entries, |value| {
+            let start = bodies.len();
+            let head = entry::encode(&self.shared.options, value.borrow(), &mut bodies)?;
+            encoded.push((head, start..bodies.len()));
+            Ok(())
+        });
+        let body = |range: &std::ops::Range<usize>| bodies.get(range.clone()).unwrap_or_default();
+        let values = encoded.iter().map(|(head, range)| Value {
+            head,
+            body: body(range),
+        });
+        let mut items: Vec<Result<()>> = Vec::new();
+        self.store_many(&keys, values, expiry.into(), &mut |index, done| {
+            put(&mut items, index, done)
+        });
+        Partial::unless_whole(items).map(drop)
+    }
+
+    /// Stores many byte strings as they are; see [`set_many`](Cache::set_many).
+    pub fn set_many_bytes(
+        &self,
+        entries: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,
+        expiry: impl Into<Expiry>,
+    ) -> Result<(), Partial<()>> {
+        let mut items: Vec<Result<()>> = Vec::new();
+        self.set_many_with(entries, expiry.into(), &mut |index, done| {
+            put(&mut items, index, done)
+        });
+        Partial::unless_whole(items).map(drop)
+    }
+
+    /// Stores many byte strings; `each` is told of every item once, in any order.
+    pub(crate) fn set_many_with(
+        &self,
+        entries: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,
+        expiry: Expiry,
+        each: &mut dyn FnMut(usize, Result<()>),
+    ) {
+        let mut encoded = Vec::new();
+        let keys = self.key_list_with(entries, |value| {
+            let (head, packed) = entry::pack_bytes(&self.shared.options, value.as_ref())?;
+            encoded.push((head, value, packed));
+            Ok(())
+        });
+        let values = encoded.iter().map(|(head, value, packed)| Value {
+            head,
+            body: packed.as_deref().unwrap_or(value.as_ref()),
+        });
+        self.store_many(&keys, values, expiry, each);
+    }
+
+    /// Stores one value per key that is not a fault.
+    fn store_many<'a>(
+        &self,
+        keys: &KeyList,
+        values: impl Iterator<Item = Value<'a>>,
+        expiry: Expiry,
+        each: &mut dyn FnMut(usize, Result<()>),
+    ) {
+        const NOTHING: Value<'_> = Value {
+            head: &[],
+            body: &[],
+        };
+        for (index, error) in keys.faults() {
+            each(*index, Err(error.clone()));
+        }
+        let mut values_in_order = vec![(NOTHING, self.life(expiry)); keys.len()];
+        for ((index, _), value) in keys.iter().zip(values) {
+            if let Some(place) = values_in_order.get_mut(index) {
+                *place = (value, self.life(expiry));
+            }
+        }
+        let heads = self.heads_with_stale(keys, &mut values_in_order);
+        for ((value, _), head) in values_in_order.iter_mut().zip(&heads) {
+            value.head = head;
+        }
+        let mut stored = 0;
+        let mut each = |index, done: Result<bool>| {
+            let done = self.or_miss(done.map(drop), ());
+            stored += u64::from(done.is_ok());
+            each(index, done);
+        };
+        let backend = &self.shared.backend;
+        backend.set_many(keys, &values_in_order, &mut each);
+        self.shared.counters.sets.add(stored);
+    }
+
+    /// With the option `stale`, the long headers of these values, whose lives are prolonged; else none. When a node
+    /// cannot be asked for its time, the local one has to do: the write will tell of the fault.
+    fn heads_with_stale(&self, keys: &KeyList, values: &mut [(Value<'_>, Life)]) -> Vec<Head> {
+        if self.shared.options.stale.is_zero() {
+            return Vec::new();
+        }
+        let mut is_reachable = true;
+        let heads = values.iter_mut().enumerate().map(|(index, (value, life))| {
+            let key = keys.get(index).filter(|_| is_reachable);
+            let clock = match key.map(|key| self.shared.backend.clock(key)) {
+                Some(Ok(clock)) => clock,
+                Some(Err(_)) => {
+                    is_reachable = false;
+                    Clock::default()
+                }
+                None => Clock::default(),
+            };
+            let freshness = Freshness::new(&self.shared.options, *life);
+            let (head, whole) = freshness.dress(Head::from_slice(value.head), 0, clock);
+            *life = whole;
+            head
+        });
+        heads.collect()
+    }
+
+    /// Removes many keys and counts those that were there. One round trip a node, all nodes at once.
+    ///
+    /// # Errors
+    /// [`Partial`] tells of every key whether it was there.
+    pub fn delete_many(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<u64, Partial<bool>> {
+        let mut items: Vec<Result<bool>> = Vec::new();
+        self.delete_many_with(keys, &mut |index, deleted| put(&mut items, index, deleted));
+        let items = Partial::unless_whole(items)?;
+        Ok(items.into_iter().map(u64::from).sum())
+    }
+
+    /// Removes many keys; `each` is told of every item once.
+    pub(crate) fn delete_many_with(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        each: &mut dyn FnMut(usize, Result<bool>),
+    ) {
+        let keys = self.key_list(keys);
+        for (index, error) in keys.faults() {
+            each(*index, Err(error.clone()));
+        }
+        let mut removed = 0;
+        let mut each = |index, deleted| {
+            let deleted = self.or_miss(deleted, false);
+            removed += u64::from(matches!(deleted, Ok(true)));
+            each(index, deleted);
+        };
+        self.shared.backend.delete_many(&keys, &mut each);
+        self.shared.counters.deletes.add(removed);
+    }
+
+    /// The wire keys of many keys; one that is refused keeps its place and carries the reason.
+    pub(crate) fn key_list(&self, keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> KeyList {
+        self.key_list_with(keys.into_iter().map(|key| (key, ())), |()| Ok(()))
+    }
+
+    /// The same for entries; `encode` takes the value of every key that is accepted, and may refuse it too.
+    fn key_list_with<V>(
+        &self,
+        entries: impl IntoIterator<Item = (impl AsRef<[u8]>, V)>,
+        mut encode: impl FnMut(V) -> Result<()>,
+    ) -> KeyList {
+        let entries = entries.into_iter();
+        let mut keys = KeyList::with_capacity(entries.size_hint().0);
+        for (key, value) in entries {
+            keys.push(|out| {
+                self.report(
+                    self.keys
+                        .write(key.as_ref(), out)
+                        .and_then(|()| encode(value)),
+                )
+            });
+        }
+        keys
+    }
+}
+
+/// Puts an item at its place, whatever the order in which items come.
+fn put<T: Default>(items: &mut Vec<Result<T>>, index: usize, item: Result<T>) {
+    if items.len() <= index {
+        items.resize_with(index + 1, || Ok(T::default()));
+    }
+    if let Some(place) = items.get_mut(index) {
+        *place = item;
+    }
+}

@@ -1,0 +1,260 @@
+//! `get_or_set`: read a value, or compute and store it, so that of all who miss it together, in this process and in
+//! others, one computes it. Here are the calls and what they answer; the way of a call is in `herd/call.rs` and its
+//! siblings. `flight` is the part of it that threads of one process share, `backend::leases` the part that processes do.
+
+pub(crate) mod form;
+pub(crate) mod lead;
+pub(crate) mod lease;
+pub(crate) mod load;
+pub(crate) mod many;
+pub(crate) mod one;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::cache::Cache;
+use crate::config::Layout;
+use crate::entry::{Look, Seen};
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::{Clock, Expiry, millis_rounded_up};
+use crate::key::WireKey;
+use crate::store::{Access, Token};
+
+pub(crate) use form::{Bytes, Form, Reader, Typed};
+
+pub use many::Made;
+#[cfg(feature = "capi")]
+pub(crate) use many::Renew;
+
+use one::Call;
+
+/// After a failed load nobody tries again for so long, while there is a stale value to serve.
+pub(crate) const BACKOFF_MS: u64 = 1000;
+
+/// The error of a caller's loader: anything that is an error, or a text.
+pub(crate) type LoadError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where the value of an [`Outcome`] comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The cache, before its expiry; or another caller who computed it just now.
+    Fresh,
+    /// The cache, past its expiry and within the option `stale`: somebody is renewing it, or that failed.
+    Stale,
+    /// This call's own loader.
+    Computed,
+}
+
+/// What [`get_or_set_with`](Cache::get_or_set_with) answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome<T> {
+    /// The value; `None` when it is known to be absent.
+    pub value: Option<T>,
+    /// How fresh that is.
+    pub source: Source,
+}
+
+/// A computation under way: what a loader may say about its value.
+#[derive(Debug)]
+pub struct Loading<'a> {
+    cache: &'a Cache,
+    key: &'a [u8],
+    token: Option<Token>,
+    expiry: Expiry,
+}
+
+impl Loading<'_> {
+    /// Stores the value (or its absence) with this expiry instead of the caller's: the loader often knows better.
+    pub fn set_ttl(&mut self, expiry: impl Into<Expiry>) {
+        self.expiry = expiry.into();
+    }
+
+    /// The computation goes on: nobody else is to begin one for another `lease`. One round trip; none when there is
+    /// no lease to renew, because the value will not be stored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Lost`]: the key was deleted or written, or somebody else has the lease. The value will go to this
+    /// call's caller only.
+    pub fn renew(&mut self) -> Result<()> {
+        self.token
+            .map_or(Ok(()), |token| self.cache.renew_lease(self.key, token))
+    }
+}
+
+impl Cache {
+    /// The value under `key`; where there is none, `load` computes it and it is stored. Of all threads of all
+    /// processes that miss it together one loads; the others wait for it, at most for the option `wait`, or are served
+    /// the old value while there is one that is not older than the option `stale`.
+    ///
+    /// A hit is one round trip; a computed value three. With an expiry that has passed already, the value is returned
+    /// and nothing stored. A server that cannot be reached never keeps `load` from running: the value is then loaded
+    /// once per key and process and not stored, and the error hook is told.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Callback`] with the loader's error as its source, for the caller and all threads that waited,
+    /// unless an old value can be served; [`ErrorKind::Busy`] with `on_wait_timeout=busy`;
+    /// [`ErrorKind::InvalidArgument`] when a loader asks for its own key.
+    pub fn get_or_set<T, E>(
+        &self,
+        key: impl AsRef<[u8]>,
+        expiry: impl Into<Expiry>,
+        load: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<LoadError>,
+    {
+        self.value_of::<Typed<T>>(key.as_ref(), expiry.into(), |_| {
+            load().map(Some).map_err(Error::callback)
+        })
+    }
+
+    /// [`get_or_set`](Cache::get_or_set) that tells where the value comes from, and whose loader may set the expiry,
+    /// renew its lease, or answer `None`: "known to be absent". Absence is stored like a value, for as long; `get` then
+    /// says `None`, this call answers it without loading, and `add` succeeds.
+    pub fn get_or_set_with<T, E>(
+        &self,
+        key: impl AsRef<[u8]>,
+        expiry: impl Into<Expiry>,
+        load: impl FnOnce(&mut Loading<'_>) -> Result<Option<T>, E>,
+    ) -> Result<Outcome<T>>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<LoadError>,
+    {
+        self.compute::<Typed<T>>(key.as_ref(), expiry.into(), true, |loading| {
+            load(loading).map_err(Error::callback)
+        })
+    }
+
+    /// [`get_or_set`](Cache::get_or_set) for bytes as they are.
+    pub fn get_or_set_bytes<E: Into<LoadError>>(
+        &self,
+        key: impl AsRef<[u8]>,
+        expiry: impl Into<Expiry>,
+        load: impl FnOnce() -> Result<Vec<u8>, E>,
+    ) -> Result<Vec<u8>> {
+        self.value_of::<Bytes>(key.as_ref(), expiry.into(), |_| {
+            load().map(Some).map_err(Error::callback)
+        })
+    }
+
+    /// [`get_or_set_with`](Cache::get_or_set_with) for bytes as they are.
+    pub fn get_or_set_bytes_with<E: Into<LoadError>>(
+        &self,
+        key: impl AsRef<[u8]>,
+        expiry: impl Into<Expiry>,
+        load: impl FnOnce(&mut Loading<'_>) -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<Outcome<Vec<u8>>> {
+        self.compute::<Bytes>(key.as_ref(), expiry.into(), true, |loading| {
+            load(loading).map_err(Error::callback)
+        })
+    }
+
+    /// What [`get_or_set`](Cache::get_or_set) could serve without loading: also a value past its expiry. One round
+    /// trip, to the node that takes writes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] with `layout=plain`, whose values carry no expiry of their own.
+    pub fn get_stale<T: DeserializeOwned>(&self, key: impl AsRef<[u8]>) -> Result<Outcome<T>> {
+        self.peek::<Typed<T>>(key.as_ref())
+    }
+
+    /// [`get_stale`](Cache::get_stale) for bytes as they are.
+    pub fn get_stale_bytes(&self, key: impl AsRef<[u8]>) -> Result<Outcome<Vec<u8>>> {
+        self.peek::<Bytes>(key.as_ref())
+    }
+
+    /// Makes a value stale at once: reads miss it, and [`get_or_set`](Cache::get_or_set) serves it while one caller
+    /// renews it, for as long as the key had to live. Invalidation without a herd. Integers and values of other
+    /// programs, which cannot be stale, are deleted. False: there was no such value. One round trip.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] with `layout=plain`.
+    pub fn expire_soft(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        self.needs_tagged("expire_soft")?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
+        self.or_miss(self.shared.backend.expire_soft(key), false)
+    }
+
+    /// The call of a loader that always has a value.
+    fn value_of<F: Form>(
+        &self,
+        key: &[u8],
+        expiry: Expiry,
+        load: impl FnOnce(&mut Loading<'_>) -> Result<Option<F::Value>>,
+    ) -> Result<F::Value> {
+        let outcome = self.compute::<F>(key, expiry, false, load)?;
+        outcome
+            .value
+            .ok_or_else(|| crate::codec::undecodable("the value is known to be absent"))
+    }
+
+    fn compute<F: Form>(
+        &self,
+        key: &[u8],
+        expiry: Expiry,
+        may_be_absent: bool,
+        load: impl FnOnce(&mut Loading<'_>) -> Result<Option<F::Value>>,
+    ) -> Result<Outcome<F::Value>> {
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
+        Call::<F, _>::new(self, key, expiry, may_be_absent, load).run()
+    }
+
+    fn peek<R: Reader>(&self, key: &[u8]) -> Result<Outcome<R::Value>> {
+        self.needs_tagged("get_stale")?;
+        let mut place = WireKey::new();
+        let key = self.wire_key(key, &mut place)?;
+        let seen = match self.or_miss(self.see::<R>(key), None)? {
+            Some((seen, _)) => self.or_undecodable(seen.map(Some))?,
+            None => None,
+        };
+        let (value, source) = match seen {
+            Some(Seen::Fresh(content)) => (content.value, Source::Fresh),
+            Some(Seen::Stale { content, .. }) => (content.value, Source::Stale),
+            Some(Seen::Nothing { .. }) | None => (None, Source::Fresh),
+        };
+        Ok(Outcome { value, source })
+    }
+
+    /// Reads on the node that takes writes. The outer error is the store's, the inner one the value's.
+    pub(crate) fn see<R: Reader>(&self, key: &[u8]) -> Result<Option<Sight<R>>> {
+        let options = &self.shared.options;
+        let mut look = Look::new(options, R::sink(options));
+        let found = self.shared.backend.get(key, Access::Write, &mut look)?;
+        Ok(found.map(|clock| (look.finish(clock), clock)))
+    }
+
+    pub(crate) fn renew_lease(&self, key: &[u8], token: Token) -> Result<()> {
+        let lease_ms = millis_rounded_up(self.shared.options.lease);
+        let renewed = self.shared.backend.renew(key, token, lease_ms);
+        if self.or_miss(renewed, true)? {
+            return Ok(());
+        }
+        self.report(Err(lost()))
+    }
+
+    /// Refuses what values without a header cannot do.
+    pub(crate) fn needs_tagged(&self, call: &'static str) -> Result<()> {
+        match self.shared.options.layout {
+            Layout::Tagged => Ok(()),
+            Layout::Plain => self.report(Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{call} needs layout=tagged: plain values have no room for their times"),
+            ))),
+        }
+    }
+}
+
+/// An entry, if it can be decoded, and the clock of the node it stands on.
+pub(crate) type Sight<R> = (Result<Seen<<R as Reader>::Value>>, Clock);
+
+/// The lease is somebody else's now, or nobody's.
+pub(crate) fn lost() -> Error {
+    Error::new(
+        ErrorKind::Lost,
+        "the lease is no longer held: the key was deleted or written, or the lease ran out",
+    )
+}

@@ -1,0 +1,262 @@
+//! The embedded store behind `memory://`: a [`Backend`] with the behaviour of a Redis server and the scripts, inside
+//! this process and without a network. One mutex guards a [`Table`]; values are shared, so that they are copied to
+//! their readers while others go on. It is bounded in bytes; what was unused for longest goes first.
+
+pub(crate) mod leases;
+pub(crate) mod lru;
+pub(crate) mod shared;
+pub(crate) mod table;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::{Clock, Life, local_unix_ms};
+use crate::store::{
+    Access, Backend, Change, EachDone, EachValue, HEAD_LEN, Head, KeyList, Pttl, ScanStep, Sink,
+    Touch, Traffic, Value, glob,
+};
+
+use self::table::Table;
+
+/// The most slots that one step of a scan looks at, whatever it was asked for: it does so under the lock.
+const LONGEST_STEP: usize = 10_000;
+
+/// A store in this process.
+pub(crate) struct MemoryStore {
+    /// Its title, or `memory://` and the name it is shared under, if any.
+    location: String,
+    /// Of std, because a forking thread holds it across the fork: see [`shared`].
+    table: Mutex<Table>,
+}
+
+impl MemoryStore {
+    fn new(name: Option<&str>, title: Option<&str>, limit: usize) -> Self {
+        let location = || format!("memory://{}", name.unwrap_or_default());
+        let location = title.map_or_else(location, str::to_owned);
+        MemoryStore {
+            location,
+            table: Mutex::new(Table::new(limit)),
+        }
+    }
+
+    /// One atomic step.
+    fn step<R>(&self, work: impl FnOnce(&mut Table, u64) -> R) -> R {
+        let now = local_unix_ms();
+        work(&mut locked(&self.table), now)
+    }
+
+    /// One atomic step of a command that can fail.
+    fn command<R>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&mut Table, u64) -> Result<R>,
+    ) -> Result<R> {
+        self.step(work)
+            .map_err(|error| error.during(name).at_node(&self.location))
+    }
+
+    fn value(&self, key: &[u8]) -> Option<Arc<[u8]>> {
+        self.step(|table, now| table.find(key, now).map(|entry| Arc::clone(entry.value())))
+    }
+
+    fn must_be_this(&self, node: &str) -> Result<()> {
+        if node == self.location {
+            return Ok(());
+        }
+        let text = format!(
+            "there is no node {node:?}; the only one is {:?}",
+            self.location
+        );
+        Err(Error::new(ErrorKind::InvalidArgument, text))
+    }
+}
+
+impl Backend for MemoryStore {
+    fn get(&self, key: &[u8], _: Access, sink: &mut dyn Sink) -> Result<Option<Clock>> {
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
+        sink.begin(&value, value.len())?;
+        Ok(Some(Clock::default()))
+    }
+
+    fn get_many(&self, keys: &KeyList, _: Access, each: &mut EachValue<'_>) {
+        for (index, key) in keys.iter() {
+            each(index, Ok(self.value(key).as_deref()), Clock::default());
+        }
+    }
+
+    fn set(&self, key: &[u8], value: Value<'_>, life: Life) -> Result<()> {
+        let value = joined(value);
+        self.command("SET", |table, now| table.set(key, value, life, now))
+    }
+
+    fn set_many(&self, keys: &KeyList, values: &[(Value<'_>, Life)], each: &mut EachDone<'_>) {
+        for (index, key) in keys.iter() {
+            let done = match values.get(index) {
+                Some((value, life)) => self.set(key, *value, *life),
+                None => Err(Error::new(
+                    ErrorKind::InvalidArgument,
+                    "there are fewer values than keys",
+                )),
+            };
+            each(index, done.map(|()| true));
+        }
+    }
+
+    fn add(&self, key: &[u8], value: Value<'_>, life: Life) -> Result<bool> {
+        let value = joined(value);
+        self.command("SET", |table, now| table.add(key, value, life, now))
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.step(|table, now| table.remove(key, now)))
+    }
+
+    fn delete_many(&self, keys: &KeyList, each: &mut EachDone<'_>) {
+        for (index, key) in keys.iter() {
+            each(index, self.delete(key));
+        }
+    }
+
+    fn head(&self, key: &[u8], _: Access) -> Result<Option<(Head, Clock)>> {
+        let head = self.step(|table, now| table.find(key, now).map(|entry| head_of(entry.value())));
+        Ok(head.map(|head| (head, Clock::default())))
+    }
+
+    fn ttl(&self, key: &[u8]) -> Result<Option<(Pttl, Head, Clock)>> {
+        Ok(self.step(|table, now| {
+            let entry = table.find(key, now)?;
+            Some((entry.pttl(now), head_of(entry.value()), Clock::default()))
+        }))
+    }
+
+    fn touch(&self, key: &[u8], touch: Touch) -> Result<bool> {
+        Ok(self.step(|table, now| table.touch(key, touch, now)))
+    }
+
+    fn incr(&self, key: &[u8], delta: i64) -> Result<Option<i64>> {
+        self.command("INCRBY", |table, now| table.incr(key, delta, now))
+    }
+
+    fn incr_or_create(&self, key: &[u8], delta: i64, initial: i64, life: Life) -> Result<i64> {
+        self.command("INCRBY", |table, now| {
+            table.incr_or_create(key, delta, initial, life, now)
+        })
+    }
+
+    fn rename(&self, from: &[u8], to: &[u8]) -> Result<bool> {
+        self.command("RENAME", |table, now| table.rename(from, to, now))
+    }
+
+    fn nodes(&self) -> Result<Vec<String>> {
+        Ok(vec![self.location.clone()])
+    }
+
+    fn scan(&self, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64> {
+        self.must_be_this(step.node)?;
+        let count = usize::try_from(step.count)
+            .unwrap_or(usize::MAX)
+            .clamp(1, LONGEST_STEP);
+        let (keys, next) = self.step(|table, now| table.keys_from(step.cursor, count, now));
+        keys.iter()
+            .filter(|key| glob::matches(step.pattern, key))
+            .for_each(|key| each(key));
+        Ok(next)
+    }
+
+    fn walked(&self, cursor: u64) -> f64 {
+        self.step(|table, _| table.walked(cursor))
+    }
+
+    fn unlink(&self, node: &str, keys: &KeyList) -> Result<u64> {
+        self.must_be_this(node)?;
+        let removed = keys
+            .iter()
+            .filter(|(_, key)| self.step(|table, now| table.remove(key, now)));
+        Ok(removed.count() as u64)
+    }
+
+    fn read_at(&self, node: &str, keys: &KeyList, each: &mut EachValue<'_>) {
+        match self.must_be_this(node) {
+            Ok(()) => self.get_many(keys, Access::Write, each),
+            Err(error) => {
+                let tell = |place| each(place, Err(error.clone()), Clock::default());
+                keys.places().into_iter().for_each(tell);
+            }
+        }
+    }
+
+    fn replace_at(
+        &self,
+        node: &str,
+        keys: &KeyList,
+        changes: &[Change<'_>],
+        each: &mut EachDone<'_>,
+    ) {
+        let here = self.must_be_this(node);
+        for ((index, key), Change { old, new }) in keys.iter().zip(changes) {
+            let new = new.map(joined);
+            let done = here
+                .clone()
+                .and_then(|()| self.command("SET", |table, now| table.replace(key, old, new, now)));
+            each(index, done);
+        }
+    }
+
+    fn flush(&self) -> Result<()> {
+        // Dropping many entries takes its time; nobody has to wait for it.
+        let _dropped_unlocked = self.step(|table, _| table.take());
+        Ok(())
+    }
+
+    fn ping(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn locate(&self, _: &[u8]) -> Result<String> {
+        Ok(self.location.clone())
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+
+    fn reset_traffic(&self) {}
+
+    fn close(&self) {}
+}
+
+/// Without what is stored.
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MemoryStore").field(&self.location).finish()
+    }
+}
+
+/// The lock, also after a panic elsewhere: steps leave a table whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Header and body in one allocation, made outside the lock.
+fn joined(value: Value<'_>) -> Arc<[u8]> {
+    if value.head.is_empty() {
+        return Arc::from(value.body);
+    }
+    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, value.len()).collect();
+    if let Some((head, body)) =
+        Arc::get_mut(&mut bytes).and_then(|all| all.split_at_mut_checked(value.head.len()))
+    {
+        head.copy_from_slice(value.head);
+        body.copy_from_slice(value.body);
+    }
+    bytes
+}
+
+fn head_of(value: &[u8]) -> Head {
+    Head::from_slice(value.get(..HEAD_LEN).unwrap_or(value))
+}

@@ -1,0 +1,265 @@
+//! A command: what goes out and how its answer is read, together, under its name.
+
+pub(crate) mod once;
+pub(crate) mod script;
+
+use crate::base::budget::Budget;
+use crate::error::Error;
+use crate::expiry::Life;
+use crate::redis::connection::replies::Replies;
+use crate::redis::connection::reply::Reply;
+use crate::redis::connection::resp::Encoder;
+use crate::redis::node::exchange::Verb;
+use crate::store::{Head, Sink, Value};
+
+use super::connection::Connection;
+
+use script::Script;
+
+/// One or more commands of the protocol that are sent together, and the meaning of their replies.
+pub(crate) trait Command {
+    /// What the replies come to.
+    type Answer;
+
+    /// Its name in errors, and what may be done with it.
+    fn verb(&self) -> Verb;
+
+    /// Writes the commands. Once for every attempt; all attempts write the same.
+    fn pack(&self, to: &mut Encoder<'_>);
+
+    /// Reads all the replies, of one attempt. After a lost connection it is called again: then everything begins anew.
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<Self::Answer>;
+
+    /// The server refused, and so has done nothing: whether the same can be said in other words, which `pack` writes from
+    /// now on. At most once.
+    fn reword(&mut self, _refusal: &Error) -> bool {
+        false
+    }
+}
+
+/// A script by its digest; a server that does not know it is sent the text, and knows it from then on.
+pub(crate) struct Run<'a, P, R> {
+    script: &'a Script,
+    keys: &'a [&'a [u8]],
+    args: usize,
+    pack_args: P,
+    read: R,
+    by_text: bool,
+}
+
+impl<'a, P, R> Run<'a, P, R> {
+    pub(crate) fn new<A>(
+        script: &'a Script,
+        keys: &'a [&'a [u8]],
+        args: usize,
+        pack_args: P,
+        read: R,
+    ) -> Self
+    where
+        P: Fn(&mut Encoder<'_>),
+        R: FnMut(&mut Replies<'_>) -> Reply<A>,
+    {
+        Run {
+            script,
+            keys,
+            args,
+            pack_args,
+            read,
+            by_text: false,
+        }
+    }
+}
+
+impl<P, R, A> Command for Run<'_, P, R>
+where
+    P: Fn(&mut Encoder<'_>),
+    R: FnMut(&mut Replies<'_>) -> Reply<A>,
+{
+    type Answer = A;
+
+    fn verb(&self) -> Verb {
+        self.script.verb
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        let (name, body): (&[u8], &str) = match self.by_text {
+            false => (b"EVALSHA", &self.script.sha),
+            true => (b"EVAL", self.script.text),
+        };
+        let to = to
+            .command(3 + self.keys.len() + self.args)
+            .arg(name)
+            .arg(body.as_bytes())
+            .int(self.keys.len() as i64);
+        self.keys.iter().for_each(|key| {
+            to.arg(key);
+        });
+        (self.pack_args)(to);
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<A> {
+        (self.read)(from)
+    }
+
+    fn reword(&mut self, refusal: &Error) -> bool {
+        let is_unknown = refusal.code() == Some("NOSCRIPT");
+        is_unknown && !std::mem::replace(&mut self.by_text, true)
+    }
+}
+
+impl<C: Command + ?Sized> Command for &mut C {
+    type Answer = C::Answer;
+
+    fn verb(&self) -> Verb {
+        (**self).verb()
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        (**self).pack(to);
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<C::Answer> {
+        (**self).read(from)
+    }
+
+    fn reword(&mut self, refusal: &Error) -> bool {
+        (**self).reword(refusal)
+    }
+}
+
+/// Two closures as a command: what is not yet one.
+pub(crate) struct Pair<P, R> {
+    verb: Verb,
+    pack: P,
+    read: R,
+}
+
+/// For what is not yet a command.
+#[inline(always)]
+pub(crate) fn pair<P, R, A>(verb: Verb, pack: P, read: R) -> Pair<P, R>
+where
+    P: Fn(&mut Encoder<'_>),
+    R: FnMut(&mut Connection, Budget) -> Reply<A>,
+{
+    Pair { verb, pack, read }
+}
+
+impl<P, R, A> Command for Pair<P, R>
+where
+    P: Fn(&mut Encoder<'_>),
+    R: FnMut(&mut Connection, Budget) -> Reply<A>,
+{
+    type Answer = A;
+
+    #[inline]
+    fn verb(&self) -> Verb {
+        self.verb
+    }
+
+    #[inline]
+    fn pack(&self, to: &mut Encoder<'_>) {
+        (self.pack)(to);
+    }
+
+    #[inline]
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<A> {
+        let budget = from.budget();
+        (self.read)(from.connection(), budget)
+    }
+}
+
+/// GET into a sink; whether there was a value.
+pub(crate) struct Get<'a, 's> {
+    pub(crate) key: &'a [u8],
+    pub(crate) sink: &'a mut (dyn Sink + 's),
+}
+
+impl Command for Get<'_, '_> {
+    type Answer = bool;
+
+    #[inline]
+    fn verb(&self) -> Verb {
+        Verb::safe("GET")
+    }
+
+    #[inline]
+    fn pack(&self, to: &mut Encoder<'_>) {
+        to.opening(b"*2\r\n$3\r\nGET\r\n").arg(self.key);
+    }
+
+    #[inline(always)]
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<bool> {
+        from.value(self.sink)
+    }
+}
+
+/// SET with its expiry. [`Life::Expired`] is for the caller to deal with.
+pub(crate) struct Set<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) value: Value<'a>,
+    pub(crate) life: Life,
+}
+
+impl Command for Set<'_> {
+    type Answer = ();
+
+    #[inline]
+    fn verb(&self) -> Verb {
+        Verb::once("SET")
+    }
+
+    #[inline]
+    fn pack(&self, to: &mut Encoder<'_>) {
+        crate::redis::values::one::pack_set(to, self.key, self.value, self.life);
+    }
+
+    #[inline(always)]
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
+        from.done()
+    }
+}
+
+/// UNLINK of one key; whether it existed.
+pub(crate) struct Unlink<'a> {
+    pub(crate) key: &'a [u8],
+}
+
+impl Command for Unlink<'_> {
+    type Answer = bool;
+
+    fn verb(&self) -> Verb {
+        Verb::safe("UNLINK")
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        to.command(2).arg(b"UNLINK").arg(self.key);
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<bool> {
+        from.flag()
+    }
+}
+
+/// EXISTS and the first bytes of the value: two commands, one answer.
+pub(crate) struct Look<'a> {
+    pub(crate) key: &'a [u8],
+}
+
+impl Command for Look<'_> {
+    type Answer = Option<Head>;
+
+    fn verb(&self) -> Verb {
+        Verb::safe("EXISTS")
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        to.command(2).arg(b"EXISTS").arg(self.key);
+        crate::redis::values::one::pack_head(to, self.key);
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<Option<Head>> {
+        let exists = from.flag()?;
+        let head = from.head()?;
+        Ok(exists.and_then(|exists| Ok(exists.then_some(head?))))
+    }
+}

@@ -1,0 +1,389 @@
+//! A connection: commands go out as one batch, their replies are pulled in order, token by token. What is behind it
+//! may be our own stream and parser (the default), our stream with the `redis` crate's parser, or a connection the
+//! caller made. It counts the replies it is owed and remembers any fault, so that [`Connection::is_reusable`] can
+//! promise that no reply ever reaches another caller. Its errors name no node.
+
+pub(crate) mod native;
+pub(crate) mod redis_crate;
+pub(crate) mod replies;
+pub(crate) mod reply;
+pub(crate) mod resp;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::fmt;
+use std::os::fd::RawFd;
+
+use crate::base::budget::Budget;
+use crate::config::{Address, Connector, Parser};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Sink;
+
+use super::wire::tls::TlsSettings;
+use super::wire::{KEPT, Wire};
+
+use redis_crate::{Custom, Parsed};
+use resp::{Encoder, Token};
+
+pub(crate) use super::wire::SendFault;
+
+/// How connections to a node are made.
+pub(crate) struct Dial {
+    pub(crate) address: Address,
+    /// The location is `rediss://`, and this is how its certificate is checked. A connector brings its own.
+    pub(crate) tls: Option<TlsSettings>,
+    pub(crate) parser: Parser,
+    /// Makes the connections instead of us; it is given `info`.
+    pub(crate) connector: Option<Connector>,
+    pub(crate) info: redis::ConnectionInfo,
+}
+
+/// What came of reading one value.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// The sink has all of it.
+    Yes,
+    /// There is none.
+    No,
+    /// The server answered with an error.
+    Refused(Error),
+}
+
+/// One connection to a server.
+pub(crate) struct Connection {
+    link: Link,
+    outgoing: Vec<u8>,
+    /// Commands in `outgoing`.
+    queued: usize,
+    /// Replies to commands that were sent.
+    owed: usize,
+    /// Elements still to come of the reply that has begun.
+    open: u64,
+    broken: bool,
+}
+
+/// Its tag is a byte of its own: a hit looks at it several times.
+#[repr(u8)]
+enum Link {
+    Native(Wire),
+    Parsed(Box<Parsed>),
+    Custom(Box<Custom>),
+}
+
+impl Connection {
+    /// Connects, and does nothing else: no greeting, no password.
+    pub(crate) fn open(how: &Dial, budget: Budget) -> Result<Connection> {
+        let wire = || Wire::connect(&how.address, how.tls.as_ref(), budget);
+        let link = match (&how.connector, &how.parser) {
+            (Some(connector), _) => Link::Custom(Box::new(Custom::open(connector, &how.info)?)),
+            (None, Parser::Native) => Link::Native(wire()?),
+            (None, Parser::Redis) => Link::Parsed(Box::new(Parsed::over(wire()?))),
+        };
+        Ok(Connection::over(link))
+    }
+
+    /// Over a wire that is connected.
+    pub(crate) fn over_wire(wire: Wire, parser: Parser) -> Connection {
+        Connection::over(match parser {
+            Parser::Native => Link::Native(wire),
+            Parser::Redis => Link::Parsed(Box::new(Parsed::over(wire))),
+        })
+    }
+
+    /// Whether all the replies that are owed are there, so that reading them does not wait. Small ones only: all of it is
+    /// kept in the buffer.
+    pub(crate) fn has_replies(&mut self) -> Result<bool> {
+        let wire = match &mut self.link {
+            Link::Native(wire) => wire,
+            Link::Parsed(parsed) => parsed.wire(),
+            Link::Custom(_) => return Ok(true),
+        };
+        loop {
+            if native::framed(wire.buffered(), self.owed)?.is_some() {
+                return Ok(true);
+            }
+            if !wire.fill_at_once()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn over(link: Link) -> Connection {
+        Connection {
+            link,
+            outgoing: Vec::new(),
+            queued: 0,
+            owed: 0,
+            open: 0,
+            broken: false,
+        }
+    }
+
+    /// Adds commands to the batch that [`Connection::send`] sends.
+    #[inline]
+    pub(crate) fn encoder(&mut self) -> Encoder<'_> {
+        Encoder::new(&mut self.outgoing, &mut self.queued)
+    }
+
+    /// Sends the batch. A custom connection also reads all the replies here.
+    #[inline]
+    pub(crate) fn send(&mut self, budget: Budget) -> Result<(), SendFault> {
+        let sent = match &mut self.link {
+            Link::Native(wire) => wire.send(&self.outgoing, budget),
+            Link::Parsed(parsed) => parsed.wire().send(&self.outgoing, budget),
+            Link::Custom(custom) => custom.exchange(&self.outgoing, self.queued),
+        };
+        self.broken |= sent.is_err();
+        self.owed += std::mem::take(&mut self.queued);
+        if self.outgoing.capacity() > KEPT {
+            self.outgoing = Vec::new();
+        }
+        self.outgoing.clear();
+        sent
+    }
+
+    /// The next token of the replies. An `Err` means that the connection is broken; what the server has to
+    /// complain about is a [`Token::Error`].
+    #[inline]
+    pub(crate) fn next(&mut self, budget: Budget) -> Result<Token<'_>> {
+        let Connection {
+            link,
+            owed,
+            open,
+            broken,
+            ..
+        } = self;
+        awaited(*owed)?;
+        let inside = *open > 0;
+        let pulled = match link {
+            Link::Native(wire) => native::token(wire, inside, budget),
+            Link::Parsed(parsed) => parsed.next(budget),
+            Link::Custom(custom) => custom.next(),
+        };
+        match pulled {
+            Ok((token, parts)) => {
+                count(owed, open, parts);
+                Ok(token)
+            }
+            Err(error) => {
+                *broken = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads so many elements of a reply, which are values or nil.
+    #[inline(always)]
+    pub(crate) fn values(
+        &mut self,
+        number: usize,
+        budget: Budget,
+        mut each: impl FnMut(Option<&[u8]>),
+    ) -> Result<()> {
+        for _ in 0..number {
+            awaited(self.owed)?;
+            let at_hand = match &mut self.link {
+                Link::Native(wire) => native::bulk_at_hand(wire),
+                _ => None,
+            };
+            if let Some(value) = at_hand {
+                each(Some(value));
+                count(&mut self.owed, &mut self.open, 0);
+                continue;
+            }
+            match self.next(budget)? {
+                Token::Bulk(value) => each(Some(value)),
+                Token::Nil => each(None),
+                _ => return Err(no_value()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one element that is a value or nil. An `Err` of the sink leaves the connection intact unless the value
+    /// was large.
+    #[inline(always)]
+    pub(crate) fn value(&mut self, sink: &mut dyn Sink, budget: Budget) -> Result<Found> {
+        awaited(self.owed)?;
+        if let Link::Native(wire) = &mut self.link {
+            if let Err(error) = wire.glance(budget) {
+                self.broken = true;
+                return Err(error);
+            }
+            if let Some(value) = native::bulk_at_hand(wire) {
+                let begun = sink.begin(value, value.len()).map(|_| Found::Yes);
+                count(&mut self.owed, &mut self.open, 0);
+                return begun;
+            }
+        }
+        self.any_value(sink, budget)
+    }
+
+    fn any_value(&mut self, sink: &mut dyn Sink, budget: Budget) -> Result<Found> {
+        let inside = self.open > 0;
+        let pulled = match &mut self.link {
+            Link::Native(wire) => native::value(wire, inside, sink, budget),
+            Link::Parsed(parsed) => parsed.next(budget).map(|(token, _)| deliver(token, sink)),
+            Link::Custom(custom) => custom.next().map(|(token, _)| deliver(token, sink)),
+        };
+        let found = match pulled {
+            Ok(native::Value::Delivered(done)) => Ok(done.map(|()| Found::Yes)),
+            Ok(native::Value::Other(Token::Nil)) => Ok(Ok(Found::No)),
+            Ok(native::Value::Other(Token::Error(text))) => {
+                Ok(Ok(Found::Refused(Error::from_server(text))))
+            }
+            Ok(native::Value::Other(_)) => Err(no_value()),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(found) => {
+                count(&mut self.owed, &mut self.open, 0);
+                found
+            }
+            Err(error) => {
+                self.broken = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads and drops one whole reply, or inside of a reply one element of it; `Some` when it is a server error.
+    pub(crate) fn skip(&mut self, budget: Budget) -> Result<Option<Error>> {
+        awaited(self.owed)?;
+        let inside = self.open > 0;
+        let skipped = match &mut self.link {
+            Link::Native(wire) => native::skip(wire, inside, budget),
+            Link::Parsed(parsed) => skip_tokens(|| parsed.next(budget).map(owned)),
+            Link::Custom(custom) => skip_tokens(|| custom.next().map(owned)),
+        };
+        match skipped {
+            Ok(error) => {
+                count(&mut self.owed, &mut self.open, 0);
+                Ok(error)
+            }
+            Err(error) => {
+                self.broken = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// True when there was no fault and every reply of every command has been read to its end, and no more.
+    #[inline]
+    pub(crate) fn is_reusable(&self) -> bool {
+        let settled = self.queued == 0 && self.owed == 0 && self.open == 0;
+        let drained = match &self.link {
+            Link::Native(wire) => wire.is_drained(),
+            Link::Parsed(parsed) => parsed.is_drained(),
+            Link::Custom(custom) => custom.is_drained(),
+        };
+        settled && drained && !self.broken
+    }
+
+    /// True when the connection is open and nothing waits to be read. No round trip; a custom connection is
+    /// asked for its own opinion.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        match &mut self.link {
+            Link::Native(wire) => wire.is_quiet(),
+            Link::Parsed(parsed) => parsed.is_quiet(),
+            Link::Custom(custom) => custom.is_open(),
+        }
+    }
+
+    /// What becomes readable when a reply comes; a custom connection may have none, and has read it already.
+    pub(crate) fn socket(&mut self) -> Option<RawFd> {
+        match &mut self.link {
+            Link::Native(wire) => Some(wire.socket()),
+            Link::Parsed(parsed) => Some(parsed.wire().socket()),
+            Link::Custom(_) => None,
+        }
+    }
+
+    /// Gives back the memory of a large reply before the connection rests.
+    #[inline]
+    pub(crate) fn trim(&mut self) {
+        match &mut self.link {
+            Link::Native(wire) => wire.trim(),
+            Link::Parsed(parsed) => parsed.trim(),
+            Link::Custom(_) => {}
+        }
+    }
+
+    /// Bytes read and written since the last time. Of a custom connection only those written are known.
+    #[inline]
+    pub(crate) fn take_traffic(&mut self) -> (u64, u64) {
+        match &mut self.link {
+            Link::Native(wire) => wire.take_traffic(),
+            Link::Parsed(parsed) => parsed.wire().take_traffic(),
+            Link::Custom(custom) => custom.take_traffic(),
+        }
+    }
+}
+
+/// Keeps count after an element that announced `parts` more.
+#[inline]
+fn count(owed: &mut usize, open: &mut u64, parts: u64) {
+    *open = open.saturating_sub(1).saturating_add(parts);
+    if *open == 0 {
+        *owed -= 1;
+    }
+}
+
+/// Without this, reading too much would wait for a reply that nobody asked for.
+#[inline]
+fn awaited(owed: usize) -> Result<()> {
+    if owed == 0 {
+        return Err(unawaited());
+    }
+    Ok(())
+}
+
+#[cold]
+fn unawaited() -> Error {
+    Error::new(ErrorKind::Io, "no reply is awaited")
+}
+
+#[cold]
+fn no_value() -> Error {
+    Error::new(
+        ErrorKind::Io,
+        "the reply is not what was asked for: a value or nil was expected",
+    )
+}
+
+fn deliver<'a>(token: Token<'a>, sink: &mut dyn Sink) -> native::Value<'a> {
+    match token {
+        Token::Bulk(bytes) => native::Value::Delivered(sink.begin(bytes, bytes.len()).map(drop)),
+        other => native::Value::Other(other),
+    }
+}
+
+fn owned((token, parts): (Token<'_>, u64)) -> (Option<Error>, u64) {
+    match token {
+        Token::Error(text) => (Some(Error::from_server(text)), parts),
+        _ => (None, parts),
+    }
+}
+
+fn skip_tokens(mut next: impl FnMut() -> Result<(Option<Error>, u64)>) -> Result<Option<Error>> {
+    let (error, mut rest) = next()?;
+    while rest > 0 {
+        rest = (rest - 1).saturating_add(next()?.1);
+    }
+    Ok(error)
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let link = match self.link {
+            Link::Native(_) => "native",
+            Link::Parsed(_) => "parser=redis",
+            Link::Custom(_) => "custom",
+        };
+        f.debug_struct("Connection")
+            .field("link", &link)
+            .field("owed", &self.owed)
+            .field("broken", &self.broken)
+            .finish()
+    }
+}

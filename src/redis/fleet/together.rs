@@ -1,0 +1,136 @@
+//! Several nodes at once: all are written to before any is read from, and whoever answers first is read first. One
+//! node that hangs must not take the time of the others, neither when connections are opened nor when replies are
+//! read. A call that waits for one node's connection holds those of others, so all calls take them in one order.
+
+use std::sync::Arc;
+
+use crate::base::budget::Budget;
+use crate::base::moment::Moment;
+use crate::redis::command;
+use crate::redis::connection::Connection;
+use crate::redis::connection::reply::Reply;
+use crate::redis::connection::resp::Encoder;
+use crate::redis::node::exchange::{Exchange, Failed, Verb};
+use crate::redis::node::{Node, Opening};
+use crate::redis::wire::poll;
+
+/// The order in which all calls take the connections of several nodes.
+pub(crate) fn order(node: &Arc<Node>) -> *const Node {
+    Arc::as_ptr(node)
+}
+
+/// How the node at `place` of so many is opened: with its share of the time that is left, of which those behind it and
+/// the reading of the replies have one each.
+pub(crate) fn opening(budget: Budget, place: usize, count: usize) -> Opening {
+    let shares = u32::try_from(count - place + 1).unwrap_or(u32::MAX);
+    let left = budget.left().filter(|_| count > 1);
+    Opening {
+        budget: left.map_or(budget, |left| budget.capped(left / shares)),
+        may_wait: true,
+    }
+}
+
+/// Something that is asked of one of several nodes.
+pub(crate) trait UnderWay<'a> {
+    fn call(&mut self) -> &mut Exchange<'a>;
+
+    /// Goes on with a call that has no connection yet.
+    fn advance(&mut self) -> Result<(), Failed>;
+}
+
+/// Takes out one whose reply may be read now: it has one, or its time was over before it had. Those that have no connection
+/// yet get on meanwhile; one that does not get one is taken out with the reason.
+pub(crate) fn take_ready<'a, T: UnderWay<'a>>(
+    under_way: &mut Vec<T>,
+) -> Option<(T, Result<(), Failed>)> {
+    if under_way.len() == 1 && under_way.first_mut()?.call().is_sent() {
+        return under_way.pop().map(|only| (only, Ok(())));
+    }
+    loop {
+        for place in 0..under_way.len() {
+            let Some(one) = under_way.get_mut(place) else {
+                break;
+            };
+            if !one.call().is_sent()
+                && let Err(failed) = one.advance()
+            {
+                return Some((under_way.swap_remove(place), Err(failed)));
+            }
+        }
+        let mut wants = Vec::with_capacity(under_way.len());
+        for place in 0..under_way.len() {
+            match under_way.get_mut(place)?.call().wants() {
+                Some(one) => wants.push(one),
+                None => return Some((under_way.swap_remove(place), Ok(()))),
+            }
+        }
+        if wants.is_empty() {
+            return None;
+        }
+        let ready = poll(&wants);
+        let now = Moment::now();
+        let is_ready = |place: usize| {
+            let is_over = wants.get(place).is_some_and(|wants| wants.until <= now);
+            is_over || ready.get(place).is_some_and(|ready| *ready)
+        };
+        let mut places = 0..under_way.len();
+        let place = places.find(|place| {
+            let one = under_way.get_mut(*place);
+            is_ready(*place) && one.is_some_and(|one| one.call().is_sent())
+        });
+        if let Some(place) = place {
+            return Some((under_way.swap_remove(place), Ok(())));
+        }
+    }
+}
+
+struct Asked<'c, 'p, P> {
+    place: usize,
+    call: Exchange<'c>,
+    pack: &'p P,
+}
+
+impl<'c, P: Fn(&mut Encoder<'_>)> UnderWay<'c> for Asked<'c, '_, P> {
+    fn call(&mut self) -> &mut Exchange<'c> {
+        &mut self.call
+    }
+
+    fn advance(&mut self) -> Result<(), Failed> {
+        self.call.advance(self.pack)
+    }
+}
+
+/// Asks all of `nodes` the same; the answers stand in their order.
+pub(crate) fn ask<R>(
+    nodes: &[Arc<Node>],
+    verb: Verb,
+    budget: Budget,
+    pack: impl Fn(&mut Encoder<'_>),
+    mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
+) -> Vec<Result<R, Failed>> {
+    let mut answers: Vec<_> = nodes.iter().map(|_| None).collect();
+    let mut places: Vec<_> = nodes.iter().enumerate().collect();
+    places.sort_by_key(|(_, node)| order(node));
+    let mut under_way: Vec<Asked<'_, '_, _>> = Vec::new();
+    let count = places.len();
+    let mut told = |place: usize, answer| {
+        if let Some(slot) = answers.get_mut(place) {
+            *slot = Some(answer);
+        }
+    };
+    for (turn, (place, node)) in places.into_iter().enumerate() {
+        match node.start_among(verb, budget, opening(budget, turn, count), &pack) {
+            Ok(call) => under_way.extend(call.map(|call| Asked {
+                place,
+                call,
+                pack: &pack,
+            })),
+            Err(failed) => told(place, Err(failed)),
+        }
+    }
+    while let Some((Asked { place, call, .. }, ready)) = take_ready(&mut under_way) {
+        let answer = ready.and_then(|()| call.finish(command::pair(verb, &pack, &mut read)));
+        told(place, answer);
+    }
+    answers.into_iter().flatten().collect()
+}

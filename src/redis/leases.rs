@@ -1,0 +1,338 @@
+//! The lease protocol and locks on servers: every step is a script on one key, so it goes wherever a write to that key
+//! goes. What they decide is decided by the server's clock alone.
+
+use crate::base::budget::Budget;
+use crate::error::Result;
+use crate::expiry::{Clock, Life};
+use crate::redis::command::once::Attempts;
+use crate::redis::command::script::Script;
+use crate::redis::connection::replies::Replies;
+use crate::redis::connection::reply::{self, Reply};
+use crate::redis::connection::resp::{Encoder, Token as Word};
+use crate::redis::fleet::many::To;
+use crate::redis::fleet::scripted;
+use crate::redis::node::exchange::Verb;
+use crate::redis::node::handshake;
+use crate::redis::values::many;
+use crate::redis::values::one::{self, signed};
+use crate::store::{
+    Access, Acquired, Claim, EachAcquired, EachDone, KeyList, Leases, Sink, Token, Value,
+};
+
+use super::connection::Connection;
+use super::{RedisBackend, command};
+
+const TIME: Verb = Verb::safe("TIME");
+
+impl Leases for RedisBackend {
+    fn clock(&self, key: &[u8]) -> Result<Clock> {
+        let budget = self.budget();
+        let node = self.topology.pick(key, Access::Write, budget)?;
+        if let Some(clock) = node.known_clock() {
+            return Ok(clock);
+        }
+        // The greeting of the connection that this opens asks for the time.
+        let read = |from: &mut Connection, budget: Budget| Ok(Ok(from.skip(budget)?));
+        let (_, clock) = self.ask(
+            (key, Access::Write),
+            budget,
+            command::pair(TIME, handshake::pack_time, read),
+        )?;
+        Ok(clock)
+    }
+
+    fn acquire(
+        &self,
+        key: &[u8],
+        claim: Claim,
+        sink: &mut dyn Sink,
+    ) -> Result<(Acquired<()>, Clock)> {
+        let pack = |to: &mut Encoder<'_>| pack_claim(to, claim);
+        let read = |from: &mut Replies<'_>| {
+            let budget = from.budget();
+            match claimed(from.connection(), budget)? {
+                // What was found is read by its own rules.
+                Ok(Acquired::Found(())) => match from.value(sink)? {
+                    Ok(true) => Ok(Ok(Acquired::Found(()))),
+                    Ok(false) => Err(reply::unexpected("a value")),
+                    Err(refused) => Ok(Err(refused)),
+                },
+                answer => Ok(answer),
+            }
+        };
+        let script = &self.scripts.acquire;
+        one::run_timed(self, script, &[key], self.budget(), 3, pack, read)
+    }
+
+    fn acquire_many(&self, keys: &KeyList, claims: &[Claim], each: &mut EachAcquired<'_>) {
+        let script = &self.scripts.acquire;
+        let step = Acquire { script, claims };
+        scripted::run(self, OWNERS, keys, &step, each);
+    }
+
+    fn fulfill(&self, key: &[u8], token: Token, value: Value<'_>, life: Life) -> Result<bool> {
+        let pack = |to: &mut Encoder<'_>| pack_store(to, token, value, life);
+        step_once(self, &self.scripts.store, key, 3, pack)
+    }
+
+    fn fulfill_many(
+        &self,
+        keys: &KeyList,
+        tokens: &[Token],
+        values: &[(Value<'_>, Life)],
+        each: &mut EachDone<'_>,
+    ) {
+        let script = &self.scripts.store;
+        let step = Store {
+            script,
+            tokens,
+            values,
+            attempts: attempts(keys),
+        };
+        scripted::run(self, OWNERS, keys, &step, many::done(each));
+    }
+
+    fn release(&self, key: &[u8], token: Token, backoff_ms: u64) -> Result<bool> {
+        let pack = |to: &mut Encoder<'_>| pack_token(to, token, backoff_ms);
+        step_once(self, &self.scripts.release, key, 2, pack)
+    }
+
+    fn release_many(
+        &self,
+        keys: &KeyList,
+        tokens: &[Token],
+        backoff_ms: u64,
+        each: &mut EachDone<'_>,
+    ) {
+        let script = &self.scripts.release;
+        let step = Release {
+            script,
+            tokens,
+            backoff_ms,
+            attempts: attempts(keys),
+        };
+        scripted::run(self, OWNERS, keys, &step, many::done(each));
+    }
+
+    fn renew(&self, key: &[u8], token: Token, lease_ms: u64) -> Result<bool> {
+        let pack = |to: &mut Encoder<'_>| pack_token(to, token, lease_ms);
+        step(self, &self.scripts.renew, key, 2, pack, |from| from.flag())
+    }
+
+    fn expire_soft(&self, key: &[u8]) -> Result<bool> {
+        step(
+            self,
+            &self.scripts.expire_soft,
+            key,
+            0,
+            |_| {},
+            |from| from.flag(),
+        )
+    }
+
+    fn lock(&self, key: &[u8], token: Token, ms: u64) -> Result<Option<u64>> {
+        let pack = |to: &mut Encoder<'_>| pack_token(to, token, ms);
+        let number = step(self, &self.scripts.lock, key, 2, pack, |from| from.int())?;
+        Ok(u64::try_from(number).ok().filter(|number| *number > 0))
+    }
+
+    fn extend_lock(&self, key: &[u8], token: Token, ms: u64) -> Result<bool> {
+        let pack = |to: &mut Encoder<'_>| pack_token(to, token, ms);
+        step(self, &self.scripts.extend, key, 2, pack, |from| from.flag())
+    }
+
+    fn unlock(&self, key: &[u8], token: Token) -> Result<bool> {
+        let pack = |to: &mut Encoder<'_>| {
+            to.arg(token.bytes());
+        };
+        step(self, &self.scripts.unlock, key, 1, pack, |from| from.flag())
+    }
+}
+
+fn step<R>(
+    backend: &RedisBackend,
+    script: &Script,
+    key: &[u8],
+    args: usize,
+    pack: impl Fn(&mut Encoder<'_>),
+    read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
+) -> Result<R> {
+    one::run(backend, script, &[key], backend.budget(), args, pack, read)
+}
+
+/// A step that says "done" only once.
+fn step_once(
+    backend: &RedisBackend,
+    script: &Script,
+    key: &[u8],
+    args: usize,
+    pack: impl Fn(&mut Encoder<'_>),
+) -> Result<bool> {
+    step(backend, script, key, args, pack, |from| from.done_once())
+}
+
+fn pack_claim(to: &mut Encoder<'_>, claim: Claim) {
+    to.arg(claim.token.bytes())
+        .int(signed(claim.lease_ms))
+        .arg(if claim.force { b"1" } else { b"0" });
+}
+
+fn pack_store(to: &mut Encoder<'_>, token: Token, value: Value<'_>, life: Life) {
+    let to = to.arg(token.bytes()).joined(value.head, value.body);
+    match life {
+        Life::Millis(ms) => to.int(signed(ms)),
+        Life::Forever => to.int(0),
+        Life::Expired => to.int(-1),
+    };
+}
+
+fn pack_token(to: &mut Encoder<'_>, token: Token, ms: u64) {
+    to.arg(token.bytes()).int(signed(ms));
+}
+
+/// The answer of ACQUIRE, up to the value that follows [`Acquired::Found`].
+fn claimed(from: &mut Connection, budget: Budget) -> Reply<Acquired<()>> {
+    let odd = || Err(reply::unexpected("an answer to a claim"));
+    let len = match reply::array(from, budget)? {
+        Ok(len) => len,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let code = match reply::int(from, budget)? {
+        Ok(code) => code,
+        Err(_) => return odd(),
+    };
+    Ok(Ok(match (code, len) {
+        (1, 1) => Acquired::Yours,
+        (2, 1) => Acquired::Stale,
+        (3, 2) => Acquired::Found(()),
+        (4, 2) => match reply::int(from, budget)? {
+            Ok(ms) => Acquired::Held(u64::try_from(ms).unwrap_or_default()),
+            Err(_) => return odd(),
+        },
+        _ => return odd(),
+    }))
+}
+
+struct Acquire<'a> {
+    script: &'a Script,
+    claims: &'a [Claim],
+}
+
+impl scripted::Step for Acquire<'_> {
+    type Answer<'a> = Acquired<&'a [u8]>;
+    const ARGS: usize = 3;
+
+    fn script(&self) -> &Script {
+        self.script
+    }
+
+    fn pack_args(&self, to: &mut Encoder<'_>, item: usize) {
+        if let Some(claim) = self.claims.get(item) {
+            pack_claim(to, *claim);
+        }
+    }
+
+    fn read(
+        &self,
+        from: &mut Replies<'_>,
+        _item: usize,
+        mut tell: impl FnMut(Acquired<&[u8]>),
+    ) -> Reply<()> {
+        let budget = from.budget();
+        let answer = match claimed(from.connection(), budget)? {
+            Ok(Acquired::Found(())) => match from.next()? {
+                Word::Bulk(value) => Acquired::Found(value),
+                _ => return Err(reply::unexpected("a value")),
+            },
+            Ok(Acquired::Yours) => Acquired::Yours,
+            Ok(Acquired::Stale) => Acquired::Stale,
+            Ok(Acquired::Held(ms)) => Acquired::Held(ms),
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        tell(answer);
+        Ok(Ok(()))
+    }
+}
+
+struct Store<'a> {
+    script: &'a Script,
+    tokens: &'a [Token],
+    values: &'a [(Value<'a>, Life)],
+    attempts: Vec<Attempts>,
+}
+
+impl scripted::Step for Store<'_> {
+    type Answer<'a> = bool;
+    const ARGS: usize = 3;
+
+    fn script(&self) -> &Script {
+        self.script
+    }
+
+    fn pack_args(&self, to: &mut Encoder<'_>, item: usize) {
+        if let (Some(token), Some((value, life))) = (self.tokens.get(item), self.values.get(item)) {
+            pack_store(to, *token, *value, *life);
+        }
+        sent(&self.attempts, item);
+    }
+
+    fn size(&self, item: usize) -> usize {
+        self.values.get(item).map_or(0, |(value, _)| value.len())
+    }
+
+    fn read(&self, from: &mut Replies<'_>, item: usize, tell: impl FnMut(bool)) -> Reply<()> {
+        read_once(&self.attempts, from, item, tell)
+    }
+}
+
+struct Release<'a> {
+    script: &'a Script,
+    tokens: &'a [Token],
+    backoff_ms: u64,
+    attempts: Vec<Attempts>,
+}
+
+impl scripted::Step for Release<'_> {
+    type Answer<'a> = bool;
+    const ARGS: usize = 2;
+
+    fn script(&self) -> &Script {
+        self.script
+    }
+
+    fn pack_args(&self, to: &mut Encoder<'_>, item: usize) {
+        if let Some(token) = self.tokens.get(item) {
+            pack_token(to, *token, self.backoff_ms);
+        }
+        sent(&self.attempts, item);
+    }
+
+    fn read(&self, from: &mut Replies<'_>, item: usize, tell: impl FnMut(bool)) -> Reply<()> {
+        read_once(&self.attempts, from, item, tell)
+    }
+}
+
+/// Those of every item.
+fn attempts(keys: &KeyList) -> Vec<Attempts> {
+    (0..keys.len()).map(|_| Attempts::default()).collect()
+}
+
+fn sent(attempts: &[Attempts], item: usize) {
+    if let Some(attempts) = attempts.get(item) {
+        attempts.sent();
+    }
+}
+
+fn read_once(
+    attempts: &[Attempts],
+    from: &mut Replies<'_>,
+    item: usize,
+    tell: impl FnMut(bool),
+) -> Reply<()> {
+    let answer = from.flag()?;
+    let attempts = attempts.get(item);
+    let done = attempts.map_or(Ok(false), |attempts| attempts.judge(answer));
+    Ok(done.map(tell))
+}
+
+const OWNERS: To<'static> = To::Owners(Access::Write);

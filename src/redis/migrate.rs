@@ -1,0 +1,339 @@
+//! Entries that change their node: copied first, removed from where they were only then, and only if nothing changed
+//! there meanwhile. So nothing is ever lost, and a second copy remains only when somebody dies in between. Their
+//! lifetimes are kept to the millisecond. (Not DUMP and RESTORE, which fail towards older servers.)
+
+use crate::base::budget::Budget;
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::Life;
+use crate::redis::command::script::Script;
+use crate::redis::connection::replies::Replies;
+use crate::redis::connection::reply::{self, Reply};
+use crate::redis::connection::resp::{Encoder, Token};
+use crate::redis::fleet::many::{Batch, Each, Group, To};
+use crate::redis::fleet::{many as scatter, scripted};
+use crate::redis::node::exchange::Verb;
+use crate::redis::values::one::{self, pack_set};
+use crate::store::{Access, Backend, Entry, HEAD_LEN, KeyList, Pttl, Room, Sink, Value};
+
+use super::connection::{Connection, Found};
+use super::{RedisBackend, command};
+
+const STRLEN: Verb = Verb::safe("STRLEN");
+const SET: Verb = Verb::once("SET");
+
+/// How often a move begins again because the entry changed under it.
+const ATTEMPTS: usize = 16;
+/// What is held in this process at a time, in bytes and in entries.
+const WINDOW_BYTES: u64 = 4 << 20;
+const WINDOW: usize = 256;
+
+/// Moves a live entry to a key of another node and replaces what is there: four steps at most, all within one budget.
+pub(crate) fn rename(
+    backend: &RedisBackend,
+    from: &[u8],
+    to: &[u8],
+    budget: Budget,
+) -> Result<bool> {
+    let scripts = &backend.scripts;
+    let mut is_moved = false;
+    for _ in 0..ATTEMPTS {
+        let taken = one::run(
+            backend,
+            &scripts.take,
+            &[from],
+            budget,
+            0,
+            |_| {},
+            |from| {
+                let budget = from.budget();
+                entry(from.connection(), budget)
+            },
+        )?;
+        let Some(entry) = taken else {
+            return Ok(is_moved);
+        };
+        let value = entry.value();
+        let pack = |out: &mut Encoder<'_>| pack_set(out, to, value, entry.life());
+        backend.ask(
+            (to, Access::Write),
+            budget,
+            command::pair(SET, pack, reply::done),
+        )?;
+        is_moved = true;
+        let pack = |out: &mut Encoder<'_>| pack_drop(out, &entry);
+        if one::run(backend, &scripts.drop, &[from], budget, 2, pack, |from| {
+            from.flag()
+        })? {
+            return Ok(true);
+        }
+    }
+    let text = "the entry keeps changing while it is moved to another node; it is at both places";
+    Err(Error::new(ErrorKind::Unavailable, text))
+}
+
+/// Moves entries that lie on `node` to where `to` places them, unless something is there already; returns how many
+/// have left the node.
+pub(crate) fn export(
+    backend: &RedisBackend,
+    node: &str,
+    keys: &KeyList,
+    to: &dyn Backend,
+) -> Result<u64> {
+    let sizes = sizes(backend, node, keys)?;
+    let (mut from, mut moved) = (0, 0);
+    while from < keys.len() {
+        let mut bytes = 0;
+        let fits = |size: &&u64| {
+            let is_first = bytes == 0;
+            bytes += **size + 1;
+            is_first || bytes <= WINDOW_BYTES
+        };
+        let rest = sizes.iter().skip(from).take(WINDOW);
+        let window = keys.part(from, rest.take_while(fits).count().max(1));
+        from += window.len();
+        let found = copies(backend, node, &window)?;
+        let mut entries = Vec::with_capacity(found.len());
+        let mut movable = KeyList::with_capacity(found.len());
+        for ((_, key), entry) in window.iter().zip(found) {
+            if let Some(entry) = entry {
+                movable.push_bytes(key);
+                entries.push(entry);
+            }
+        }
+        let mut first = Ok(());
+        to.import(&movable, &entries, &mut |_, outcome| {
+            if let (Ok(()), Err(error)) = (&first, outcome) {
+                first = Err(error);
+            }
+        });
+        first?;
+        moved += drop_all(backend, node, &movable, &entries)?;
+    }
+    Ok(moved)
+}
+
+/// Stores entries where nothing is yet.
+pub(crate) fn import(
+    backend: &RedisBackend,
+    keys: &KeyList,
+    entries: &[Entry],
+    each: &mut crate::store::EachDone<'_>,
+) {
+    let job = Import { keys, entries };
+    scatter::run(
+        backend,
+        To::Owners(Access::Write),
+        keys,
+        &job,
+        crate::redis::values::many::done(each),
+    );
+}
+
+struct Import<'a> {
+    keys: &'a KeyList,
+    entries: &'a [Entry],
+}
+
+impl Batch for Import<'_> {
+    type Answer<'a> = bool;
+    const GROUP: usize = 1;
+
+    fn verb(&self) -> Verb {
+        Verb::once("SET NX")
+    }
+
+    fn window(&self, items: &[usize]) -> usize {
+        items.len()
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
+        for item in items {
+            let (Some(key), Some(entry)) = (self.keys.get(*item), self.entries.get(*item)) else {
+                continue;
+            };
+            one::pack_set_new(to, key, entry.value(), entry.life());
+        }
+    }
+
+    fn read(
+        &self,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
+    ) -> Reply<()> {
+        let budget = from.budget();
+        let stored = reply::stored(from.connection(), budget)?;
+        Ok(stored.map(|stored| group.tell(0, stored)))
+    }
+}
+
+/// The lengths of the values; 0 where there is none, or none that could be moved.
+fn sizes(backend: &RedisBackend, node: &str, keys: &KeyList) -> Result<Vec<u64>> {
+    let pack = |to: &mut Encoder<'_>| {
+        for (_, key) in keys.iter() {
+            to.command(2).arg(b"STRLEN").arg(key);
+        }
+    };
+    let read = |from: &mut Connection, budget: Budget| {
+        let mut sizes = Ok(Vec::with_capacity(keys.len()));
+        for _ in 0..keys.len() {
+            let size = or_foreign(reply::int(from, budget)?, 0);
+            sizes = sizes.and_then(|mut sizes| {
+                sizes.push(u64::try_from(size?).unwrap_or_default());
+                Ok(sizes)
+            });
+        }
+        Ok(sizes)
+    };
+    backend.ask_named(node, command::pair(STRLEN, pack, read))
+}
+
+/// The entries under `keys` as they are now.
+fn copies(backend: &RedisBackend, node: &str, keys: &KeyList) -> Result<Vec<Option<Entry>>> {
+    let copy = Copy {
+        script: &backend.scripts.copy,
+    };
+    let mut copies: Vec<Option<Entry>> = Vec::new();
+    copies.resize_with(keys.len(), || None);
+    let mut fault = None;
+    scripted::run(
+        backend,
+        To::Node(node),
+        keys,
+        &copy,
+        |item, entry, _| match (entry, copies.get_mut(item)) {
+            (Ok(entry), Some(copy)) => *copy = entry,
+            (Err(error), _) => fault = Some(error),
+            _ => {}
+        },
+    );
+    fault.map_or(Ok(copies), Err)
+}
+
+struct Copy<'a> {
+    script: &'a Script,
+}
+
+impl scripted::Step for Copy<'_> {
+    type Answer<'a> = Option<Entry>;
+    const ARGS: usize = 0;
+
+    fn script(&self) -> &Script {
+        self.script
+    }
+
+    fn pack_args(&self, _: &mut Encoder<'_>, _: usize) {}
+
+    fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(Option<Entry>)) -> Reply<()> {
+        let budget = from.budget();
+        Ok(or_foreign(entry(from.connection(), budget)?, None).map(tell))
+    }
+}
+
+/// Removes entries that are still as they were copied; returns how many that were.
+fn drop_all(backend: &RedisBackend, node: &str, keys: &KeyList, entries: &[Entry]) -> Result<u64> {
+    let drop = Drop {
+        script: &backend.scripts.drop,
+        entries,
+    };
+    let (mut dropped, mut fault) = (0, None);
+    scripted::run(
+        backend,
+        To::Node(node),
+        keys,
+        &drop,
+        |_, done, _| match done {
+            Ok(done) => dropped += u64::from(done),
+            Err(error) => fault = Some(error),
+        },
+    );
+    fault.map_or(Ok(dropped), Err)
+}
+
+struct Drop<'a> {
+    script: &'a Script,
+    entries: &'a [Entry],
+}
+
+impl scripted::Step for Drop<'_> {
+    type Answer<'a> = bool;
+    const ARGS: usize = 2;
+
+    fn script(&self) -> &Script {
+        self.script
+    }
+
+    fn pack_args(&self, to: &mut Encoder<'_>, item: usize) {
+        if let Some(entry) = self.entries.get(item) {
+            pack_drop(to, entry);
+        }
+    }
+
+    fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(bool)) -> Reply<()> {
+        Ok(from.flag()?.map(tell))
+    }
+}
+
+fn pack_drop(to: &mut Encoder<'_>, entry: &Entry) {
+    let to = to.arg(&entry.bytes);
+    match entry.ttl {
+        Pttl::Millis(ms) => to.int(i64::try_from(ms).unwrap_or(i64::MAX)),
+        Pttl::Forever => to.int(-1),
+    };
+}
+
+/// What a key of another data type says to a command for strings: it is none of ours.
+pub(crate) fn or_foreign<R>(answer: Result<R>, none: R) -> Result<R> {
+    match answer {
+        Err(error) if error.kind() == ErrorKind::WrongType => Ok(none),
+        answer => answer,
+    }
+}
+
+/// The answer of the scripts that read an entry: {} or {value, ms | -1}.
+fn entry(from: &mut Connection, budget: Budget) -> Reply<Option<Entry>> {
+    match reply::array(from, budget)? {
+        Ok(0) => return Ok(Ok(None)),
+        Ok(2) => {}
+        Ok(_) => return Err(reply::unexpected("a value and its time")),
+        Err(refusal) => return Ok(Err(refusal)),
+    }
+    let mut bytes = Whole(Vec::new());
+    let found = from.value(&mut bytes, budget)?;
+    let (Found::Yes, Token::Int(ms)) = (found, from.next(budget)?) else {
+        return Err(reply::unexpected("a value and its time"));
+    };
+    let ttl = u64::try_from(ms).map_or(Pttl::Forever, Pttl::Millis);
+    Ok(Ok(Some(Entry {
+        bytes: bytes.0,
+        ttl,
+    })))
+}
+
+/// Takes a value as it comes.
+struct Whole(Vec<u8>);
+
+impl Sink for Whole {
+    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.0.clear();
+        self.0.reserve(len.min(HEAD_LEN.max(head.len())));
+        self.0.extend_from_slice(head);
+        Ok(Room::Append(&mut self.0))
+    }
+}
+
+impl Entry {
+    fn value(&self) -> Value<'_> {
+        Value {
+            head: &[],
+            body: &self.bytes,
+        }
+    }
+
+    /// An entry in its last millisecond lives for one more.
+    fn life(&self) -> Life {
+        match self.ttl {
+            Pttl::Forever => Life::Forever,
+            Pttl::Millis(ms) => Life::Millis(ms.max(1)),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! One exchange with one node: the commands go out, the replies come in. This is where a dead connection is replaced,
+//! once and silently, and where the breaker hears how it went.
+
+use crate::base::budget::Budget;
+use crate::error::{Error, ErrorKind, Result};
+use crate::redis::command::Command;
+use crate::redis::connection::replies::Replies;
+use crate::redis::connection::resp::Encoder;
+use crate::redis::connection::{Connection, SendFault};
+use crate::redis::node::Node;
+use crate::redis::wire::Wants;
+
+use super::breaker::Admission;
+use super::opening::Opening;
+use super::pool::Loan;
+
+/// A kind of command: its name in errors, and whether it may be sent again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verb {
+    pub(crate) name: &'static str,
+    pub(crate) resend: Resend,
+}
+
+/// What may be done when a connection broke after a command was sent and before its reply came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resend {
+    /// Send it again: it reads, or doing it twice does what doing it once does, whatever came in between.
+    Safe,
+    /// Report the fault: the server may have done it.
+    Never,
+}
+
+impl Verb {
+    pub(crate) const fn safe(name: &'static str) -> Self {
+        Verb {
+            name,
+            resend: Resend::Safe,
+        }
+    }
+
+    pub(crate) const fn once(name: &'static str) -> Self {
+        Verb {
+            name,
+            resend: Resend::Never,
+        }
+    }
+}
+
+/// Why commands came to nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    /// The server refused them or never got them, or doing them twice does no harm.
+    pub(crate) may_resend: bool,
+    /// Attempts that were sent and never answered.
+    pub(crate) lost: u32,
+}
+
+impl Failed {
+    /// The server did nothing, and said so; or nothing was sent.
+    pub(crate) fn refused(error: Error) -> Self {
+        Failed {
+            error,
+            may_resend: true,
+            lost: 0,
+        }
+    }
+}
+
+/// Commands on their way to a node. Dropped unfinished, it closes the connection, for replies are still to come.
+pub(crate) struct Call<'a> {
+    node: &'a Node,
+    loan: Loan<'a, Connection>,
+    verb: Verb,
+    budget: Budget,
+    admission: Admission,
+    is_retried: bool,
+    /// Attempts before this one that were sent and never answered.
+    lost: u32,
+}
+
+impl<'a> Call<'a> {
+    /// A call in a slot of the node's pool.
+    #[inline]
+    pub(crate) fn new(
+        node: &'a Node,
+        loan: Loan<'a, Connection>,
+        verb: Verb,
+        budget: Budget,
+        admission: Admission,
+    ) -> Self {
+        Call {
+            node,
+            loan,
+            verb,
+            budget,
+            admission,
+            is_retried: false,
+            lost: 0,
+        }
+    }
+
+    /// After so many attempts elsewhere that nothing was heard of.
+    #[inline]
+    pub(crate) fn after(mut self, lost: u32) -> Self {
+        self.lost = lost;
+        self
+    }
+
+    /// Has the command read all the replies, and gives the connection back. It packs what [`Call::dispatch`] was given.
+    pub(crate) fn finish<C: Command>(mut self, mut command: C) -> Result<C::Answer, Failed> {
+        self.receive(&mut command)
+    }
+
+    /// The same for a call that is dropped where it was made.
+    #[inline]
+    pub(crate) fn receive<C: Command + ?Sized>(
+        &mut self,
+        command: &mut C,
+    ) -> Result<C::Answer, Failed> {
+        loop {
+            let Some(connection) = self.loan.connection() else {
+                let error = Error::new(ErrorKind::Io, "the connection is closed");
+                return Err(self.failed(error, self.is_safe()));
+            };
+            match command.read(&mut Replies::new(connection, self.budget, self.lost)) {
+                Ok(Ok(answer)) => {
+                    self.node.answered();
+                    return Ok(answer);
+                }
+                Ok(Err(refusal)) => {
+                    self.node.answered();
+                    if !command.reword(&refusal) {
+                        return Err(self.refused(refusal));
+                    }
+                    // It has not run here, nor before.
+                    self.lost = 0;
+                }
+                Err(error) => self.recover(SendFault {
+                    error,
+                    unsent: false,
+                })?,
+            }
+            self.dispatch(|to| command.pack(to))?;
+        }
+    }
+
+    /// Sends what `pack` writes, on the connection at hand or on a fresh one.
+    #[inline]
+    pub(crate) fn dispatch(&mut self, pack: impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
+        let (node, budget, admission) = (self.node, self.budget, self.admission);
+        loop {
+            let connection = self.loan.connection_or(|| node.connect(budget, admission));
+            let sent = match connection {
+                Ok(connection) => {
+                    pack(&mut connection.encoder());
+                    connection.send(budget)
+                }
+                Err(error) => return Err(self.refused(error)),
+            };
+            match sent {
+                Ok(()) => return Ok(()),
+                Err(fault) => self.recover(fault)?,
+            }
+        }
+    }
+
+    /// After a fault of the connection: whether the commands may be sent once more, on another one.
+    #[cold]
+    pub(crate) fn recover(&mut self, fault: SendFault) -> Result<(), Failed> {
+        self.loan.discard();
+        let SendFault { error, unsent } = fault;
+        let may_resend = unsent || self.is_safe();
+        self.lost += u32::from(!unsent);
+        if self.is_retried || !may_resend || error.is_timeout() || self.budget.remaining().is_err()
+        {
+            return Err(self.failed(error, may_resend));
+        }
+        self.is_retried = true;
+        self.node.count_retry();
+        Ok(())
+    }
+
+    fn is_safe(&self) -> bool {
+        self.verb.resend == Resend::Safe
+    }
+
+    fn failed(&self, error: Error, may_resend: bool) -> Failed {
+        self.node.did_not_answer(self.admission);
+        Failed {
+            error: self.node.named(error, self.verb),
+            may_resend,
+            lost: self.lost,
+        }
+    }
+
+    fn refused(&self, error: Error) -> Failed {
+        Failed {
+            lost: self.lost,
+            ..Failed::refused(self.node.named(error, self.verb))
+        }
+    }
+}
+
+/// A call to one of several nodes: while it has no connection yet, it is opening one, without waiting for it.
+pub(crate) struct Exchange<'a> {
+    call: Call<'a>,
+    opening: Option<Box<Opening>>,
+}
+
+impl<'a> Exchange<'a> {
+    pub(crate) fn new(call: Call<'a>) -> Self {
+        Exchange {
+            call,
+            opening: None,
+        }
+    }
+
+    /// The call, whose replies may be read.
+    pub(crate) fn finish<C: Command>(self, command: C) -> Result<C::Answer, Failed> {
+        self.call.finish(command)
+    }
+
+    /// Sends the commands if there is a connection; otherwise begins to open one.
+    pub(crate) fn begin(&mut self, pack: impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
+        if self.call.loan.connection().is_some() || !self.call.node.opens_at_once() {
+            return self.call.dispatch(pack);
+        }
+        let begun = Opening::begin(
+            self.call.node,
+            self.call.node.time_to_open(self.call.budget),
+        );
+        self.opening = Some(Box::new(begun.map_err(|error| self.not_opened(error))?));
+        self.advance(pack)
+    }
+
+    /// Whether the commands are on their way.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.opening.is_none()
+    }
+
+    /// Goes on with the opening as far as that is possible without waiting, and sends the commands when it is done.
+    pub(crate) fn advance(&mut self, pack: impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
+        let Some(opening) = &mut self.opening else {
+            return Ok(());
+        };
+        match opening.advance(self.call.node) {
+            Ok(None) => Ok(()),
+            Ok(Some(Ok((connection, offset)))) => {
+                self.call.node.learn(offset);
+                self.opening = None;
+                let put = self.call.loan.connection_or(|| Ok(connection)).map(drop);
+                put.map_err(|error| self.call.refused(error))?;
+                self.call.dispatch(pack)
+            }
+            Ok(Some(Err(refusal))) => {
+                self.call.node.answered();
+                Err(self.call.refused(refusal))
+            }
+            Err(fault) => Err(self.not_opened(fault)),
+        }
+    }
+
+    /// A fault of a connection that was not open yet: nothing was sent. A time that was shorter than `connect_timeout` is
+    /// no evidence against the node.
+    #[cold]
+    fn not_opened(&self, fault: Error) -> Failed {
+        if !fault.is_timeout() || self.call.node.has_had_its_time(self.call.budget) {
+            self.call.node.did_not_answer(self.call.admission);
+        }
+        self.call.refused(fault)
+    }
+
+    /// What it waits for; `None` when its reply may be read.
+    pub(crate) fn wants(&mut self) -> Option<Wants> {
+        if let Some(opening) = &mut self.opening {
+            return Some(opening.wants());
+        }
+        let socket = self.call.loan.connection()?.socket()?;
+        Some(Wants {
+            socket: Some(socket),
+            events: libc::POLLIN,
+            until: self.call.budget.ends(),
+        })
+    }
+}

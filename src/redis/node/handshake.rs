@@ -1,0 +1,347 @@
+//! The first words on a new connection, all in one pipeline: protocol and login, database, what the server may show
+//! of this client, and the server's time. What an old or locked-down server does not know or permit of the last two
+//! kinds is done without.
+
+use crate::base::budget::Budget;
+use crate::config::Protocol;
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::local_unix_ms;
+use crate::redis::connection::Connection;
+use crate::redis::connection::reply::{self, Reply};
+use crate::redis::connection::resp::{Encoder, Token};
+
+use super::login::Login;
+
+/// How far the server's clock is ahead of ours, in milliseconds; `None` when it does not tell.
+pub(crate) type Offset = Option<i64>;
+
+/// Makes a new connection ready for commands.
+pub(crate) fn greet(connection: &mut Connection, login: &Login, budget: Budget) -> Reply<Offset> {
+    let mut answers = if login.protocol == Protocol::Resp2 {
+        introduce(connection, login, Opening::Auth, budget)?
+    } else {
+        introduce(connection, login, Opening::Hello, budget)?
+    };
+    if login.protocol == Protocol::Auto && answers.to_opening.as_ref().is_some_and(knows_no_resp3) {
+        // The pipeline ran without a login; all of it is said again.
+        answers = introduce(connection, login, Opening::Auth, budget)?;
+    }
+    Ok(judge(answers, login))
+}
+
+fn judge(answers: Answers, login: &Login) -> Result<Offset> {
+    let refusal = answers.to_opening.map(|error| login_refused(error, login));
+    let refusal = refusal.or_else(|| answers.to_select.map(|error| db_refused(error, login)));
+    let refusal = refusal.or_else(|| answers.to_readonly.map(|error| error.during("READONLY")));
+    refusal.map_or(Ok(answers.offset), Err)
+}
+
+/// The rest of it, for connections whose login is somebody else's affair: READONLY and the time.
+pub(crate) fn ask_time(
+    connection: &mut Connection,
+    login: &Login,
+    budget: Budget,
+) -> Reply<Offset> {
+    let asks_readonly = read_replica(&mut connection.encoder(), login);
+    pack_time(&mut connection.encoder());
+    let sent_at = local_unix_ms();
+    connection.send(budget).map_err(|fault| fault.error)?;
+    let refusal = if asks_readonly {
+        connection.skip(budget)?
+    } else {
+        None
+    };
+    let offset = read_time(connection, sent_at, budget)?;
+    Ok(refusal.map_or(Ok(offset), |error| Err(error.during("READONLY"))))
+}
+
+/// Refuses a server that says it is a replica, in the words it would use itself. One that does not tell, because this
+/// user has no right to ask, passes.
+pub(crate) fn ask_role(connection: &mut Connection, budget: Budget) -> Reply<()> {
+    connection.encoder().command(1).arg(b"ROLE");
+    connection.send(budget).map_err(|fault| fault.error)?;
+    let Ok(parts) = reply::array(connection, budget)? else {
+        return Ok(Ok(()));
+    };
+    let mut is_replica = false;
+    for part in 0..parts {
+        if part > 0 {
+            connection.skip(budget)?;
+        } else if let Token::Bulk(role) = connection.next(budget)? {
+            is_replica = role == b"slave";
+        } else {
+            return Err(reply::unexpected("a role"));
+        }
+    }
+    if is_replica {
+        let text = b"READONLY the server is a replica, and was expected to be the primary";
+        return Ok(Err(Error::from_server(text)));
+    }
+    Ok(Ok(()))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// HELLO 3, with the credentials in it.
+    Hello,
+    /// RESP2, with AUTH if there are credentials.
+    Auth,
+}
+
+/// What the server said to the pipeline: refusals of what is not optional, and the time.
+struct Answers {
+    to_opening: Option<Error>,
+    to_select: Option<Error>,
+    to_readonly: Option<Error>,
+    offset: Offset,
+}
+
+fn introduce(
+    connection: &mut Connection,
+    login: &Login,
+    opening: Opening,
+    budget: Budget,
+) -> Result<Answers> {
+    say(&mut connection.encoder(), login, opening);
+    let sent_at = local_unix_ms();
+    connection.send(budget).map_err(|fault| fault.error)?;
+    hear(connection, login, opening, sent_at, budget)
+}
+
+/// A greeting under way, without waiting: what was said last, and when.
+#[derive(Debug)]
+pub(crate) struct Greeting {
+    opening: Opening,
+    sent_at: u64,
+}
+
+impl Greeting {
+    /// Says hello.
+    pub(crate) fn begin(
+        connection: &mut Connection,
+        login: &Login,
+        budget: Budget,
+    ) -> Result<Greeting> {
+        let opening = match login.protocol {
+            Protocol::Resp2 => Opening::Auth,
+            _ => Opening::Hello,
+        };
+        Greeting::say(connection, login, opening, budget)
+    }
+
+    fn say(
+        connection: &mut Connection,
+        login: &Login,
+        opening: Opening,
+        budget: Budget,
+    ) -> Result<Greeting> {
+        say(&mut connection.encoder(), login, opening);
+        let sent_at = local_unix_ms();
+        // A fresh socket takes so little at once.
+        connection.send(budget).map_err(|fault| fault.error)?;
+        Ok(Greeting { opening, sent_at })
+    }
+
+    /// When all replies are there: what came of it; `None` when it has to be said again in other words.
+    pub(crate) fn hear(
+        &mut self,
+        connection: &mut Connection,
+        login: &Login,
+        budget: Budget,
+    ) -> Reply<Option<Offset>> {
+        let answers = hear(connection, login, self.opening, self.sent_at, budget)?;
+        let knows_not = answers.to_opening.as_ref().is_some_and(knows_no_resp3);
+        if self.opening == Opening::Hello && login.protocol == Protocol::Auto && knows_not {
+            *self = Greeting::say(connection, login, Opening::Auth, budget)?;
+            return Ok(Ok(None));
+        }
+        Ok(judge(answers, login).map(Some))
+    }
+}
+
+fn say(to: &mut Encoder<'_>, login: &Login, opening: Opening) {
+    open(to, login, opening);
+    if login.db != 0 {
+        to.command(2).arg(b"SELECT").int(i64::from(login.db));
+    }
+    read_replica(to, login);
+    present(to, login);
+    pack_time(to);
+}
+
+fn hear(
+    connection: &mut Connection,
+    login: &Login,
+    opening: Opening,
+    sent_at: u64,
+    budget: Budget,
+) -> Result<Answers> {
+    let has_opening = opening == Opening::Hello || login.password.is_some();
+    let has_db = login.db != 0;
+    let asks_readonly = login.reads_replica;
+    let optional = 2 + usize::from(login.client_name.is_some());
+
+    // A server that hangs up may have said why in its first reply.
+    let mut first = None;
+    let mut answer = |connection: &mut Connection| match connection.skip(budget) {
+        Ok(error) => {
+            first.get_or_insert_with(|| error.clone());
+            Ok(error)
+        }
+        Err(broken) => Err(first
+            .clone()
+            .flatten()
+            .and_then(turned_away)
+            .unwrap_or(broken)),
+    };
+    let to_opening = if has_opening {
+        answer(connection)?
+    } else {
+        None
+    };
+    let to_select = if has_db { answer(connection)? } else { None };
+    let to_readonly = if asks_readonly {
+        answer(connection)?
+    } else {
+        None
+    };
+    for _ in 0..optional {
+        answer(connection)?;
+    }
+    let offset = read_time(connection, sent_at, budget)?;
+    Ok(Answers {
+        to_opening,
+        to_select,
+        to_readonly,
+        offset,
+    })
+}
+
+/// The command that must come first; false when none must.
+fn open(to: &mut Encoder<'_>, login: &Login, opening: Opening) -> bool {
+    let username = login.username.as_deref().map(str::as_bytes);
+    let password = login.password.as_deref().map(str::as_bytes);
+    match (opening, username, password) {
+        (Opening::Hello, _, None) => {
+            to.command(2).arg(b"HELLO").arg(b"3");
+        }
+        (Opening::Hello, username, Some(password)) => {
+            let username = username.unwrap_or(b"default");
+            to.command(5)
+                .arg(b"HELLO")
+                .arg(b"3")
+                .arg(b"AUTH")
+                .arg(username)
+                .arg(password);
+        }
+        (Opening::Auth, _, None) => return false,
+        (Opening::Auth, None, Some(password)) => {
+            to.command(2).arg(b"AUTH").arg(password);
+        }
+        (Opening::Auth, Some(username), Some(password)) => {
+            to.command(3).arg(b"AUTH").arg(username).arg(password);
+        }
+    }
+    true
+}
+
+/// Asks a replica of a cluster to serve reads; false when that is not wanted.
+fn read_replica(to: &mut Encoder<'_>, login: &Login) -> bool {
+    if login.reads_replica {
+        to.command(1).arg(b"READONLY");
+    }
+    login.reads_replica
+}
+
+/// What CLIENT LIST shows of this client (<https://redis.io/docs/latest/commands/client-setinfo/>); the number of
+/// commands.
+fn present(to: &mut Encoder<'_>, login: &Login) -> usize {
+    to.command(4)
+        .arg(b"CLIENT")
+        .arg(b"SETINFO")
+        .arg(b"LIB-NAME")
+        .arg(b"redis_cache");
+    let version = env!("CARGO_PKG_VERSION").as_bytes();
+    to.command(4)
+        .arg(b"CLIENT")
+        .arg(b"SETINFO")
+        .arg(b"LIB-VER")
+        .arg(version);
+    let Some(name) = &login.client_name else {
+        return 2;
+    };
+    to.command(3)
+        .arg(b"CLIENT")
+        .arg(b"SETNAME")
+        .arg(name.as_bytes());
+    3
+}
+
+/// What a server says that takes nobody, before it hangs up: too many clients, or protected mode.
+fn turned_away(error: Error) -> Option<Error> {
+    let text = error.to_string();
+    if text.contains("max number of clients") {
+        let text = format!("the server takes no more clients ({text})");
+        return Some(Error::new(ErrorKind::Unavailable, text));
+    }
+    (error.code() == Some("DENIED")).then_some(error)
+}
+
+/// Servers before 6.0 and many proxies do not know HELLO; a user may lack the right to it.
+fn knows_no_resp3(error: &Error) -> bool {
+    matches!(error.code(), Some("ERR" | "NOPROTO" | "NOPERM"))
+}
+
+/// Says it in fewer words than the server; an unknown command is told with its arguments, and they are secret.
+fn login_refused(error: Error, login: &Login) -> Error {
+    match error.code() {
+        Some("NOAUTH") if login.password.is_none() => {
+            Error::from_server(b"NOAUTH the server asks for a password, and none is configured")
+        }
+        Some("ERR" | "NOPROTO") if login.protocol == Protocol::Resp3 => Error::from_server(
+            b"NOPROTO the server does not speak RESP3: `protocol` must be `2` or `auto`",
+        ),
+        _ => error.during("AUTH"),
+    }
+}
+
+fn db_refused(error: Error, login: &Login) -> Error {
+    match error.code() {
+        Some("ERR") => {
+            let text = format!("ERR the server has no database {} ({error})", login.db);
+            Error::from_server(text.as_bytes()).during("SELECT")
+        }
+        Some("NOAUTH") => login_refused(error, login),
+        _ => error.during("SELECT"),
+    }
+}
+
+pub(crate) fn pack_time(to: &mut Encoder<'_>) {
+    to.command(1).arg(b"TIME");
+}
+
+/// An error of our idea of a server's clock that is rather made in its favour, in milliseconds.
+const LEAN_MS: u64 = 5;
+
+/// The reply to TIME: seconds and microseconds, taken as of the beginning of the round trip, or of its middle where it
+/// took long. So our idea of the server's clock is seldom behind it: what the server calls expired is never fresh here,
+/// and of what is expired here first, the server has the last word.
+pub(crate) fn read_time(
+    connection: &mut Connection,
+    sent_at: u64,
+    budget: Budget,
+) -> Result<Offset> {
+    match connection.next(budget)? {
+        Token::Array(2) => {}
+        Token::Error(_) => return Ok(None),
+        _ => return Err(reply::unexpected("a time")),
+    }
+    let seconds: u64 = reply::digits(connection, budget)?;
+    let micros: u64 = reply::digits(connection, budget)?;
+    let half = local_unix_ms().saturating_sub(sent_at) / 2;
+    let local = sent_at.saturating_add(half.saturating_sub(LEAN_MS));
+    let server = seconds
+        .saturating_mul(1000)
+        .saturating_add(micros.div_ceil(1000));
+    Ok(i64::try_from(i128::from(server) - i128::from(local)).ok())
+}

@@ -1,0 +1,158 @@
+//! Servers that hang, are down or say "not now": how long a call waits for them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::config::Options;
+use crate::error::ErrorKind;
+use crate::expiry::Life;
+use crate::store::{Access, Backend};
+
+use super::super::testing::{Server, backend, body, fake, get, greeting, keys, quick, set};
+
+#[test]
+fn a_hung_server_ends_the_call_with_its_budget() {
+    let server = Server::start();
+    let backend = backend(server.tcp(), &quick());
+    set(&backend, "k", b"v").unwrap();
+    server.signal(libc::SIGSTOP);
+    let begin = Instant::now();
+    let error = get(&backend, "k").unwrap_err();
+    let took = begin.elapsed();
+    server.signal(libc::SIGCONT);
+    assert!(error.is_timeout());
+    assert!(
+        error.to_string().contains("GET: no reply within 300ms"),
+        "{error}"
+    );
+    assert!(
+        (Duration::from_millis(290)..Duration::from_millis(450)).contains(&took),
+        "{took:?}"
+    );
+    assert_eq!(backend.traffic().retries, 0);
+    assert_eq!(backend.traffic().connections_open, 0);
+    assert_eq!(get(&backend, "k").unwrap().unwrap(), b"v");
+}
+
+#[test]
+fn a_hung_server_is_not_waited_for_longer_than_the_connect_timeout() {
+    let server = Server::start();
+    let options = Options {
+        connect_timeout: Duration::from_millis(100),
+        ..quick()
+    };
+    let backend = backend(server.tcp(), &options);
+    server.signal(libc::SIGSTOP);
+    let begin = Instant::now();
+    let error = get(&backend, "k").unwrap_err();
+    let took = begin.elapsed();
+    server.signal(libc::SIGCONT);
+    assert!(error.is_timeout(), "{error}");
+    assert!(took < Duration::from_millis(250), "{took:?}");
+}
+
+#[test]
+fn the_breaker_refuses_probes_and_opens_again() {
+    let mut server = Server::start();
+    let options = Options {
+        breaker_backoff: Duration::from_millis(80),
+        breaker_backoff_max: Duration::from_millis(80),
+        ..quick()
+    };
+    let backend = backend(server.tcp(), &options);
+    server.stop();
+    for _ in 0..5 {
+        assert_eq!(get(&backend, "k").unwrap_err().kind(), ErrorKind::Io);
+    }
+    let begin = Instant::now();
+    let error = get(&backend, "k").unwrap_err();
+    assert!(begin.elapsed() < Duration::from_millis(5));
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.node(), Some(server.tcp().to_string().as_str()));
+    assert!(error.to_string().contains("tried again in"), "{error}");
+    assert_eq!(backend.traffic().refused, 1);
+    server.restart();
+    std::thread::sleep(Duration::from_millis(90));
+    assert_eq!(get(&backend, "k").unwrap(), None);
+    assert_eq!(get(&backend, "k").unwrap(), None);
+}
+
+#[test]
+fn server_errors_do_not_trip_the_breaker() {
+    let server = Server::start();
+    let backend = server.backend();
+    server.command::<()>(&["RPUSH", "list", "a"]);
+    for _ in 0..20 {
+        assert_eq!(
+            get(&backend, "list").unwrap_err().kind(),
+            ErrorKind::WrongType
+        );
+    }
+    assert_eq!(backend.traffic().refused, 0);
+}
+
+#[test]
+fn a_server_that_is_loading_is_asked_again_within_the_budget() {
+    for refusal in [
+        "LOADING Redis is loading the dataset in memory",
+        "READONLY You can't write",
+        "TRYAGAIN later",
+    ] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let address = fake(move |_, command| match command[0].as_slice() {
+            b"SET" | b"MGET" | b"PING" if count.fetch_add(1, Ordering::Relaxed) % 3 != 2 => {
+                Some(format!("-{refusal}\r\n").into_bytes())
+            }
+            b"SET" | b"PING" => Some(b"+OK\r\n".to_vec()),
+            b"MGET" => Some(b"*1\r\n$1\r\nv\r\n".to_vec()),
+            _ => greeting(command),
+        });
+        let backend = backend(address, &Options::default());
+        set(&backend, "k", b"v").unwrap();
+        backend.ping().unwrap();
+        let keys = keys(&["k"]);
+        let mut told = 0;
+        backend.get_many(&keys, Access::Read, &mut |_, value, _| {
+            told += value.unwrap().unwrap().len()
+        });
+        assert_eq!((told, asked.load(Ordering::Relaxed)), (1, 9));
+        assert_eq!(backend.traffic().connections_open, 1);
+    }
+}
+
+#[test]
+fn a_server_that_goes_on_loading_is_reported_when_the_budget_is_spent() {
+    let address = fake(|_, command| match greeting(command) {
+        Some(reply) => Some(reply),
+        None => Some(b"-LOADING Redis is loading the dataset in memory\r\n".to_vec()),
+    });
+    let backend = backend(address, &quick());
+    let begin = Instant::now();
+    let error = get(&backend, "k").unwrap_err();
+    assert!((Duration::from_millis(200)..Duration::from_millis(400)).contains(&begin.elapsed()));
+    assert_eq!(error.code(), Some("LOADING"));
+    let keys = keys(&["k"]);
+    let mut codes = Vec::new();
+    backend.delete_many(&keys, &mut |_, outcome| {
+        codes.push(outcome.unwrap_err().code().map(str::to_owned))
+    });
+    assert_eq!(codes, [Some("LOADING".to_owned())]);
+}
+
+#[test]
+fn a_full_server_is_reported_at_once() {
+    let server = Server::with(&["--maxmemory", "1", "--maxmemory-policy", "noeviction"]);
+    let backend = server.backend();
+    for error in [
+        set(&backend, "k", b"v").unwrap_err(),
+        backend.add(b"k", body(b"v"), Life::Forever).unwrap_err(),
+        backend
+            .incr_or_create(b"k", 1, 1, Life::Forever)
+            .unwrap_err(),
+    ] {
+        assert_eq!(error.code(), Some("OOM"), "{error}");
+        assert!(error.is_unavailable());
+    }
+}

@@ -1,0 +1,348 @@
+//! Redis Cluster: every key is in a slot, and every slot has a node. Who has which slot is found out with the first
+//! call and again when a node says or shows that it has changed; there is no thread for it, so the caller who notices
+//! looks around, once, while others go on with what is known.
+//! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
+
+pub(crate) mod known;
+pub(crate) mod member;
+pub(crate) mod survey;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use crate::base::budget::Budget;
+use crate::base::fork::PerProcess;
+use crate::config::{Hooks, Location, Options, ReadFrom};
+use crate::error::{Error, ErrorKind, Result};
+use crate::redis::connection::resp::Encoder;
+use crate::redis::node::exchange::Verb;
+use crate::store::Access;
+
+use super::super::node::Node;
+use super::slots::{self, SLOTS};
+use super::{Advice, Failure, Topology};
+
+use known::{Known, Maker};
+use member::{Member, Role};
+use survey::{Survey, Wish};
+
+const CLUSTER_SLOTS: Verb = Verb::safe("CLUSTER SLOTS");
+
+/// Whatever happens, nobody looks around more often than this.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Calls that concern all nodes, as sweeps do, look around when that was longer ago than this: nothing but a
+/// redirection tells of a new node, and they get none.
+const GOOD_FOR_ALL: Duration = Duration::from_secs(1);
+
+/// The least time that a node is given to tell about the cluster, when there is that much.
+const SHORTEST_ANSWER: Duration = Duration::from_millis(50);
+
+/// The nodes of a Redis Cluster.
+pub(crate) struct Cluster {
+    maker: Maker,
+    read_from: ReadFrom,
+    seeds: Vec<Arc<Member>>,
+    state: PerProcess<State>,
+}
+
+struct State {
+    known: RwLock<Known>,
+    survey: Survey,
+    /// What is known is wrong somewhere, and nobody has looked around since that was noticed: the next call does.
+    doubt: AtomicBool,
+}
+
+impl State {
+    fn new(known: Known) -> Self {
+        State {
+            known: RwLock::new(known),
+            survey: Survey::new(),
+            doubt: AtomicBool::new(false),
+        }
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn correct(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cluster {
+    pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
+        let maker = Maker::new(options, locations, hooks);
+        let seeds = maker.seeds()?;
+        Ok(Cluster {
+            read_from: options.read_from,
+            state: PerProcess::new(State::new(Known::new(&seeds))),
+            maker,
+            seeds,
+        })
+    }
+
+    fn state(&self) -> &State {
+        self.state.get(|inherited| {
+            let known = inherited.known.try_read().map(|known| known.clone());
+            State::new(known.unwrap_or_else(|_| Known::new(&self.seeds)))
+        })
+    }
+
+    /// Asks nodes about the cluster until one answers, `first` before all others. Each may take an equal part of the
+    /// time that is left, and one part stays for what the caller wants to do with the answer.
+    fn look_around(&self, first: Option<&Arc<Member>>, budget: Budget) -> Result<()> {
+        let state = self.state();
+        state.doubt.store(false, Ordering::Relaxed);
+        let mut advisers = state.known().advisers();
+        if let Some(first) = first {
+            advisers.retain(|member| !Arc::ptr_eq(member, first));
+            advisers.insert(0, Arc::clone(first));
+        }
+        let mut parts = advisers.len() as u32;
+        let mut fault: Option<Error> = None;
+        for adviser in advisers {
+            let part = budget.remaining()? / (parts + 1);
+            parts -= 1;
+            match self.ask(&adviser, budget.capped(part.max(SHORTEST_ANSWER))) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    if is_fault(&error) {
+                        adviser.failed();
+                    }
+                    // What a server says tells more than that another one cannot be reached.
+                    if fault.as_ref().is_none_or(is_fault) {
+                        fault = Some(error);
+                    }
+                }
+            }
+        }
+        Err(fault.unwrap_or_else(|| nobody("there is no node to ask about the cluster")))
+    }
+
+    fn ask(&self, adviser: &Member, budget: Budget) -> Result<()> {
+        let node = &adviser.node;
+        let pack = |to: &mut Encoder<'_>| {
+            to.command(2).arg(b"CLUSTER").arg(b"SLOTS");
+        };
+        let answer = node.run(
+            0,
+            budget,
+            &mut super::super::command::pair(CLUSTER_SLOTS, pack, slots::read_slots),
+        );
+        let ranges = answer.map_err(|failed| explained(failed.error, node))?;
+        if ranges.is_empty() {
+            let error = nobody("the cluster has no slots: it is not set up, or left this node");
+            return Err(node.named(error, CLUSTER_SLOTS));
+        }
+        let mut known = self.state().correct();
+        known.learn(&ranges, node.address(), &self.maker);
+        Ok(())
+    }
+
+    /// Looks around when nothing is known yet, or what is known is older than that.
+    fn refresh(&self, older_than: Option<Duration>, budget: Budget) -> Result<()> {
+        let state = self.state();
+        let is_blind = state.known().is_empty();
+        let wish = match older_than {
+            _ if is_blind => Wish::Must,
+            Some(age) => Wish::IfOlder(age),
+            None => return Ok(()),
+        };
+        let outcome = state
+            .survey
+            .once(wish, budget, || self.look_around(None, budget));
+        if is_blind { outcome } else { Ok(()) }
+    }
+
+    /// A node says that another one has the slot: it is asked at once, and also about the others.
+    fn follow(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
+        let state = self.state();
+        let asked = state.known().member(failure.node);
+        if asked.is_some_and(|member| member.role == Role::Replica) {
+            // It may know less than its primary, or have become the replica of another one.
+            self.doubt(failure.node);
+            return Advice::Again;
+        }
+        let Some((slot, to)) = self.redirection(failure) else {
+            let _ = self.refresh(Some(PAUSE), budget);
+            return Advice::Later;
+        };
+        let is_new = !Arc::ptr_eq(&to.node, failure.node);
+        if is_new {
+            state.correct().moved(slot, &to);
+        }
+        state.doubt.store(true, Ordering::Relaxed);
+        // When nobody knows more, the slot that moved is known all the same.
+        let look = || self.look_around(Some(&to), budget);
+        let _ = state.survey.once(Wish::IfOlder(PAUSE), budget, look);
+        if is_new { Advice::Again } else { Advice::Later }
+    }
+
+    fn redirection(&self, failure: &Failure<'_>) -> Option<(usize, Arc<Member>)> {
+        let (slot, place) = slots::redirection(failure.error.text())?;
+        let asked = failure.node.address();
+        let mut known = self.state().correct();
+        let member = known.redirected(&place, asked, &self.maker)?;
+        Some((slot, member))
+    }
+
+    /// Remembers that a node failed, for the calls to come; whether it has done nothing else for long.
+    fn doubt(&self, node: &Arc<Node>) -> bool {
+        let state = self.state();
+        state.doubt.store(true, Ordering::Relaxed);
+        let member = state.known().member(node);
+        member.is_some_and(|member| {
+            member.failed();
+            member.is_hopeless()
+        })
+    }
+
+    /// A node did not answer, or cannot serve: reads turn to another one; for the rest somebody may have taken over.
+    fn turn_away(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
+        let state = self.state();
+        let is_hopeless = self.doubt(failure.node);
+        let is_elsewhere = || {
+            let slot = slots::slot(failure.key?);
+            let known = state.known();
+            let next = known.pick(slot, failure.access, self.read_from, budget.started())?;
+            let is_other = !Arc::ptr_eq(&next.node, failure.node);
+            Some(is_other && (failure.access == Access::Write || next.alone() == 0))
+        };
+        if failure.access == Access::Read && is_elsewhere() == Some(true) {
+            return Advice::Again;
+        }
+        // Nobody may know more yet; then there is the pause.
+        let _ = self.refresh(Some(PAUSE), budget);
+        match is_elsewhere() {
+            Some(true) => Advice::Again,
+            _ if is_hopeless => Advice::Final,
+            _ => Advice::Later,
+        }
+    }
+}
+
+impl Topology for Cluster {
+    fn pick(&self, key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>> {
+        let state = self.state();
+        if state.doubt.load(Ordering::Relaxed) {
+            let _ = self.refresh(Some(PAUSE), budget);
+        }
+        let slot = slots::slot(key);
+        let known = |state: &State| {
+            let known = state.known();
+            let member = known.pick(slot, access, self.read_from, budget.started());
+            member.map(|member| Arc::clone(&member.node))
+        };
+        if let Some(node) = known(state) {
+            return Ok(node);
+        }
+        self.refresh(None, budget)?;
+        known(state).ok_or_else(|| nobody("no node of the cluster is known"))
+    }
+
+    fn time_for(&self, node: &Arc<Node>, access: Access, budget: Budget) -> Budget {
+        if access == Access::Write || self.read_from == ReadFrom::Primary {
+            return budget;
+        }
+        match budget.left() {
+            Some(left) if self.state().known().has_alternative(node, self.read_from) => {
+                budget.capped(left / 2)
+            }
+            _ => budget,
+        }
+    }
+
+    fn owners(&self, budget: Budget) -> Result<Vec<Arc<Node>>> {
+        self.refresh(Some(GOOD_FOR_ALL), budget)?;
+        Ok(self.state().known().owners())
+    }
+
+    fn are_together(&self, one: &[u8], other: &[u8], _budget: Budget) -> Result<bool> {
+        Ok(slots::slot(one) == slots::slot(other))
+    }
+
+    /// Nodes come and go.
+    fn knew(&self, _name: &str) -> bool {
+        true
+    }
+
+    fn all(&self) -> Vec<Arc<Node>> {
+        let members = self.state().known().all();
+        members
+            .iter()
+            .map(|member| Arc::clone(&member.node))
+            .collect()
+    }
+
+    fn advise(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
+        let error = failure.error;
+        match error.code() {
+            Some("MOVED") => self.follow(failure, budget),
+            Some("ASK") => match self.redirection(failure) {
+                Some((_, to)) => Advice::Ask(Arc::clone(&to.node)),
+                None => Advice::Later,
+            },
+            // Two keys in a slot of which one has gone ahead: no node can serve both, until the slot has arrived.
+            Some("TRYAGAIN") => Advice::Final,
+            Some("LOADING" | "READONLY" | "CLUSTERDOWN" | "MASTERDOWN") => {
+                self.turn_away(failure, budget)
+            }
+            // A full pool is a timeout of which the node is innocent.
+            None if failure.may_resend
+                && is_fault(error)
+                && (!error.is_timeout() || failure.node.is_failing()) =>
+            {
+                self.turn_away(failure, budget)
+            }
+            None if is_fault(error) && failure.node.is_failing() => {
+                self.doubt(failure.node);
+                Advice::Final
+            }
+            _ => Advice::Final,
+        }
+    }
+
+    fn takes_many_keys(&self) -> bool {
+        false
+    }
+}
+
+/// Whether a node could not be asked, rather than answered something unwelcome.
+fn is_fault(error: &Error) -> bool {
+    let kind = error.kind();
+    error.code().is_none()
+        && matches!(
+            kind,
+            ErrorKind::Io | ErrorKind::Timeout | ErrorKind::Unavailable
+        )
+}
+
+fn nobody(text: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, text)
+}
+
+/// A server that is in no cluster says so, which is the fault of the configuration.
+fn explained(error: Error, node: &Node) -> Error {
+    if !error.text().contains("cluster support disabled") {
+        return error;
+    }
+    let text = "the server is in no cluster: it is for `topology=single`, or has to be started with \
+                `cluster-enabled yes`";
+    node.named(Error::new(ErrorKind::Config, text), CLUSTER_SLOTS)
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("slots", &SLOTS)
+            .field("nodes", &self.all())
+            .field("read_from", &self.read_from)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,154 @@
+//! Which node serves a key, and which nodes there are: the only two questions that tell one server from many, and
+//! what to make of a node that failed. Batching, budgets, retries and walks are the same code for every answer.
+//! A topology holds no lock while it waits for the network.
+
+pub(crate) mod cluster;
+pub(crate) mod primary;
+pub(crate) mod readers;
+pub(crate) mod resolver;
+pub(crate) mod ring;
+pub(crate) mod role;
+pub(crate) mod sentinel;
+pub(crate) mod single;
+pub(crate) mod slots;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::base::budget::Budget;
+use crate::config::{Hooks, Location, Options, Topology as Kind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Access;
+
+use super::node::Node;
+
+use cluster::Cluster;
+use primary::Primary;
+use ring::shards::Shards;
+use sentinel::Sentinel;
+use single::Single;
+
+/// How the nodes divide the keys.
+pub(crate) trait Topology: Send + Sync + fmt::Debug {
+    /// The node to ask for `key` now. It may have to look around first, within the budget.
+    fn pick(&self, key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>>;
+
+    /// How much of the budget an attempt at a node may take: less than all where another node could answer as well.
+    fn time_for(&self, _node: &Arc<Node>, _access: Access, budget: Budget) -> Budget {
+        budget
+    }
+
+    /// The node that serves every key, where there is but one: no key need be looked at then.
+    fn only(&self) -> Option<&Arc<Node>> {
+        None
+    }
+
+    /// Whether both keys may stand in one command.
+    fn are_together(&self, one: &[u8], other: &[u8], budget: Budget) -> Result<bool> {
+        let place = |key| self.pick(key, Access::Write, budget);
+        Ok(self.only().is_some() || Arc::ptr_eq(&place(one)?, &place(other)?))
+    }
+
+    /// Whether a key that was found on the node of that name belongs on another one. No network.
+    fn is_misplaced(&self, _node: &str, _key: &[u8]) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The nodes that own keys and take writes, by stable names, in a stable order.
+    fn owners(&self, budget: Budget) -> Result<Vec<Arc<Node>>>;
+
+    /// Every node that is known now, replicas too. No network.
+    fn all(&self) -> Vec<Arc<Node>>;
+
+    /// Whether the node of that name owns keys, or may have done so before another one took its place.
+    fn knew(&self, name: &str) -> bool {
+        self.all().iter().any(|node| node.name() == name)
+    }
+
+    /// What a failed attempt means for the call. What is known of the nodes may be renewed on the way.
+    fn advise(&self, failure: &Failure<'_>, budget: Budget) -> Advice;
+
+    /// Whether keys of one node may stand together in one command.
+    fn takes_many_keys(&self) -> bool {
+        true
+    }
+}
+
+/// An attempt at a node that came to nothing.
+#[derive(Debug)]
+pub(crate) struct Failure<'a> {
+    pub(crate) error: &'a Error,
+    pub(crate) node: &'a Arc<Node>,
+    pub(crate) access: Access,
+    /// None when the call concerns the node rather than a key.
+    pub(crate) key: Option<&'a [u8]>,
+    /// The server refused the command, or never got it, or it does no harm when done twice.
+    pub(crate) may_resend: bool,
+}
+
+/// What to do after it.
+#[derive(Debug, Clone)]
+pub(crate) enum Advice {
+    /// The error is the answer.
+    Final,
+    /// After a pause the topology is asked for a node again.
+    Later,
+    /// The topology is asked again at once: it knows better now.
+    Again,
+    /// This node is asked once, with ASKING in front.
+    Ask(Arc<Node>),
+}
+
+/// The topology that the options name, or that follows from the locations.
+pub(crate) fn new(
+    options: &Options,
+    locations: &[Location],
+    hooks: &Hooks,
+) -> Result<Box<dyn Topology>> {
+    let by_itself = match locations {
+        [_] => Kind::Single,
+        _ => Kind::Ring,
+    };
+    Ok(match (options.topology.unwrap_or(by_itself), locations) {
+        (_, []) => {
+            let text = "a cache needs a location: `redis://host:port`, or a path";
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        (Kind::Single, [location]) => Box::new(Single::new(location, options, hooks)?),
+        (Kind::Cluster, _) => Box::new(Cluster::new(options, locations, hooks)?),
+        (Kind::Sentinel, _) => Box::new(Sentinel::new(options, locations, hooks)?),
+        (Kind::Primary, _) => Box::new(Primary::new(options, locations, hooks)?),
+        (Kind::Ring, _) => Box::new(Shards::new(options, locations, hooks)?),
+        (kind, _) => {
+            let text = format!(
+                "topology `{}` does not serve {} locations",
+                kind.as_str(),
+                locations.len()
+            );
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+    })
+}
+
+/// The owner of that name.
+pub(crate) fn named(topology: &dyn Topology, name: &str, budget: Budget) -> Result<Arc<Node>> {
+    let nodes = topology.owners(budget)?;
+    let node = nodes.into_iter().find(|node| node.name() == name);
+    node.ok_or_else(|| {
+        let text = format!("no node of this cache is named {name:?}");
+        Error::new(ErrorKind::Unavailable, text)
+    })
+}
+
+/// Whether the server refused the command only for now, and did nothing.
+pub(crate) fn passes(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Some("LOADING" | "READONLY" | "CLUSTERDOWN" | "TRYAGAIN" | "MASTERDOWN")
+    )
+}
+
+/// No node serves the key now.
+fn none_for() -> Error {
+    Error::new(ErrorKind::Unavailable, "no node serves the key")
+}

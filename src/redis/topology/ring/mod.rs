@@ -1,0 +1,116 @@
+//! Which of several servers a key lives on. A [`Ring`] is made once from the list of servers and never changes; it
+//! answers without the network, without allocating and without failing. Where it places a key is a contract with
+//! other processes and other languages: the tests hold every kind of ring to fixed vectors.
+
+pub(crate) mod django_redis;
+pub(crate) mod django_redis_cache;
+pub(crate) mod points;
+pub(crate) mod rendezvous;
+pub(crate) mod shards;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::{self, Address};
+use crate::error::{Error, ErrorKind, Result};
+
+use django_redis::DjangoRedis;
+use django_redis_cache::DjangoRedisCache;
+use rendezvous::Rendezvous;
+
+/// A server as a ring sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct Member<'a> {
+    /// The stable name of the node: the given one, or its address.
+    pub(crate) name: &'a str,
+    /// Whether `name` was given.
+    pub(crate) is_named: bool,
+    /// Its share of the keys, in relation to the weights of the others.
+    pub(crate) weight: u32,
+    pub(crate) address: &'a Address,
+    pub(crate) db: u32,
+    /// The location as configured, with its credentials and without its query. Only the legacy rings look at it;
+    /// no ring keeps it.
+    pub(crate) spelled: &'a str,
+}
+
+/// Keys divided among servers.
+#[derive(Debug)]
+pub(crate) enum Ring {
+    /// `ring=redis_cache`
+    Rendezvous(Rendezvous),
+    /// `ring=django-redis-cache`
+    DjangoRedisCache(DjangoRedisCache),
+    /// `ring=django-redis`
+    DjangoRedis(DjangoRedis),
+}
+
+impl Ring {
+    /// The ring of these servers, in any order. A legacy ring knows no weight but 1.
+    pub(crate) fn new(kind: config::Ring, members: &[Member<'_>]) -> Result<Ring> {
+        check(kind, members).map_err(|fault| Error::new(ErrorKind::Config, fault))?;
+        Ok(match kind {
+            config::Ring::RedisCache => Ring::Rendezvous(Rendezvous::new(members)),
+            config::Ring::DjangoRedisCache => {
+                let nodes = nodes(members, django_redis_cache::identity)?;
+                Ring::DjangoRedisCache(DjangoRedisCache::new(&nodes))
+            }
+            config::Ring::DjangoRedis => {
+                let nodes = nodes(members, django_redis::identity)?;
+                Ring::DjangoRedis(DjangoRedis::new(&nodes))
+            }
+        })
+    }
+
+    /// The index of the member that `key`, a complete wire key, lives on. Costs one digest of the key, and then a
+    /// few nanoseconds a member (`redis_cache`) or a binary search (the legacy rings).
+    pub(crate) fn place(&self, key: &[u8]) -> usize {
+        match self {
+            Ring::Rendezvous(ring) => ring.place(key),
+            Ring::DjangoRedisCache(ring) => ring.place(key),
+            Ring::DjangoRedis(ring) => ring.place(key),
+        }
+    }
+}
+
+fn check(kind: config::Ring, members: &[Member<'_>]) -> Result<(), String> {
+    if members.is_empty() {
+        return Err("a ring has at least one server".to_owned());
+    }
+    let mut names = BTreeSet::new();
+    for Member { name, weight, .. } in members {
+        if !names.insert(name) {
+            return Err(format!(
+                "two servers of a ring are named `{name}`: each needs a `name` of its own"
+            ));
+        }
+        if *weight == 0 {
+            return Err(format!(
+                "server `{name}`: option `weight`: 0 is not a whole number from 1 to 4294967295"
+            ));
+        }
+        if *weight != 1 && kind != config::Ring::RedisCache {
+            return Err(format!(
+                "server `{name}`: option `weight`: `ring={}` knows no weight but 1; `ring=redis_cache` does",
+                kind.as_str()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What a legacy ring calls its nodes.
+fn nodes(members: &[Member<'_>], identity: fn(&Member<'_>) -> String) -> Result<Vec<String>> {
+    let mut seen = BTreeMap::new();
+    for member in members {
+        if let Some(twin) = seen.insert(identity(member), member.name) {
+            let text = format!(
+                "servers `{twin}` and `{}` are the same to this `ring`, which needs each once",
+                member.name
+            );
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+    }
+    Ok(members.iter().map(identity).collect())
+}

@@ -1,0 +1,76 @@
+//! Several servers that each own a part of the keys, as a ring divides them. A node that fails keeps its part: were
+//! its keys written elsewhere meanwhile, their old values would be read again as soon as it is back.
+
+use std::sync::Arc;
+
+use crate::base::budget::Budget;
+use crate::config::{Hooks, Location, Options};
+use crate::error::Result;
+use crate::redis::node::Node;
+use crate::redis::topology::{Advice, Failure, Topology, none_for, passes};
+use crate::store::Access;
+
+use super::super::ring::{Member, Ring};
+
+/// The nodes in the order of their locations, and the ring over them.
+#[derive(Debug)]
+pub(crate) struct Shards {
+    ring: Ring,
+    nodes: Vec<Arc<Node>>,
+}
+
+impl Shards {
+    pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
+        let names: Vec<_> = locations.iter().map(Location::node_name).collect();
+        let members: Vec<_> = locations
+            .iter()
+            .zip(&names)
+            .map(|(location, name)| Member {
+                name,
+                is_named: location.name.is_some(),
+                weight: location.weight,
+                address: &location.address,
+                db: location.db.unwrap_or(options.db),
+                spelled: &location.spelled,
+            })
+            .collect();
+        let nodes = locations
+            .iter()
+            .map(|location| Ok(Arc::new(Node::new(location, options, hooks)?)));
+        Ok(Shards {
+            ring: Ring::new(options.ring, &members)?,
+            nodes: nodes.collect::<Result<_>>()?,
+        })
+    }
+
+    fn owner(&self, key: &[u8]) -> Result<&Arc<Node>> {
+        let node = self.nodes.get(self.ring.place(key));
+        node.ok_or_else(none_for)
+    }
+}
+
+impl Topology for Shards {
+    fn pick(&self, key: &[u8], _access: Access, _budget: Budget) -> Result<Arc<Node>> {
+        self.owner(key).cloned()
+    }
+
+    fn is_misplaced(&self, node: &str, key: &[u8]) -> Result<bool> {
+        Ok(self.owner(key)?.name() != node)
+    }
+
+    fn owners(&self, _budget: Budget) -> Result<Vec<Arc<Node>>> {
+        Ok(self.all())
+    }
+
+    fn all(&self) -> Vec<Arc<Node>> {
+        self.nodes.clone()
+    }
+
+    fn advise(&self, failure: &Failure<'_>, _budget: Budget) -> Advice {
+        if passes(failure.error) {
+            Advice::Later
+        } else {
+            Advice::Final
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The primitives that concern many keys: what their commands are, how many go out at a time, and how the replies
+//! are read. How they reach the nodes is `scatter.rs`.
+
+use crate::error::Result;
+use crate::expiry::{Clock, Life};
+use crate::redis::RedisBackend;
+use crate::redis::connection::replies::Replies;
+use crate::redis::connection::reply::{self, Reply};
+use crate::redis::connection::resp::Encoder;
+use crate::redis::fleet::many as scatter;
+use crate::redis::fleet::many::{Batch, Each, Group, To};
+use crate::redis::node::exchange::Verb;
+use crate::store::{Access, EachDone, EachValue, KeyList, Value};
+
+use super::one;
+
+/// Keys of one window of reads: what a slow reader can make the server hold.
+const WINDOW_READS: usize = 100_000;
+/// Bytes and commands of one window of writes: what this process holds of them at a time.
+pub(crate) const WINDOW_BYTES: usize = 1 << 20;
+pub(crate) const WINDOW_WRITES: usize = 1000;
+
+pub(crate) fn get(
+    backend: &RedisBackend,
+    keys: &KeyList,
+    access: Access,
+    each: &mut EachValue<'_>,
+) {
+    scatter::run(backend, To::Owners(access), keys, &Get { keys }, each);
+}
+
+pub(crate) fn set(
+    backend: &RedisBackend,
+    keys: &KeyList,
+    values: &[(Value<'_>, Life)],
+    each: &mut EachDone<'_>,
+) {
+    if let Some((_, Life::Expired)) = values.first() {
+        return delete(backend, keys, each);
+    }
+    scatter::run(
+        backend,
+        To::Owners(Access::Write),
+        keys,
+        &Set { keys, values },
+        done(each),
+    );
+}
+
+pub(crate) fn delete(backend: &RedisBackend, keys: &KeyList, each: &mut EachDone<'_>) {
+    scatter::run(
+        backend,
+        To::Owners(Access::Write),
+        keys,
+        &Delete { keys },
+        done(each),
+    );
+}
+
+/// Leaves out the clock, which a write does not need.
+pub(crate) fn done(each: &mut EachDone<'_>) -> impl FnMut(usize, Result<bool>, Clock) {
+    |item, outcome, _| each(item, outcome)
+}
+
+pub(crate) struct Get<'a> {
+    pub(crate) keys: &'a KeyList,
+}
+
+impl Batch for Get<'_> {
+    type Answer<'a> = Option<&'a [u8]>;
+    /// Enough to make the command small beside the work, and few enough not to keep the server from its other
+    /// clients.
+    const GROUP: usize = 1000;
+
+    fn verb(&self) -> Verb {
+        Verb::safe("MGET")
+    }
+
+    fn window(&self, items: &[usize]) -> usize {
+        items.len().min(WINDOW_READS)
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
+        to.command(1 + items.len()).arg(b"MGET");
+        for item in items {
+            to.arg(key(self.keys, *item));
+        }
+    }
+
+    fn read(
+        &self,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
+    ) -> Reply<()> {
+        match from.array()? {
+            Ok(len) if len == group.items.len() => {}
+            Ok(_) => return Err(reply::unexpected("a value for every key")),
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+        let mut places = 0..;
+        from.values(group.items.len(), |value| {
+            if let Some(place) = places.next() {
+                group.tell(place, value);
+            }
+        })
+        .map(Ok)
+    }
+}
+
+struct Set<'a> {
+    keys: &'a KeyList,
+    values: &'a [(Value<'a>, Life)],
+}
+
+impl Set<'_> {
+    fn value(&self, item: usize) -> (Value<'_>, Life) {
+        const NOTHING: Value<'_> = Value {
+            head: &[],
+            body: &[],
+        };
+        let value = self.values.get(item).copied();
+        value.unwrap_or((NOTHING, Life::Forever))
+    }
+}
+
+impl Batch for Set<'_> {
+    type Answer<'a> = bool;
+    const GROUP: usize = 1;
+
+    fn verb(&self) -> Verb {
+        Verb::once("SET")
+    }
+
+    fn window(&self, items: &[usize]) -> usize {
+        let mut bytes = 0;
+        let fits = |item: &&usize| {
+            let is_first = bytes == 0;
+            bytes += self.value(**item).0.len() + key(self.keys, **item).len();
+            is_first || bytes <= WINDOW_BYTES
+        };
+        items.iter().take(WINDOW_WRITES).take_while(fits).count()
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
+        for item in items {
+            let (value, life) = self.value(*item);
+            one::pack_set(to, key(self.keys, *item), value, life);
+        }
+    }
+
+    fn read(
+        &self,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
+    ) -> Reply<()> {
+        let done = from.done()?;
+        Ok(done.map(|()| group.tell(0, true)))
+    }
+}
+
+/// One UNLINK a key: a command for all of them would only say how many there were.
+struct Delete<'a> {
+    keys: &'a KeyList,
+}
+
+impl Batch for Delete<'_> {
+    type Answer<'a> = bool;
+    const GROUP: usize = 1;
+
+    fn verb(&self) -> Verb {
+        Verb::safe("UNLINK")
+    }
+
+    fn window(&self, items: &[usize]) -> usize {
+        items.len().min(WINDOW_READS)
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
+        for item in items {
+            one::pack_unlink(to, key(self.keys, *item));
+        }
+    }
+
+    fn read(
+        &self,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
+    ) -> Reply<()> {
+        let existed = from.flag()?;
+        Ok(existed.map(|existed| group.tell(0, existed)))
+    }
+}
+
+pub(crate) fn key(keys: &KeyList, item: usize) -> &[u8] {
+    keys.get(item).unwrap_or_default()
+}

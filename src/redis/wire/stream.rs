@@ -1,0 +1,312 @@
+//! A connected socket under deadlines: every wait is bounded by a budget, EINTR is retried, SIGPIPE cannot happen.
+//! This is all of a connection that knows about the kernel; TLS goes through it too.
+
+use std::io::{self, ErrorKind as Io};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use socket2::{MaybeUninitSlice, Socket};
+
+use crate::base::budget::Budget;
+use crate::error::{Error, ErrorKind, Result};
+
+use super::SendFault;
+
+/// A timeout that is armed on the socket stays while it is off by no more: arming costs a system call.
+const SLACK_NANOS: u64 = 20_000_000;
+
+/// How every write is done: without waiting, and without a signal when nobody reads any more.
+const WRITE: libc::c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+
+/// What came from the other side; for the texts of faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Nothing yet, and it may be a TLS port that is spoken to in plain.
+    Never,
+    /// Nothing since the last command.
+    NotYet,
+    Something,
+}
+
+/// A socket, the read timeout it has, and what went through it.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    socket: Socket,
+    armed_nanos: u64,
+    heard: Heard,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+impl Stream {
+    pub(crate) fn over(socket: Socket) -> Stream {
+        Stream {
+            socket,
+            armed_nanos: 0,
+            heard: Heard::NotYet,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// The other side may expect TLS, which it will not get.
+    pub(crate) fn expect_misunderstanding(&mut self) {
+        self.heard = Heard::Never;
+    }
+
+    /// A command is about to be sent.
+    #[inline]
+    pub(crate) fn begin_command(&mut self) {
+        if self.heard == Heard::Something {
+            self.heard = Heard::NotYet;
+        }
+    }
+
+    /// Writes all of `bytes`.
+    #[inline(always)]
+    pub(crate) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {
+        self.begin_command();
+        match self.socket.send_with_flags(bytes, WRITE) {
+            Ok(sent) if sent == bytes.len() => {
+                self.bytes_out += sent as u64;
+                Ok(())
+            }
+            begun => self.send_on(bytes, begun, budget),
+        }
+    }
+
+    /// Goes on after a first attempt that did not take all.
+    #[cold]
+    fn send_on(
+        &mut self,
+        bytes: &[u8],
+        begun: io::Result<usize>,
+        budget: Budget,
+    ) -> Result<(), SendFault> {
+        let mut rest = bytes;
+        let mut attempt = begun;
+        loop {
+            match attempt {
+                Ok(sent) => {
+                    self.bytes_out += sent as u64;
+                    rest = rest.get(sent..).unwrap_or_default();
+                }
+                Err(error) => {
+                    let unsent = rest.len() == bytes.len();
+                    self.not_sent(error, budget)
+                        .map_err(|error| SendFault { error, unsent })?;
+                }
+            }
+            if rest.is_empty() {
+                return Ok(());
+            }
+            attempt = self.socket.send_with_flags(rest, WRITE);
+        }
+    }
+
+    /// Reads at least one byte to the beginning of `room` and says how many. The memory need not be initialised.
+    #[inline]
+    pub(crate) fn receive(
+        &mut self,
+        room: &mut [MaybeUninit<u8>],
+        budget: Budget,
+    ) -> Result<usize> {
+        self.read(budget, |socket| socket.recv(room))
+    }
+
+    /// The same into two places: `room` is full before anything goes to `behind`.
+    pub(crate) fn receive_both(
+        &mut self,
+        room: &mut [MaybeUninit<u8>],
+        behind: &mut [MaybeUninit<u8>],
+        budget: Budget,
+    ) -> Result<usize> {
+        self.read(budget, |socket| {
+            let mut parts = [MaybeUninitSlice::new(room), MaybeUninitSlice::new(behind)];
+            socket.recv_vectored(&mut parts).map(|(count, _)| count)
+        })
+    }
+
+    /// True when the connection is open and nothing has come. Asks the kernel only.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let peeked = self
+            .socket
+            .recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT);
+        peeked.is_err_and(|error| error.kind() == Io::WouldBlock)
+    }
+
+    pub(crate) fn socket(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Bytes read and written since the last time.
+    pub(crate) fn take_traffic(&mut self) -> (u64, u64) {
+        (
+            std::mem::take(&mut self.bytes_in),
+            std::mem::take(&mut self.bytes_out),
+        )
+    }
+
+    /// Whether anything has come since the last command began.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.heard == Heard::Something
+    }
+
+    /// One successful read.
+    #[inline]
+    fn read(
+        &mut self,
+        budget: Budget,
+        mut read: impl FnMut(&Socket) -> io::Result<usize>,
+    ) -> Result<usize> {
+        loop {
+            let left = budget.left_nanos();
+            if left == 0 {
+                // What has come in time is read in time: another node may have taken all the time that there was.
+                if self.is_quiet() {
+                    return Err(silence(self.is_answered(), budget));
+                }
+            } else if self.armed_nanos.abs_diff(left) > SLACK_NANOS.min(left / 8) {
+                self.arm(left)?;
+            }
+            match read(&self.socket) {
+                Ok(count @ 1..) => {
+                    self.heard = Heard::Something;
+                    self.bytes_in += count as u64;
+                    return Ok(count);
+                }
+                Ok(_) => return Err(self.broken_off(closed())),
+                Err(error) => self.not_read(error)?,
+            }
+        }
+    }
+
+    /// Makes the next read end when this time is over.
+    #[cold]
+    fn arm(&mut self, nanos: u64) -> Result<()> {
+        // The kernel counts in microseconds, and none of them would be no timeout at all.
+        let timeout = Duration::from_nanos(nanos.max(1000));
+        let armed = self.socket.set_read_timeout(Some(timeout));
+        self.armed_nanos = nanos;
+        armed.map_err(|error| Error::from_io(error, "cannot set a timeout"))
+    }
+
+    /// `Ok` when reading may go on if there is time.
+    #[cold]
+    fn not_read(&mut self, error: io::Error) -> Result<()> {
+        match error.kind() {
+            Io::Interrupted => Ok(()),
+            Io::WouldBlock => {
+                // What was armed has passed; that may have been less than is left by now.
+                self.armed_nanos = 0;
+                Ok(())
+            }
+            _ => Err(self.broken_off(Error::from_io(error, "cannot read the reply"))),
+        }
+    }
+
+    /// Redis hangs up on whoever speaks to its TLS port in plain, without a word.
+    #[cold]
+    fn broken_off(&self, fault: Error) -> Error {
+        if self.heard != Heard::Never {
+            return fault;
+        }
+        let text =
+            format!("{fault}, before it said anything; the location of a TLS port is `rediss://`");
+        Error::new(fault.kind(), text).caused_by(fault)
+    }
+
+    /// `Ok` when sending may go on.
+    #[cold]
+    fn not_sent(&self, error: io::Error, budget: Budget) -> Result<()> {
+        match error.kind() {
+            Io::Interrupted => Ok(()),
+            Io::WouldBlock => self.wait_writable(budget),
+            _ => Err(Error::from_io(error, "cannot send the command")),
+        }
+    }
+
+    /// A timeout on the socket would do for TCP, but a Unix socket starts it anew for every 32 KB it takes.
+    fn wait_writable(&self, budget: Budget) -> Result<()> {
+        let Some(left) = budget.left() else {
+            let text = format!(
+                "the server took no more of the command within {:?}",
+                budget.total()
+            );
+            return Err(Error::new(ErrorKind::Timeout, text));
+        };
+        let mut poll = libc::pollfd {
+            fd: self.socket.as_raw_fd(),
+            events: libc::POLLOUT,
+            revents: 0,
+        };
+        let millis = i32::try_from(left.as_millis())
+            .unwrap_or(i32::MAX)
+            .saturating_add(1);
+        // SAFETY: one valid pollfd is passed, and it outlives the call.
+        let polled = unsafe { libc::poll(&mut poll, 1, millis) };
+        match polled {
+            -1 if io::Error::last_os_error().kind() != Io::Interrupted => Err(Error::from_io(
+                io::Error::last_os_error(),
+                "cannot send the command",
+            )),
+            // Whatever it was, the next attempt to send tells.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Stream {
+    /// Reads what is there without waiting; 0 is the end.
+    pub(crate) fn receive_at_once(&mut self, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+        let count = self.socket.recv_with_flags(room, libc::MSG_DONTWAIT)?;
+        self.bytes_in += count as u64;
+        Ok(count)
+    }
+}
+
+/// What TLS needs of the socket besides.
+#[cfg(feature = "tls")]
+impl Stream {
+    /// Bytes written since the traffic was taken.
+    pub(crate) fn bytes_out(&self) -> u64 {
+        self.bytes_out
+    }
+
+    /// Writes some of `parts`, at least a byte.
+    pub(crate) fn send_some(&mut self, parts: &[io::IoSlice<'_>], budget: Budget) -> Result<usize> {
+        loop {
+            match self.send_at_once(parts) {
+                Ok(count) => return Ok(count),
+                Err(error) => self.not_sent(error, budget)?,
+            }
+        }
+    }
+
+    /// The same, or nothing when the socket does not take it without waiting.
+    pub(crate) fn send_at_once(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let count = self.socket.send_vectored_with_flags(parts, WRITE)?;
+        self.bytes_out += count as u64;
+        Ok(count)
+    }
+}
+
+#[cold]
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Io, "the server closed the connection")
+}
+
+#[cold]
+fn silence(answered: bool, budget: Budget) -> Error {
+    let what = if answered {
+        "the reply was not complete"
+    } else {
+        "no reply"
+    };
+    Error::new(
+        ErrorKind::Timeout,
+        format!("{what} within {:?}", budget.total()),
+    )
+}

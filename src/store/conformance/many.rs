@@ -1,0 +1,76 @@
+//! The forms for many keys say of every key what the form for one says.
+
+use crate::error::{Error, ErrorKind};
+use crate::expiry::Life;
+use crate::store::{Acquired, Claim, KeyList, Token, Value};
+
+use super::bench::on_every_store;
+use super::entry::{MINE, THEIRS};
+
+const NEW: Value<'_> = Value {
+    head: b"\xC1\x11\x00\x00",
+    body: b"new",
+};
+
+/// `a`, a key that failed its check, `b`, `c`.
+fn list() -> KeyList {
+    let mut list = KeyList::default();
+    list.push_bytes(b"a");
+    list.push(|_| Err(Error::new(ErrorKind::InvalidArgument, "no key")));
+    list.push_bytes(b"b");
+    list.push_bytes(b"c");
+    list
+}
+
+#[test]
+fn every_key_of_many_is_told_of_once_and_faults_are_left_out() {
+    on_every_store(|bench| {
+        let store = &bench.store;
+        bench.put("c", b"a value", None);
+        let claim = |token| Claim {
+            token: Token::of(token),
+            lease_ms: 20_000,
+            force: false,
+        };
+        let claims = [MINE, MINE, MINE, MINE].map(claim);
+        let mut said = vec![None; 4];
+        store.acquire_many(&list(), &claims, &mut |place, answer, _| {
+            let is_mine = answer.unwrap() == Acquired::Yours;
+            assert!(said[place].replace(is_mine).is_none());
+        });
+        let (yes, no) = (Some(true), Some(false));
+        assert_eq!(said, [yes, None, yes, no], "{}", bench.name);
+
+        let claims = [THEIRS; 4].map(claim);
+        store.acquire_many(
+            &list(),
+            &claims,
+            &mut |place, answer, _| match answer.unwrap() {
+                Acquired::Held(ms) => assert!(place < 3 && ms <= 20_000),
+                other => assert_eq!((place, other), (3, Acquired::Found(&b"a value"[..]))),
+            },
+        );
+
+        let tokens = [MINE, MINE, THEIRS, MINE].map(Token::of);
+        let values = [(NEW, Life::Millis(5000)); 4];
+        let mut done = vec![None; 4];
+        store.fulfill_many(&list(), &tokens, &values, &mut |place, outcome| {
+            assert!(done[place].replace(outcome.unwrap()).is_none());
+        });
+        assert_eq!(done, [yes, None, no, no], "{}", bench.name);
+
+        let tokens = [MINE; 4].map(Token::of);
+        let mut done = vec![None; 4];
+        store.release_many(&list(), &tokens, 0, &mut |place, outcome| {
+            assert!(done[place].replace(outcome.unwrap()).is_none());
+        });
+        assert_eq!(done, [no, None, yes, no], "{}", bench.name);
+        let left = ["a", "b", "c"].map(|key| bench.bytes(key));
+        let expected = [
+            Some(b"\xC1\x11\x00\x00new".to_vec()),
+            None,
+            Some(b"a value".to_vec()),
+        ];
+        assert_eq!(left, expected, "{}", bench.name);
+    });
+}
