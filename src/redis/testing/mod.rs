@@ -12,12 +12,13 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::base::budget::{Budget, soon};
 use crate::config::{Address, Hooks, Location, Options, Said, TlsOptions};
 use crate::error::Result;
 use crate::expiry::Life;
-use crate::store::{Access, Backend, KeyList, Room, Sink, Value};
+use crate::store::{Access, KeyList, Room, Sink, Store, Value, Values};
 
-use super::RedisBackend;
+use super::RedisStore;
 
 pub(crate) use cut::{Cut, Way};
 pub(crate) use fake::{fake, greeting};
@@ -107,7 +108,7 @@ impl Server {
     }
 
     /// A backend over the Unix socket.
-    pub(crate) fn backend(&self) -> RedisBackend {
+    pub(crate) fn backend(&self) -> RedisStore {
         backend(self.unix(), &Options::default())
     }
 
@@ -184,8 +185,8 @@ pub(crate) fn location(address: Address) -> Location {
     }
 }
 
-pub(crate) fn backend(address: Address, options: &Options) -> RedisBackend {
-    RedisBackend::new(options, &[location(address)], &Hooks::default()).unwrap()
+pub(crate) fn backend(address: Address, options: &Options) -> RedisStore {
+    RedisStore::new(options, &[location(address)], &Hooks::default()).unwrap()
 }
 
 /// A sink that keeps the value.
@@ -200,14 +201,18 @@ impl Sink for Kept {
     }
 }
 
-pub(crate) fn get(backend: &RedisBackend, key: &str) -> Result<Option<Vec<u8>>> {
+pub(crate) fn get(store: &RedisStore, key: &str) -> Result<Option<Vec<u8>>> {
+    get_within(store, key, soon())
+}
+
+pub(crate) fn get_within(store: &RedisStore, key: &str, budget: Budget) -> Result<Option<Vec<u8>>> {
     let mut kept = Kept::default();
-    let found = backend.get(key.as_bytes(), Access::Read, &mut kept)?;
+    let found = store.get(key.as_bytes(), Access::Read, &mut kept, budget)?;
     Ok(found.map(|_| kept.0))
 }
 
-pub(crate) fn set(backend: &RedisBackend, key: &str, value: &[u8]) -> Result<()> {
-    backend.set(key.as_bytes(), body(value), MINUTE)
+pub(crate) fn set(backend: &RedisStore, key: &str, value: &[u8]) -> Result<()> {
+    backend.set(key.as_bytes(), body(value), MINUTE, soon())
 }
 
 pub(crate) fn body(value: &[u8]) -> Value<'_> {
@@ -234,7 +239,7 @@ pub(crate) fn keys(names: &[&str]) -> KeyList {
 }
 
 /// Leaves `count` idle connections in the pool; the key `k` must have a value.
-pub(crate) fn fill_pool(backend: &RedisBackend, count: usize) {
+pub(crate) fn fill_pool(backend: &RedisStore, count: usize) {
     /// Holds its connection until as many others are held.
     struct Slow<'a>(&'a Barrier);
 
@@ -250,7 +255,7 @@ pub(crate) fn fill_pool(backend: &RedisBackend, count: usize) {
         for _ in 0..count {
             scope.spawn(|| {
                 backend
-                    .get(b"k", Access::Read, &mut Slow(&barrier))
+                    .get(b"k", Access::Read, &mut Slow(&barrier), soon())
                     .unwrap()
             });
         }
