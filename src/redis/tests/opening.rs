@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use crate::base::budget::soon;
 use crate::config::{Hooks, Options};
-use crate::store::{Access, Backend};
+use crate::store::{Access, Values};
 
-use super::super::RedisBackend;
+use super::super::RedisStore;
 use super::super::testing::{fake, greeting, keys, location};
 
-fn ring(nodes: usize, each: Duration, options: &Options) -> RedisBackend {
+fn ring(nodes: usize, each: Duration, options: &Options) -> RedisStore {
     let locations: Vec<_> = (0..nodes)
         .map(|_| {
             location(fake(move |_, command| match command[0].as_slice() {
@@ -26,7 +27,7 @@ fn ring(nodes: usize, each: Duration, options: &Options) -> RedisBackend {
             }))
         })
         .collect();
-    RedisBackend::new(options, &locations, &Hooks::default()).unwrap()
+    RedisStore::new(options, &locations, &Hooks::default()).unwrap()
 }
 
 #[test]
@@ -41,7 +42,7 @@ fn ten_cold_nodes_are_greeted_at_the_same_time() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let begin = Instant::now();
     let mut found = 0;
-    backend.get_many(&keys(&names), Access::Read, &mut |_, value, _| {
+    backend.get_many(&keys(&names), Access::Read, soon(), &mut |_, value, _| {
         found += usize::from(value.unwrap().is_some());
     });
     let took = begin.elapsed();
@@ -72,13 +73,14 @@ fn a_node_that_stalls_within_its_reply_does_not_take_the_others_replies() {
             }))
         })
         .collect();
-    let backend = RedisBackend::new(&options, &locations, &Hooks::default()).unwrap();
+    let backend = RedisStore::new(&options, &locations, &Hooks::default()).unwrap();
     let names: Vec<String> = (0..100).map(|number| format!("key-{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let (mut found, mut failed) = (0, 0);
     backend.get_many(
         &keys(&names),
         Access::Read,
+        soon(),
         &mut |_, value, _| match value {
             Ok(_) => found += 1,
             Err(_) => failed += 1,

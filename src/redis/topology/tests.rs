@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
+use crate::base::budget::{minute, soon};
 use crate::config::{self, Address, Hooks, Options};
-use crate::redis::RedisBackend;
-use crate::redis::testing::{fake, fill_pool, greeting, location, set};
-use crate::store::Backend;
+use crate::redis::RedisStore;
+use crate::redis::testing::{fake, fill_pool, greeting, location, set_within};
+use crate::store::Store;
 
 /// An address at which there is another server from the moment it has moved; who was connected before stays connected.
 struct Name {
@@ -66,22 +66,26 @@ fn a_write_finds_the_server_that_the_name_has_moved_to() {
         let options = Options {
             topology: Some(topology),
             primary: is_primary.then(|| name.address.to_string()),
-            timeout: Duration::from_secs(20),
             ..Options::default()
         };
-        let backend = RedisBackend::new(&options, &locations, &Hooks::default()).unwrap();
+        let backend = RedisStore::new(&options, &locations, &Hooks::default()).unwrap();
         let at = name.address.to_string();
         let key = (0..).map(|number| format!("k{number}"));
         let key = { key }
-            .find(|key| backend.locate(key.as_bytes()).unwrap().contains(&at))
+            .find(|key| {
+                backend
+                    .locate(key.as_bytes(), soon())
+                    .unwrap()
+                    .contains(&at)
+            })
             .unwrap();
-        set(&backend, &key, b"v").unwrap();
+        set_within(&backend, &key, b"v", minute()).unwrap();
         if topology == config::Topology::Single {
             fill_pool(&backend, 8);
         }
         name.moved.store(true, Ordering::SeqCst);
-        set(&backend, &key, b"v").unwrap();
-        set(&backend, &key, b"v").unwrap();
+        set_within(&backend, &key, b"v", minute()).unwrap();
+        set_within(&backend, &key, b"v", minute()).unwrap();
         // All the idle connections led to the old one; none of the others had to find that out.
         assert_eq!(name.refusals.load(Ordering::SeqCst), 1, "{topology:?}");
     }

@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::base::budget::{minute, quickly, soon};
 use crate::base::fork::testing::in_child;
 use crate::config::{self, Address, Hooks, Location, Options, Protocol};
 use crate::error::ErrorKind;
-use crate::store::{Access, Backend};
+use crate::store::{Access, Store, Values, Walks};
 
-use super::super::super::RedisBackend;
-use super::super::super::testing::{fake, get, greeting, keys, location, quick, set};
+use super::super::super::RedisStore;
+use super::super::super::testing::{
+    fake, get, get_within, greeting, keys, location, quick, set_within,
+};
 
 /// A fake node: what it says about the cluster, and what to anything else.
 #[derive(Clone)]
@@ -108,13 +111,13 @@ fn all_on(node: &str) -> String {
     format!("*1\r\n*3\r\n:0\r\n:16383\r\n{node}")
 }
 
-fn backend(seeds: &[&Actor], options: Options) -> RedisBackend {
+fn backend(seeds: &[&Actor], options: Options) -> RedisStore {
     let options = Options {
         topology: Some(config::Topology::Cluster),
         ..options
     };
     let seeds: Vec<_> = seeds.iter().map(|seed| seed.seed()).collect();
-    RedisBackend::new(&options, &seeds, &Hooks::default()).unwrap()
+    RedisStore::new(&options, &seeds, &Hooks::default()).unwrap()
 }
 
 #[test]
@@ -161,7 +164,7 @@ fn a_node_without_a_host_is_where_it_was_asked() {
         let backend = backend(&[&actor], Options::default());
         get(&backend, "k").unwrap();
         let name = format!("127.0.0.1:{}", actor.port);
-        assert_eq!(backend.nodes().unwrap(), [name], "{host:?}");
+        assert_eq!(backend.nodes(soon()).unwrap(), [name], "{host:?}");
     }
 }
 
@@ -192,7 +195,10 @@ fn announced_names_are_used_and_unknown_ones_looked_up() {
         actor.says(&all_on(&node));
         let backend = backend(&[&actor], Options::default());
         get(&backend, "k").unwrap();
-        assert_eq!(backend.nodes().unwrap(), [format!("{expected}:{port}")]);
+        assert_eq!(
+            backend.nodes(soon()).unwrap(),
+            [format!("{expected}:{port}")]
+        );
     }
     // Redis 6.2 tells no other names, and RESP2 has no maps.
     actor.says(&all_on(&format!(
@@ -224,7 +230,7 @@ fn a_reply_that_is_no_map_is_an_error() {
         let limit = options.timeout + Duration::from_millis(50);
         let backend = backend(&[&actor], options);
         let started = Instant::now();
-        let error = get(&backend, "k").unwrap_err();
+        let error = get_within(&backend, "k", quickly()).unwrap_err();
         assert!(started.elapsed() < limit, "{said:?}");
         assert!(
             error.to_string().contains("CLUSTER SLOTS"),
@@ -252,7 +258,7 @@ fn a_redirection_without_a_host_means_the_same_host() {
     old.says(&all_on(&at_home(new.port)));
     std::thread::sleep(super::GOOD_FOR_ALL);
     assert_eq!(
-        backend.nodes().unwrap(),
+        backend.nodes(soon()).unwrap(),
         [format!("127.0.0.1:{}", new.port)]
     );
 }
@@ -264,8 +270,8 @@ fn nodes_that_send_each_other_the_caller_do_so_a_bounded_number_of_times() {
         this.says(&all_on(&at_home(this.port)));
         this.answers(&format!("-MOVED 7629 127.0.0.1:{}\r\n", that.port));
     }
-    let backend = backend(&[&one], quick());
-    let error = get(&backend, "k").unwrap_err();
+    let backend = backend(&[&one], Options::default());
+    let error = get_within(&backend, "k", quickly()).unwrap_err();
     // What is wrong, not where to go; and `on_error` covers it.
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     let text = error.to_string();
@@ -276,9 +282,14 @@ fn nodes_that_send_each_other_the_caller_do_so_a_bounded_number_of_times() {
     let calls = one.calls() + other.calls();
     assert!((2..=20).contains(&calls), "{calls}");
     let mut told = Vec::new();
-    backend.get_many(&keys(&["k"]), Access::Read, &mut |_, value, _| {
-        told.extend(value.err().map(|error| error.kind()));
-    });
+    backend.get_many(
+        &keys(&["k"]),
+        Access::Read,
+        quickly(),
+        &mut |_, value, _| {
+            told.extend(value.err().map(|error| error.kind()));
+        },
+    );
     assert_eq!(told, [ErrorKind::Unavailable]);
 }
 
@@ -304,7 +315,7 @@ fn nodes_that_left_are_dropped_and_those_that_stay_keep_their_connections() {
     std::thread::sleep(super::PAUSE);
     get(&backend, "foo").unwrap();
     assert_eq!((first.calls(), second.calls()), (3, 3));
-    assert_eq!(backend.nodes().unwrap().len(), 1);
+    assert_eq!(backend.nodes(soon()).unwrap().len(), 1);
     assert_eq!(backend.traffic().connections_open, 1);
 }
 
@@ -322,14 +333,14 @@ fn a_node_that_was_found_gets_the_credentials_of_the_configuration() {
         topology: Some(config::Topology::Cluster),
         ..Options::default()
     };
-    let backend = RedisBackend::new(&options, &[location], &Hooks::default()).unwrap();
+    let backend = RedisStore::new(&options, &[location], &Hooks::default()).unwrap();
     get(&backend, "k").unwrap();
     let expected = ["HELLO 3 AUTH app secret".to_owned()];
     assert_eq!(*seed.logins.lock().unwrap(), expected);
     assert_eq!(*found.logins.lock().unwrap(), expected);
     // Its name is its own.
     let name = format!("127.0.0.1:{}", found.port);
-    assert_eq!(backend.nodes().unwrap(), [name]);
+    assert_eq!(backend.nodes(soon()).unwrap(), [name]);
 }
 
 #[test]
@@ -340,12 +351,8 @@ fn a_slot_that_nobody_has_is_asked_of_anybody() {
         at_home(actor.port)
     ));
     actor.answers("-CLUSTERDOWN Hash slot not served\r\n");
-    let options = Options {
-        timeout: Duration::from_secs(20),
-        ..Options::default()
-    };
-    let backend = backend(&[&actor], options);
-    let error = get(&backend, "foo").unwrap_err();
+    let backend = backend(&[&actor], Options::default());
+    let error = get_within(&backend, "foo", minute()).unwrap_err();
     assert_eq!(error.code(), Some("CLUSTERDOWN"));
     assert!(error.is_unavailable());
     // It may be served any moment: it is asked again for a moment, and not for all of the budget.

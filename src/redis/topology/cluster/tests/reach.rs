@@ -34,7 +34,7 @@ fn a_port_of_0_is_the_one_that_was_asked() {
     let backend = backend(&[&actor], Options::default());
     assert_eq!(get(&backend, "foo").unwrap().unwrap(), b"v");
     let name = format!("127.0.0.1:{}", actor.port);
-    assert_eq!(backend.nodes().unwrap(), [name]);
+    assert_eq!(backend.nodes(soon()).unwrap(), [name]);
 }
 
 /// Guards: `ping` and `flush_db` said OK of a cluster of which they knew a half.
@@ -49,12 +49,12 @@ fn slots_whose_node_has_no_address_are_owned_by_a_node_that_fails_and_says_why()
         actor.says(&halves(&own, &named(host, port, "other")));
         let backend = backend(&[&actor], Options::default());
         assert_eq!(get(&backend, "bar").unwrap().unwrap(), b"v");
-        assert_eq!(backend.nodes().unwrap().len(), 2);
+        assert_eq!(backend.nodes(soon()).unwrap().len(), 2);
         let faults = [
-            backend.ping().unwrap_err(),
-            backend.flush().unwrap_err(),
+            backend.ping(soon()).unwrap_err(),
+            backend.flush(soon()).unwrap_err(),
             get(&backend, "foo").unwrap_err(),
-            set(&backend, "foo", b"v").unwrap_err(),
+            set_within(&backend, "foo", b"v", soon()).unwrap_err(),
         ];
         for error in faults {
             let text = error.to_string();
@@ -67,8 +67,8 @@ fn slots_whose_node_has_no_address_are_owned_by_a_node_that_fails_and_says_why()
         actor.says(&all_on(&own));
         std::thread::sleep(super::super::PAUSE);
         assert_eq!(get(&backend, "foo").unwrap().unwrap(), b"v");
-        backend.ping().ok();
-        assert_eq!(backend.nodes().unwrap().len(), 1);
+        backend.ping(soon()).ok();
+        assert_eq!(backend.nodes(soon()).unwrap().len(), 1);
     }
 }
 
@@ -77,7 +77,7 @@ fn every_node_that_cannot_be_reached_is_named() {
     let actor = Actor::new();
     actor.says(&halves(&named("?", 7001, "one"), &named("?", 7002, "two")));
     let backend = backend(&[&actor], Options::default());
-    let text = backend.ping().unwrap_err().to_string();
+    let text = backend.ping(soon()).unwrap_err().to_string();
     assert!(
         text.contains("?:7001@one: PING: slots 0-8000 are"),
         "{text}"
@@ -96,17 +96,16 @@ fn a_dead_primary_that_no_replica_can_replace_costs_nothing_once_it_is_not_asked
     let own = named("127.0.0.1", actor.port, "own");
     actor.says(&halves(&own, &dead));
     let options = Options {
-        timeout: Duration::from_secs(2),
         breaker_backoff: Duration::from_secs(3600),
         breaker_backoff_max: Duration::from_secs(3600),
         ..Options::default()
     };
     let backend = backend(&[&actor], options);
-    let error = set(&backend, "foo", b"v").unwrap_err();
+    let error = set_within(&backend, "foo", b"v", soon()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     let started = Instant::now();
-    for _ in 0..20 {
-        let error = set(&backend, "foo", b"v").unwrap_err();
+    for _ in 0..40 {
+        let error = set_within(&backend, "foo", b"v", soon()).unwrap_err();
         assert!(error.to_string().contains("not asked"), "{error}");
         assert!(get(&backend, "foo").is_err());
     }
@@ -126,7 +125,6 @@ fn a_dead_primary_that_has_a_replica_is_waited_for() {
     ));
     heir.says(&halves(&own, &replica));
     let options = Options {
-        timeout: Duration::from_secs(20),
         breaker_backoff: Duration::from_secs(3600),
         breaker_backoff_max: Duration::from_secs(3600),
         ..Options::default()
@@ -140,7 +138,7 @@ fn a_dead_primary_that_has_a_replica_is_waited_for() {
             actor.says(&halves(&own, &replica));
         });
         heir.answers("+OK\r\n");
-        set(&backend, "foo", b"v").unwrap();
+        set_within(&backend, "foo", b"v", minute()).unwrap();
     });
     assert_eq!(heir.calls(), 1);
 }
@@ -169,11 +167,13 @@ fn who_is_sent_to_and_fro_goes_on_until_the_nodes_agree() {
     *ports.lock().unwrap() = addresses.iter().map(port).collect();
     let options = Options {
         topology: Some(config::Topology::Cluster),
-        timeout: Duration::from_secs(60),
         ..Options::default()
     };
     let seeds = [location(addresses[0].clone())];
-    let backend = RedisBackend::new(&options, &seeds, &Hooks::default()).unwrap();
-    assert_eq!(get(&backend, "foo").unwrap().unwrap(), b"v");
+    let backend = RedisStore::new(&options, &seeds, &Hooks::default()).unwrap();
+    assert_eq!(
+        get_within(&backend, "foo", minute()).unwrap().unwrap(),
+        b"v"
+    );
     assert_eq!(turns.load(Ordering::SeqCst), 26);
 }
