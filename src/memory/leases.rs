@@ -1,6 +1,4 @@
-//! The lease protocol and locks on the embedded store: every step is one step of its table, by the local clock.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! The lease protocol and locks on the embedded store: every step is one step of its table, by the clock of this process.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
@@ -10,7 +8,7 @@ use super::{MemoryStore, joined, locked};
 
 impl Leases for MemoryStore {
     fn clock(&self, _: &[u8]) -> Result<Clock> {
-        Ok(Clock::default())
+        Ok(Clock::own())
     }
 
     fn acquire(
@@ -29,7 +27,7 @@ impl Leases for MemoryStore {
             Acquired::Stale => Acquired::Stale,
             Acquired::Held(ms) => Acquired::Held(ms),
         };
-        Ok((answer, Clock::default()))
+        Ok((answer, Clock::own()))
     }
 
     fn acquire_many(&self, keys: &KeyList, claims: &[Claim], each: &mut EachAcquired<'_>) {
@@ -44,7 +42,7 @@ impl Leases for MemoryStore {
                 Ok(Acquired::Held(ms)) => Ok(Acquired::Held(*ms)),
                 Err(error) => Err(error.clone()),
             };
-            each(index, answer, Clock::default());
+            each(index, answer, Clock::own());
         }
     }
 
@@ -100,10 +98,7 @@ impl Leases for MemoryStore {
     }
 
     fn lock(&self, key: &[u8], token: Token, ms: u64) -> Result<Option<u64>> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let now_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        let now_us = Clock::own().now_us();
         locked(&self.table)
             .lock(key, token, ms, now_us)
             .map_err(|error| error.during("SET").at_node(&self.location))

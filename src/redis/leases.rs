@@ -61,7 +61,18 @@ impl Leases for RedisBackend {
             }
         };
         let script = &self.scripts.acquire;
-        one::run_timed(self, script, &[key], self.budget(), 3, pack, read)
+        let budget = self.budget();
+        let keys = [key];
+        let run = command::Run::new(script, &keys, 3, pack, read);
+        let (answer, node) = self.ask_of((key, Access::Write), budget, run)?;
+        if answer == Acquired::Found(()) {
+            // It is fresh by the server's clock, which is the one that counts.
+            match sink.fresh_until_ms() {
+                0 => {}
+                until => node.contradicted(until, budget),
+            }
+        }
+        Ok((answer, node.clock()))
     }
 
     fn acquire_many(&self, keys: &KeyList, claims: &[Claim], each: &mut EachAcquired<'_>) {

@@ -10,6 +10,7 @@ use crate::redis::connection::Connection;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::Encoder;
+use crate::redis::node::Node;
 use crate::redis::node::exchange::Verb;
 use crate::redis::{RedisBackend, command, migrate as moving};
 use crate::store::{Access, Head, Pttl, Sink, Touch, Value};
@@ -27,11 +28,24 @@ pub(crate) fn get(
     sink: &mut dyn Sink,
 ) -> Result<Option<Clock>> {
     let budget = backend.budget();
-    let (found, node) = backend.ask_of((key, access), budget, command::Get { key, sink })?;
-    if !found {
-        node.refresh_clock(budget);
+    let get = command::Get {
+        key,
+        sink: &mut *sink,
+    };
+    let (found, node) = backend.ask_of((key, access), budget, get)?;
+    if node.has_old_clock(budget.started()) {
+        after_a_miss(&node, found, sink, budget);
     }
     Ok(found.then_some(node.clock()))
+}
+
+/// What is over by its header is a miss too. A hit never asks for the time.
+#[cold]
+fn after_a_miss(node: &Node, found: bool, sink: &dyn Sink, budget: Budget) {
+    let fresh_until = sink.fresh_until_ms();
+    if !found || (fresh_until != 0 && fresh_until <= node.clock().now_ms()) {
+        node.refresh_clock(budget);
+    }
 }
 
 pub(crate) fn set(backend: &RedisBackend, key: &[u8], value: Value<'_>, life: Life) -> Result<()> {
