@@ -49,6 +49,16 @@ pub(crate) enum Found {
     Refused(Error),
 }
 
+/// How much of the replies that are owed has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtHand {
+    /// They can be read without waiting.
+    All,
+    /// They go on, and are too large to be kept until they are complete.
+    Much,
+    Part,
+}
+
 /// One connection to a server.
 pub(crate) struct Connection {
     link: Link,
@@ -90,20 +100,22 @@ impl Connection {
         })
     }
 
-    /// Whether all the replies that are owed are there, so that reading them does not wait. Small ones only: all of it is
-    /// kept in the buffer.
-    pub(crate) fn has_replies(&mut self) -> Result<bool> {
+    /// How much of the replies that are owed is there. Takes in what has come, without waiting.
+    pub(crate) fn at_hand(&mut self) -> Result<AtHand> {
         let wire = match &mut self.link {
             Link::Native(wire) => wire,
             Link::Parsed(parsed) => parsed.wire(),
-            Link::Custom(_) => return Ok(true),
+            Link::Custom(_) => return Ok(AtHand::All),
         };
         loop {
             if native::framed(wire.buffered(), self.owed)?.is_some() {
-                return Ok(true);
+                return Ok(AtHand::All);
+            }
+            if wire.buffered().len() > KEPT {
+                return Ok(AtHand::Much);
             }
             if !wire.fill_at_once()? {
-                return Ok(false);
+                return Ok(AtHand::Part);
             }
         }
     }

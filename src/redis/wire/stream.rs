@@ -9,12 +9,16 @@ use std::time::Duration;
 use socket2::{MaybeUninitSlice, Socket};
 
 use crate::base::budget::Budget;
+use crate::base::moment::Moment;
 use crate::error::{Error, ErrorKind, Result};
 
 use super::SendFault;
 
 /// A timeout that is armed on the socket stays while it is off by no more: arming costs a system call.
 const SLACK_NANOS: u64 = 20_000_000;
+
+/// For so long after its time a reply is read that has come already.
+const GRACE: Duration = Duration::from_millis(50);
 
 /// How every write is done: without waiting, and without a signal when nobody reads any more.
 const WRITE: libc::c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
@@ -164,10 +168,7 @@ impl Stream {
         loop {
             let left = budget.left_nanos();
             if left == 0 {
-                // What has come in time is read in time: another node may have taken all the time that there was.
-                if self.is_quiet() {
-                    return Err(silence(self.is_answered(), budget));
-                }
+                self.look_once_more(budget)?;
             } else if self.armed_nanos.abs_diff(left) > SLACK_NANOS.min(left / 8) {
                 self.arm(left)?;
             }
@@ -181,6 +182,16 @@ impl Stream {
                 Err(error) => self.not_read(error)?,
             }
         }
+    }
+
+    /// When the time is over: what has come in time is read in time, for another node may have taken all there was. But
+    /// somebody who goes on sending is not listened to for ever.
+    #[cold]
+    fn look_once_more(&self, budget: Budget) -> Result<()> {
+        if self.is_quiet() || Moment::now() >= budget.ends().after(GRACE) {
+            return Err(silence(self.is_answered(), budget));
+        }
+        Ok(())
     }
 
     /// Makes the next read end when this time is over.
