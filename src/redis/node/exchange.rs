@@ -283,10 +283,15 @@ impl<'a> Exchange<'a> {
         if let Some(opening) = &mut self.opening {
             return Some(opening.wants());
         }
-        let socket = self.call.loan.connection()?.socket()?;
+        let connection = self.call.loan.connection()?;
+        let socket = connection.socket()?;
+        let out = match connection.wants_write() {
+            true => libc::POLLOUT,
+            false => 0,
+        };
         Some(Wants {
             socket: Some(socket),
-            events: libc::POLLIN,
+            events: libc::POLLIN | out,
             until: self.call.budget.ends(),
         })
     }

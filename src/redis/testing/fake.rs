@@ -67,7 +67,7 @@ fn serve(stream: TcpStream, answer: impl Fn(&[Vec<u8>]) -> Option<Vec<u8>>) {
     }
 }
 
-fn read_command(reader: &mut impl BufRead) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn read_command(reader: &mut impl BufRead) -> Option<Vec<Vec<u8>>> {
     let count = read_number(reader)?;
     (0..count)
         .map(|_| {

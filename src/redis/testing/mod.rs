@@ -20,7 +20,7 @@ use crate::store::{Access, Backend, KeyList, Room, Sink, Value};
 use super::RedisBackend;
 
 pub(crate) use cut::{Cut, Way};
-pub(crate) use fake::{fake, greeting, talker};
+pub(crate) use fake::{fake, greeting, read_command, talker};
 
 pub(crate) const MINUTE: Life = Life::Millis(60_000);
 
