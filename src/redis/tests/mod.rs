@@ -9,5 +9,6 @@ pub(crate) mod liveness;
 pub(crate) mod opening;
 pub(crate) mod rewriting;
 pub(crate) mod single;
+pub(crate) mod time;
 pub(crate) mod waiting;
 pub(crate) mod walks;
