@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use socket2::Socket;
 
+use crate::base::budget::Budget;
 use crate::config::{Address, Hooks, Options, Parser};
 use crate::expiry::Life;
-use crate::store::{Access, Backend, KeyList};
+use crate::store::{Access, KeyList, Store, Values};
 
-use super::super::RedisBackend;
+use super::super::RedisStore;
 use super::super::testing::{MINUTE, Server, body, greeting, location, read_command};
 use super::super::wire::tests::Scratch;
 
@@ -62,34 +63,38 @@ fn in_turn(mut stream: UnixStream) {
     }
 }
 
+fn time() -> Budget {
+    Budget::new(Duration::from_secs(10))
+}
+
 fn names(count: usize) -> KeyList {
     let mut keys = KeyList::default();
     (0..count).for_each(|number| keys.push_bytes(format!("{number:0200}").as_bytes()));
     keys
 }
 
-fn backend(addresses: &[Address], parser: Parser) -> RedisBackend {
+fn backend(addresses: &[Address], parser: Parser) -> RedisStore {
     let options = Options {
         parser,
         timeout: Duration::from_secs(10),
         ..Options::default()
     };
     let locations: Vec<_> = addresses.iter().cloned().map(location).collect();
-    RedisBackend::new(&options, &locations, &Hooks::default()).unwrap()
+    RedisStore::new(&options, &locations, &Hooks::default()).unwrap()
 }
 
-fn get_many(backend: &RedisBackend, keys: &KeyList) {
+fn get_many(backend: &RedisStore, keys: &KeyList) {
     let mut found = 0;
-    backend.get_many(keys, Access::Read, &mut |_, value, _| {
+    backend.get_many(keys, Access::Read, time(), &mut |_, value, _| {
         found += usize::from(value.unwrap().is_some_and(|value| value.len() == 1000));
     });
     assert_eq!(found, keys.len());
 }
 
-fn set_many(backend: &RedisBackend, keys: &KeyList, value: &[u8]) {
+fn set_many(backend: &RedisStore, keys: &KeyList, value: &[u8]) {
     let values: Vec<(_, Life)> = (0..keys.len()).map(|_| (body(value), MINUTE)).collect();
     let mut stored = 0;
-    backend.set_many(keys, &values, &mut |_, done| {
+    backend.set_many(keys, &values, time(), &mut |_, done| {
         stored += usize::from(done.unwrap());
     });
     assert_eq!(stored, keys.len());
@@ -129,11 +134,11 @@ fn values_of_every_size_go_out_and_connections_stay() {
         .collect();
     for _ in 0..3 {
         let mut stored = 0;
-        backend.set_many(&keys, &values, &mut |_, done| {
+        backend.set_many(&keys, &values, time(), &mut |_, done| {
             stored += usize::from(done.unwrap());
         });
         assert_eq!(stored, sizes.len());
-        backend.get_many(&keys, Access::Read, &mut |place, value, _| {
+        backend.get_many(&keys, Access::Read, time(), &mut |place, value, _| {
             assert_eq!(value.unwrap().unwrap().len(), sizes[place]);
         });
     }

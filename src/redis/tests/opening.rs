@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::base::budget::Budget;
 use crate::config::{Address, Hooks, Options};
-use crate::store::{Access, Backend};
+use crate::store::{Access, Values};
 
-use super::super::RedisBackend;
+use super::super::RedisStore;
 use super::super::testing::{fake, greeting, keys, location, talker};
 
 /// Whatever is asked for, it has it.
@@ -18,19 +19,20 @@ fn values(command: &[Vec<u8>]) -> Vec<u8> {
     reply.into_bytes()
 }
 
-fn ring(nodes: impl IntoIterator<Item = Address>, options: &Options) -> RedisBackend {
+fn ring(nodes: impl IntoIterator<Item = Address>, options: &Options) -> RedisStore {
     let locations: Vec<_> = nodes.into_iter().map(location).collect();
-    RedisBackend::new(options, &locations, &Hooks::default()).unwrap()
+    RedisStore::new(options, &locations, &Hooks::default()).unwrap()
 }
 
 /// How many of a hundred keys were found, and how many could not be asked for.
-fn get_many(backend: &RedisBackend) -> (usize, usize) {
+fn get_many(store: &RedisStore, millis: u64) -> (usize, usize) {
     let names: Vec<String> = (0..100).map(|number| format!("key-{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let (mut found, mut failed) = (0, 0);
-    backend.get_many(
+    store.get_many(
         &keys(&names),
         Access::Read,
+        Budget::new(Duration::from_millis(millis)),
         &mut |_, value, _| match value {
             Ok(value) => found += usize::from(value.is_some()),
             Err(_) => failed += 1,
@@ -76,7 +78,7 @@ fn ten_cold_nodes_are_greeted_at_the_same_time() {
             _ => greeting(command),
         })
     });
-    assert_eq!(get_many(&ring(nodes, &options)), (100, 0));
+    assert_eq!(get_many(&ring(nodes, &options), 10_000), (100, 0));
 }
 
 #[test]
@@ -102,7 +104,7 @@ fn a_node_that_stalls_within_its_reply_does_not_take_the_others_replies() {
             _ => greeting(command),
         }
     });
-    let (found, failed) = get_many(&ring([stalled, healthy], &options));
+    let (found, failed) = get_many(&ring([stalled, healthy], &options), 300);
     // One value of the stalled node was read before it stalled.
     assert!(
         found > 30 && failed > 20 && found + failed == 100,
@@ -125,7 +127,7 @@ fn a_node_that_never_stops_sending_costs_its_own_keys_only() {
     let floods = talker(move |_, stream| flood(stream));
     let healthy = || talker(|command, stream| stream.write_all(&values(command)).unwrap());
     let begin = Instant::now();
-    let (found, failed) = get_many(&ring([floods, healthy()], &options));
+    let (found, failed) = get_many(&ring([floods, healthy()], &options), 300);
     assert!(
         found > 30 && failed > 20 && found + failed == 100,
         "{found} {failed}"
@@ -140,7 +142,7 @@ fn a_node_that_never_stops_sending_costs_its_own_keys_only() {
         }
         _ => greeting(command),
     });
-    let (found, failed) = get_many(&ring([greets, healthy()], &options));
+    let (found, failed) = get_many(&ring([greets, healthy()], &options), 300);
     assert!(
         found > 30 && failed > 20 && found + failed == 100,
         "{found} {failed}"

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::base::budget::soon;
 use crate::base::clocks::{step_wall, wall_us};
 use crate::entry::header::{Header, LeaseBlock};
 use crate::expiry::Clock;
-use crate::store::{Access, Acquired, Backend, Claim, Leases, Token};
+use crate::store::{Access, Acquired, Claim, Leases, Token, Values};
 
-use super::super::testing::{Kept, MINUTE, Server, body, fake, greeting, location};
-use super::super::{RedisBackend, testing};
+use super::super::RedisStore;
+use super::super::testing::{self, Kept, MINUTE, Server, body, fake, greeting, location};
 
 fn server_ms(server: &Server) -> u64 {
     let (seconds, micros): (u64, u64) = server.command(&["TIME"]);
@@ -23,14 +24,14 @@ fn no_step_of_the_wall_clock_moves_the_servers() {
     let server = Server::start();
     for minutes in [10, -10] {
         let backend = server.backend();
-        backend.set(b"k", body(b"v"), MINUTE).unwrap();
+        backend.set(b"k", body(b"v"), MINUTE, soon()).unwrap();
         step_wall(minutes, 60_000_000);
-        let found = backend.get(b"k", Access::Read, &mut Kept::default());
+        let found = backend.get(b"k", Access::Read, &mut Kept::default(), soon());
         let ours = found.unwrap().unwrap().now_ms();
         assert!(ours.abs_diff(server_ms(&server)) < 30_000, "{ours}");
         // And so for whoever connects while the clock is wrong.
         let late = server.backend();
-        let clock = late.clock(b"k").unwrap();
+        let clock = late.clock(b"k", soon()).unwrap();
         assert!(clock.is_known());
         assert!(clock.now_ms().abs_diff(server_ms(&server)) < 30_000);
         step_wall(-minutes, 60_000_000);
@@ -46,12 +47,12 @@ fn a_server_that_does_not_tell_the_time_is_judged_by_the_wall_clock_and_that_is_
     });
     step_wall(1, 3_600_000_000);
     let backend = testing::backend(address, &Default::default());
-    let clock = backend.clock(b"k").unwrap();
+    let clock = backend.clock(b"k", soon()).unwrap();
     assert!(!clock.is_known());
     let wall_ms = wall_us().unsigned_abs() / 1000;
     assert!(clock.now_ms().abs_diff(wall_ms) < 30_000);
     step_wall(-1, 3_600_000_000);
-    let found = backend.get(b"k", Access::Read, &mut Kept::default());
+    let found = backend.get(b"k", Access::Read, &mut Kept::default(), soon());
     assert_eq!(found.unwrap(), Some(clock), "as of the connect");
 }
 
@@ -111,7 +112,7 @@ fn what_acquire_says_corrects_the_clock_at_most_once_a_second() {
         }
     });
     let options = Default::default();
-    let backend = RedisBackend::new(&options, &[location(address)], &Default::default()).unwrap();
+    let backend = RedisStore::new(&options, &[location(address)], &Default::default()).unwrap();
     let acquire = || {
         let claim = Claim {
             token: Token::new(),
@@ -119,7 +120,7 @@ fn what_acquire_says_corrects_the_clock_at_most_once_a_second() {
             force: false,
         };
         let (answer, clock) = backend
-            .acquire(b"k", claim, &mut Headed::default())
+            .acquire(b"k", claim, &mut Headed::default(), soon())
             .unwrap();
         assert_eq!(answer, Acquired::Found(()));
         clock
@@ -156,16 +157,16 @@ fn an_old_difference_is_asked_for_after_a_miss_and_never_on_a_hit() {
             lease: Some(lease),
             ..Header::short(0, 0)
         };
-        let set = backend.set(key.as_bytes(), body(&header.encode()), MINUTE);
+        let set = backend.set(key.as_bytes(), body(&header.encode()), MINUTE, soon());
         set.unwrap();
     }
-    backend.set(b"short", body(b"v"), MINUTE).unwrap();
-    let node = backend.topology.only().unwrap();
+    backend.set(b"short", body(b"v"), MINUTE, soon()).unwrap();
+    let node = backend.fleet.topology.only().unwrap();
     for (key, expected) in [("fresh", 0), ("short", 0), ("over", 1), ("none", 1)] {
         node.age_clock();
         let before = server.calls("time");
         for _ in 0..3 {
-            let found = backend.get(key.as_bytes(), Access::Read, &mut Headed::default());
+            let found = backend.get(key.as_bytes(), Access::Read, &mut Headed::default(), soon());
             assert_eq!(found.unwrap().is_some(), key != "none");
         }
         assert_eq!(server.calls("time") - before, expected, "{key}");

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::base::budget::{quickly, soon};
 use crate::config::Options;
 use crate::error::ErrorKind;
 use crate::expiry::Life;
-use crate::store::{Access, Backend};
+use crate::store::{Access, Store, Values};
 
-use super::super::testing::{Server, backend, body, fake, get, greeting, keys, quick, set};
+use super::super::testing::{
+    Server, backend, body, fake, get, get_within, greeting, keys, quick, set,
+};
 
 #[test]
 fn a_hung_server_ends_the_call_with_its_budget() {
@@ -18,7 +21,7 @@ fn a_hung_server_ends_the_call_with_its_budget() {
     set(&backend, "k", b"v").unwrap();
     server.signal(libc::SIGSTOP);
     let begin = Instant::now();
-    let error = get(&backend, "k").unwrap_err();
+    let error = get_within(&backend, "k", quickly()).unwrap_err();
     let took = begin.elapsed();
     server.signal(libc::SIGCONT);
     assert!(error.is_timeout());
@@ -111,10 +114,10 @@ fn a_server_that_is_loading_is_asked_again_within_the_budget() {
         });
         let backend = backend(address, &Options::default());
         set(&backend, "k", b"v").unwrap();
-        backend.ping().unwrap();
+        backend.ping(soon()).unwrap();
         let keys = keys(&["k"]);
         let mut told = 0;
-        backend.get_many(&keys, Access::Read, &mut |_, value, _| {
+        backend.get_many(&keys, Access::Read, soon(), &mut |_, value, _| {
             told += value.unwrap().unwrap().len()
         });
         assert_eq!((told, asked.load(Ordering::Relaxed)), (1, 9));
@@ -130,12 +133,12 @@ fn a_server_that_goes_on_loading_is_reported_when_the_budget_is_spent() {
     });
     let backend = backend(address, &quick());
     let begin = Instant::now();
-    let error = get(&backend, "k").unwrap_err();
+    let error = get_within(&backend, "k", quickly()).unwrap_err();
     assert!((Duration::from_millis(200)..Duration::from_millis(400)).contains(&begin.elapsed()));
     assert_eq!(error.code(), Some("LOADING"));
     let keys = keys(&["k"]);
     let mut codes = Vec::new();
-    backend.delete_many(&keys, &mut |_, outcome| {
+    backend.delete_many(&keys, quickly(), &mut |_, outcome| {
         codes.push(outcome.unwrap_err().code().map(str::to_owned))
     });
     assert_eq!(codes, [Some("LOADING".to_owned())]);
@@ -147,9 +150,11 @@ fn a_full_server_is_reported_at_once() {
     let backend = server.backend();
     for error in [
         set(&backend, "k", b"v").unwrap_err(),
-        backend.add(b"k", body(b"v"), Life::Forever).unwrap_err(),
         backend
-            .incr_or_create(b"k", 1, 1, Life::Forever)
+            .add(b"k", body(b"v"), Life::Forever, soon())
+            .unwrap_err(),
+        backend
+            .incr_or_create(b"k", 1, 1, Life::Forever, soon())
             .unwrap_err(),
     ] {
         assert_eq!(error.code(), Some("OOM"), "{error}");

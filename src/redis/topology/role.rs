@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
+use crate::redis::command::Command;
+use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
 use crate::redis::fleet::together;
@@ -22,10 +24,28 @@ pub(crate) enum Role {
 
 /// Asks all of `nodes` at the same time; the answers stand in their order.
 pub(crate) fn ask(nodes: &[Arc<Node>], budget: Budget) -> Vec<Result<Role, Failed>> {
-    let pack = |to: &mut Encoder<'_>| {
+    together::ask(nodes, budget, &AskRole)
+}
+
+/// ROLE.
+#[derive(Debug, Clone, Copy)]
+struct AskRole;
+
+impl Command for AskRole {
+    type Answer = Role;
+
+    fn verb(&self) -> Verb {
+        Verb::safe("ROLE")
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
         to.command(1).arg(b"ROLE");
-    };
-    together::ask(nodes, Verb::safe("ROLE"), budget, pack, read)
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<Role> {
+        let budget = from.budget();
+        read(from.connection(), budget)
+    }
 }
 
 fn read(from: &mut Connection, budget: Budget) -> Reply<Role> {

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::base::budget::{quickly, soon};
 use crate::base::fork::testing::in_child;
 use crate::config::{self, Address, Hooks, Location, Options, Protocol};
 use crate::error::ErrorKind;
-use crate::store::Backend;
+use crate::store::{Store, Walks};
 
-use super::super::super::RedisBackend;
-use super::super::super::testing::{fake, get, greeting, location, quick};
+use super::super::super::RedisStore;
+use super::super::super::testing::{fake, get, get_within, greeting, location, quick};
 
 /// A fake node: what it says about the cluster, and what to anything else.
 #[derive(Clone)]
@@ -106,13 +107,13 @@ fn all_on(node: &str) -> String {
     format!("*1\r\n*3\r\n:0\r\n:16383\r\n{node}")
 }
 
-fn backend(seeds: &[&Actor], options: Options) -> RedisBackend {
+fn backend(seeds: &[&Actor], options: Options) -> RedisStore {
     let options = Options {
         topology: Some(config::Topology::Cluster),
         ..options
     };
     let seeds: Vec<_> = seeds.iter().map(|seed| seed.seed()).collect();
-    RedisBackend::new(&options, &seeds, &Hooks::default()).unwrap()
+    RedisStore::new(&options, &seeds, &Hooks::default()).unwrap()
 }
 
 #[test]
@@ -159,7 +160,7 @@ fn a_node_without_a_host_is_where_it_was_asked() {
         let backend = backend(&[&actor], Options::default());
         get(&backend, "k").unwrap();
         let name = format!("127.0.0.1:{}", actor.port);
-        assert_eq!(backend.nodes().unwrap(), [name], "{host:?}");
+        assert_eq!(backend.nodes(soon()).unwrap(), [name], "{host:?}");
     }
 }
 
@@ -190,7 +191,10 @@ fn announced_names_are_used_and_unknown_ones_looked_up() {
         actor.says(&all_on(&node));
         let backend = backend(&[&actor], Options::default());
         get(&backend, "k").unwrap();
-        assert_eq!(backend.nodes().unwrap(), [format!("{expected}:{port}")]);
+        assert_eq!(
+            backend.nodes(soon()).unwrap(),
+            [format!("{expected}:{port}")]
+        );
     }
     // Redis 6.2 tells no other names, and RESP2 has no maps.
     actor.says(&all_on(&format!(
@@ -222,7 +226,7 @@ fn a_reply_that_is_no_map_is_an_error() {
         let limit = options.timeout + Duration::from_millis(50);
         let backend = backend(&[&actor], options);
         let started = Instant::now();
-        let error = get(&backend, "k").unwrap_err();
+        let error = get_within(&backend, "k", quickly()).unwrap_err();
         assert!(started.elapsed() < limit, "{said:?}");
         assert!(
             error.to_string().contains("CLUSTER SLOTS"),
@@ -250,7 +254,7 @@ fn a_redirection_without_a_host_means_the_same_host() {
     old.says(&all_on(&at_home(new.port)));
     std::thread::sleep(super::GOOD_FOR_ALL);
     assert_eq!(
-        backend.nodes().unwrap(),
+        backend.nodes(soon()).unwrap(),
         [format!("127.0.0.1:{}", new.port)]
     );
 }
@@ -291,7 +295,7 @@ fn nodes_that_left_are_dropped_and_those_that_stay_keep_their_connections() {
     std::thread::sleep(super::PAUSE);
     get(&backend, "foo").unwrap();
     assert_eq!((first.calls(), second.calls()), (3, 3));
-    assert_eq!(backend.nodes().unwrap().len(), 1);
+    assert_eq!(backend.nodes(soon()).unwrap().len(), 1);
     assert_eq!(backend.traffic().connections_open, 1);
 }
 
@@ -309,14 +313,14 @@ fn a_node_that_was_found_gets_the_credentials_of_the_configuration() {
         topology: Some(config::Topology::Cluster),
         ..Options::default()
     };
-    let backend = RedisBackend::new(&options, &[location], &Hooks::default()).unwrap();
+    let backend = RedisStore::new(&options, &[location], &Hooks::default()).unwrap();
     get(&backend, "k").unwrap();
     let expected = ["HELLO 3 AUTH app secret".to_owned()];
     assert_eq!(*seed.logins.lock().unwrap(), expected);
     assert_eq!(*found.logins.lock().unwrap(), expected);
     // Its name is its own.
     let name = format!("127.0.0.1:{}", found.port);
-    assert_eq!(backend.nodes().unwrap(), [name]);
+    assert_eq!(backend.nodes(soon()).unwrap(), [name]);
 }
 
 #[test]
@@ -331,7 +335,7 @@ fn a_slot_that_nobody_has_is_asked_of_anybody() {
     let limit = options.timeout;
     let backend = backend(&[&actor], options);
     let started = Instant::now();
-    let error = get(&backend, "foo").unwrap_err();
+    let error = get_within(&backend, "foo", quickly()).unwrap_err();
     assert_eq!(error.code(), Some("CLUSTERDOWN"));
     assert!(error.is_unavailable());
     // It may be served any moment: the whole budget is used, and no more.

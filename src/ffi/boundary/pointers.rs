@@ -5,8 +5,9 @@ use std::ffi::{CStr, c_char};
 use std::mem::size_of;
 use std::ptr::NonNull;
 
-use super::guard::{guard_or, invalid};
 use crate::error::{Error, Result};
+
+use super::guard::{guard_or, invalid};
 
 #[cold]
 fn is_null(name: &str) -> Error {
@@ -15,10 +16,10 @@ fn is_null(name: &str) -> Error {
 
 /// A place for one result, zeroed when it is made.
 #[derive(Debug)]
-pub(super) struct Out<T>(NonNull<T>);
+pub(crate) struct Out<T>(NonNull<T>);
 
 impl<T> Out<T> {
-    pub(super) fn set(&self, value: T) {
+    pub(crate) fn set(&self, value: T) {
         // SAFETY: `out` and `optional_out` are only called with pointers that may be written.
         unsafe { self.0.write(value) };
     }
@@ -29,7 +30,7 @@ impl<T> Out<T> {
 /// # Safety
 /// `place` is NULL or may be written as long as the result lives, and all zeroes are a valid `T`.
 #[inline]
-pub(super) unsafe fn out<T>(name: &str, place: *mut T) -> Result<Out<T>> {
+pub(crate) unsafe fn out<T>(name: &str, place: *mut T) -> Result<Out<T>> {
     // SAFETY: as promised by the caller.
     unsafe { optional_out(place) }.ok_or_else(|| is_null(name))
 }
@@ -39,7 +40,7 @@ pub(super) unsafe fn out<T>(name: &str, place: *mut T) -> Result<Out<T>> {
 /// # Safety
 /// As for [`out`].
 #[inline]
-pub(super) unsafe fn optional_out<T>(place: *mut T) -> Option<Out<T>> {
+pub(crate) unsafe fn optional_out<T>(place: *mut T) -> Option<Out<T>> {
     let place = NonNull::new(place)?;
     // SAFETY: as promised by the caller.
     unsafe { place.write_bytes(0, 1) };
@@ -51,7 +52,7 @@ pub(super) unsafe fn optional_out<T>(place: *mut T) -> Option<Out<T>> {
 /// # Safety
 /// `object` is NULL or points to a living `T` that nobody changes during `'a`.
 #[inline]
-pub(super) unsafe fn borrow<'a, T>(name: &str, object: *const T) -> Result<&'a T> {
+pub(crate) unsafe fn borrow<'a, T>(name: &str, object: *const T) -> Result<&'a T> {
     // SAFETY: as promised by the caller.
     unsafe { object.as_ref() }.ok_or_else(|| is_null(name))
 }
@@ -60,7 +61,7 @@ pub(super) unsafe fn borrow<'a, T>(name: &str, object: *const T) -> Result<&'a T
 ///
 /// # Safety
 /// `object` is NULL or points to a living `T` that nobody else uses during `'a`.
-pub(super) unsafe fn borrow_mut<'a, T>(name: &str, object: *mut T) -> Result<&'a mut T> {
+pub(crate) unsafe fn borrow_mut<'a, T>(name: &str, object: *mut T) -> Result<&'a mut T> {
     // SAFETY: as promised by the caller.
     unsafe { object.as_mut() }.ok_or_else(|| is_null(name))
 }
@@ -70,7 +71,7 @@ pub(super) unsafe fn borrow_mut<'a, T>(name: &str, object: *mut T) -> Result<&'a
 /// # Safety
 /// `data` is NULL or `count` elements stand there that nobody changes during `'a`.
 #[inline]
-pub(super) unsafe fn array<'a, T>(name: &str, data: *const T, count: usize) -> Result<&'a [T]> {
+pub(crate) unsafe fn array<'a, T>(name: &str, data: *const T, count: usize) -> Result<&'a [T]> {
     if is_empty(name, data, count)? {
         return Ok(&[]);
     }
@@ -103,7 +104,7 @@ fn no_array(name: &str, is_null: bool, count: usize) -> Error {
 /// # Safety
 /// `data` is NULL or `count` bytes may be written there, by nobody else during `'a`.
 #[inline]
-pub(super) unsafe fn buffer<'a>(name: &str, data: *mut u8, count: usize) -> Result<&'a mut [u8]> {
+pub(crate) unsafe fn buffer<'a>(name: &str, data: *mut u8, count: usize) -> Result<&'a mut [u8]> {
     if is_empty(name, data, count)? {
         return Ok(&mut []);
     }
@@ -116,7 +117,7 @@ pub(super) unsafe fn buffer<'a>(name: &str, data: *mut u8, count: usize) -> Resu
 /// # Safety
 /// As for [`array`].
 #[inline]
-pub(super) unsafe fn bytes<'a>(name: &str, data: *const c_char, len: usize) -> Result<&'a [u8]> {
+pub(crate) unsafe fn bytes<'a>(name: &str, data: *const c_char, len: usize) -> Result<&'a [u8]> {
     // SAFETY: as promised by the caller.
     unsafe { array(name, data.cast(), len) }
 }
@@ -125,7 +126,7 @@ pub(super) unsafe fn bytes<'a>(name: &str, data: *const c_char, len: usize) -> R
 ///
 /// # Safety
 /// `text` is NULL or a NUL-terminated string that nobody changes during `'a`.
-pub(super) unsafe fn text<'a>(name: &str, text: *const c_char) -> Result<&'a CStr> {
+pub(crate) unsafe fn text<'a>(name: &str, text: *const c_char) -> Result<&'a CStr> {
     if text.is_null() {
         return Err(is_null(name));
     }
@@ -134,7 +135,7 @@ pub(super) unsafe fn text<'a>(name: &str, text: *const c_char) -> Result<&'a CSt
 }
 
 /// Hands an object to C.
-pub(super) fn give<T>(object: T) -> *mut T {
+pub(crate) fn give<T>(object: T) -> *mut T {
     Box::into_raw(Box::new(object))
 }
 
@@ -142,7 +143,7 @@ pub(super) fn give<T>(object: T) -> *mut T {
 ///
 /// # Safety
 /// `object` is NULL or came from [`give`] and was not taken back yet.
-pub(super) unsafe fn take<T>(name: &str, object: *mut T) -> Result<Box<T>> {
+pub(crate) unsafe fn take<T>(name: &str, object: *mut T) -> Result<Box<T>> {
     if object.is_null() {
         return Err(is_null(name));
     }
@@ -154,7 +155,7 @@ pub(super) unsafe fn take<T>(name: &str, object: *mut T) -> Result<Box<T>> {
 ///
 /// # Safety
 /// `object` is NULL or came from [`give`] and was not taken back yet.
-pub(super) unsafe fn take_back<T>(object: *mut T) {
+pub(crate) unsafe fn take_back<T>(object: *mut T) {
     if !object.is_null() {
         // SAFETY: as promised by the caller.
         let object = unsafe { Box::from_raw(object) };

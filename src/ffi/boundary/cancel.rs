@@ -7,7 +7,7 @@ use std::ffi::c_int;
 
 /// For as long as this lives, a cancellation of the thread is put off.
 #[derive(Debug)]
-pub(super) struct PutOff {
+pub(crate) struct PutOff {
     #[cfg(not(target_os = "android"))]
     before: c_int,
 }
@@ -15,7 +15,7 @@ pub(super) struct PutOff {
 /// Android's threads cannot be cancelled.
 #[cfg(target_os = "android")]
 impl PutOff {
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         PutOff {}
     }
 }
@@ -31,7 +31,7 @@ unsafe extern "C" {
 #[cfg(not(target_os = "android"))]
 impl PutOff {
     #[inline]
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let mut before = DISABLE;
         // SAFETY: the state is one of the two there are, and `before` is ours to write to.
         unsafe { pthread_setcancelstate(DISABLE, &raw mut before) };

@@ -8,16 +8,12 @@
     clippy::print_stdout
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
 
-#[path = "topology_sentinel/failover.rs"]
 mod failover;
-#[path = "topology_sentinel/load.rs"]
 mod load;
-#[path = "topology_sentinel/lookup.rs"]
 mod lookup;
-#[path = "topology_sentinel/replicas.rs"]
 mod replicas;
 #[cfg(feature = "tls")]
-#[path = "topology_sentinel/secured.rs"]
 mod secured;

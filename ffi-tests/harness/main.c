@@ -26,6 +26,6 @@ int main(int argc, char **argv)
             }
         }
     }
-    fputs("usage: suite NAME, where test_NAME.c is a file here and NAME is in suites.h\n", stderr);
+    fputs("usage: suite NAME, where suites/test_NAME.c is a file and NAME is in suites.h\n", stderr);
     return 2;
 }

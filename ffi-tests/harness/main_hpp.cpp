@@ -25,6 +25,6 @@ int main(int argc, char **argv) {
             return check_report();
         }
     }
-    std::fputs("usage: hpp NAME, where test_NAME.cpp is a file here\n", stderr);
+    std::fputs("usage: hpp NAME, where suites/test_NAME.cpp is a file\n", stderr);
     return 2;
 }

@@ -3,15 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+#[path = "../common/mod.rs"]
 mod common;
 
-#[path = "errors/configuration.rs"]
 mod configuration;
-#[path = "errors/credentials.rs"]
 mod credentials;
-#[path = "errors/everywhere.rs"]
 mod everywhere;
-#[path = "errors/misses.rs"]
 mod misses;
-#[path = "errors/texts.rs"]
 mod texts;

@@ -8,17 +8,13 @@
     clippy::print_stdout
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
 
-#[path = "ring/ancestor.rs"]
 mod ancestor;
-#[path = "ring/failing.rs"]
 mod failing;
-#[path = "ring/hole.rs"]
 mod hole;
-#[path = "ring/moving.rs"]
 mod moving;
-#[path = "ring/rebalance.rs"]
 mod rebalance;
 
 use redis_cache::{Cache, Config, Expiry};

@@ -8,17 +8,13 @@
     clippy::print_stdout
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
 
-#[path = "cluster/failover.rs"]
 mod failover;
-#[path = "cluster/moves.rs"]
 mod moves;
-#[path = "cluster/replicas.rs"]
 mod replicas;
-#[path = "cluster/routing.rs"]
 mod routing;
-#[path = "cluster/sweeps.rs"]
 mod sweeps;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

@@ -8,11 +8,10 @@
     clippy::print_stdout
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
 
-#[path = "primary/failover.rs"]
 mod failover;
-#[path = "primary/reading.rs"]
 mod reading;
 
 use redis_cache::{Cache, Config};

@@ -23,19 +23,14 @@ macro_rules! dialects {
     };
 }
 
+#[path = "../common/mod.rs"]
 mod common;
 
-#[path = "faults/breaker.rs"]
 mod breaker;
-#[path = "faults/crossing.rs"]
 mod crossing;
-#[path = "faults/doors.rs"]
 mod doors;
-#[path = "faults/garbage.rs"]
 mod garbage;
-#[path = "faults/many.rs"]
 mod many;
-#[path = "faults/replies.rs"]
 mod replies;
 
 use std::time::Duration;

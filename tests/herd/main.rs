@@ -8,15 +8,11 @@
     clippy::print_stdout
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
 
-#[path = "herd/kills.rs"]
 mod kills;
-#[path = "herd/processes.rs"]
 mod processes;
-#[path = "herd/races.rs"]
 mod races;
-#[path = "herd/waiting.rs"]
 mod waiting;
-#[path = "herd/wire.rs"]
 mod wire;

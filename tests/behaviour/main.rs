@@ -43,47 +43,27 @@ macro_rules! behaviour {
     };
 }
 
+#[path = "../common/mod.rs"]
 mod common;
 
-#[path = "behaviour/ancestor.rs"]
 mod ancestor;
-#[path = "behaviour/codecs.rs"]
 mod codecs;
-#[path = "behaviour/compute.rs"]
 mod compute;
-#[path = "behaviour/compute_many.rs"]
 mod compute_many;
-#[path = "behaviour/connections.rs"]
 mod connections;
-#[path = "behaviour/counters.rs"]
 mod counters;
-#[path = "behaviour/flights.rs"]
 mod flights;
-#[path = "behaviour/groups.rs"]
 mod groups;
-#[path = "behaviour/leases.rs"]
 mod leases;
-#[path = "behaviour/locks.rs"]
 mod locks;
-#[path = "behaviour/many.rs"]
 mod many;
-#[path = "behaviour/own_codecs.rs"]
 mod own_codecs;
-#[path = "behaviour/plain.rs"]
 mod plain;
-#[path = "behaviour/statistics.rs"]
 mod statistics;
-#[path = "behaviour/sweeps.rs"]
 mod sweeps;
-#[path = "behaviour/time.rs"]
 mod time;
-#[path = "behaviour/traffic.rs"]
 mod traffic;
-#[path = "behaviour/typed.rs"]
 mod typed;
-#[path = "behaviour/values.rs"]
 mod values;
-#[path = "behaviour/versions.rs"]
 mod versions;
-#[path = "behaviour/wire.rs"]
 mod wire;

@@ -14,15 +14,12 @@
     clippy::print_stdout
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
 
-#[path = "reinsert/bounds.rs"]
 mod bounds;
-#[path = "reinsert/forms.rs"]
 mod forms;
-#[path = "reinsert/functions.rs"]
 mod functions;
-#[path = "reinsert/others.rs"]
 mod others;
 
 use redis_cache::{Cache, Expiry};

@@ -3,15 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+#[path = "../common/mod.rs"]
 mod common;
 
-#[path = "interop/keys.rs"]
 mod keys;
-#[path = "interop/python.rs"]
 mod python;
-#[path = "interop/rings.rs"]
 mod rings;
-#[path = "interop/values.rs"]
 mod values;
 
 use redis_cache::{Cache, Config};

@@ -8,7 +8,7 @@
 #                            (_REPLICA_PORT), sentinel (_SENTINEL_PORT) and cluster (_CLUSTER_PORT, _CLUSTER_SOCKETS)
 set -eu
 
-here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 build=$here/build
 
 say() {

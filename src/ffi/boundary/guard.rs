@@ -7,12 +7,13 @@ use std::ffi::{CStr, c_char};
 use std::fmt::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::cancel::PutOff;
-use super::types::*;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi::types::*;
+
+use super::cancel::PutOff;
 
 /// Runs the body of a C function. Only a negative status leaves a text: being busy is an ordinary outcome.
-pub(super) fn guard(body: impl FnOnce() -> Result<Status>) -> Status {
+pub(crate) fn guard(body: impl FnOnce() -> Result<Status>) -> Status {
     caught(body).unwrap_or_else(|error| {
         let status = Status::from(error.kind());
         if (status as i32) < 0 {
@@ -24,13 +25,13 @@ pub(super) fn guard(body: impl FnOnce() -> Result<Status>) -> Status {
 
 /// The same for a function that runs code of the caller or waits for others: a thread that is cancelled meanwhile ends
 /// after it.
-pub(super) fn guard_to_the_end(body: impl FnOnce() -> Result<Status>) -> Status {
+pub(crate) fn guard_to_the_end(body: impl FnOnce() -> Result<Status>) -> Status {
     let _until_then = PutOff::begin();
     guard(body)
 }
 
 /// The same for a function that does not return a status.
-pub(super) fn guard_or<T>(fallback: T, body: impl FnOnce() -> Result<T>) -> T {
+pub(crate) fn guard_or<T>(fallback: T, body: impl FnOnce() -> Result<T>) -> T {
     caught(body).unwrap_or_else(|error| {
         remember(&error);
         fallback
@@ -55,12 +56,12 @@ fn panic_error(panic: Box<dyn Any + Send>) -> Error {
 }
 
 /// The complaint about an argument.
-pub(super) fn invalid(text: impl Into<String>) -> Error {
+pub(crate) fn invalid(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidArgument, text)
 }
 
 /// Bytes a thread's error text takes, with its NUL.
-pub(super) const TEXT_SIZE: usize = 512;
+pub(crate) const TEXT_SIZE: usize = 512;
 
 struct ThreadText(UnsafeCell<[u8; TEXT_SIZE]>);
 
@@ -69,7 +70,7 @@ thread_local! {
 }
 
 /// Makes `error` the thread's error text.
-pub(super) fn remember(error: &Error) {
+pub(crate) fn remember(error: &Error) {
     LAST.with(|last| {
         // SAFETY: only this thread comes here, and formatting an error does not lead back here.
         let place = unsafe { &mut *last.0.get() };
@@ -78,7 +79,7 @@ pub(super) fn remember(error: &Error) {
 }
 
 /// The thread's error text; it stays where it is as long as the thread lives.
-pub(super) fn last_text() -> &'static CStr {
+pub(crate) fn last_text() -> &'static CStr {
     let start = LAST.with(|last| last.0.get().cast::<c_char>());
     // SAFETY: `write_text` always leaves a NUL; the memory lives as long as the thread, and the reference is not
     // given to another one.
