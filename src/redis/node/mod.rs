@@ -15,10 +15,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::budget::Budget;
+use crate::base::clocks::uptime_us;
 use crate::base::moment::Moment;
 use crate::config::{Address, Hooks, Location, Options};
 use crate::error::{Error, Result};
-use crate::expiry::{Clock, local_unix_ms};
+use crate::expiry::Clock;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::store::Traffic;
@@ -178,30 +179,50 @@ impl Node {
 
     /// The same, unless this server was never connected to.
     pub(crate) fn known_clock(&self) -> Option<Clock> {
-        self.clock.known()
+        self.clock.asked()
     }
 
-    /// Looks at the server's clock again if that was long ago. For calls that can afford a round trip; when it
-    /// fails, nothing has changed.
+    /// After a call that found nothing of use: looks at the server's clock again if that was long ago.
+    /// Such a call can afford a round trip; when it fails, nothing has changed.
     pub(crate) fn refresh_clock(&self, budget: Budget) {
-        if !self.clock.is_due(budget.started()) {
-            return;
+        if self.clock.is_due(budget.started()) {
+            self.ask_clock(budget);
         }
+    }
+
+    /// Whether a call that began then would refresh the clock if it found nothing of use.
+    #[inline]
+    pub(crate) fn has_old_clock(&self, began: Moment) -> bool {
+        self.clock.is_old(began)
+    }
+
+    /// The server calls fresh what is over for us since `fresh_until_ms`: its clock is looked at again.
+    pub(crate) fn contradicted(&self, fresh_until_ms: u64, budget: Budget) {
+        if self.clock.is_contradicted(fresh_until_ms, budget.started()) {
+            self.ask_clock(budget);
+        }
+    }
+
+    /// As if that had been long ago.
+    #[cfg(test)]
+    pub(crate) fn age_clock(&self) {
+        self.clock.age();
+    }
+
+    #[cold]
+    fn ask_clock(&self, budget: Budget) {
         let sent_at = Cell::new(0);
         let pack = |to: &mut Encoder<'_>| {
-            sent_at.set(local_unix_ms());
+            sent_at.set(uptime_us());
             handshake::pack_time(to);
         };
         let read = |from: &mut Connection, budget| {
-            let offset = handshake::read_time(from, sent_at.get(), budget)?;
-            Ok(Ok(offset))
+            let told = handshake::read_time(from, sent_at.get(), budget)?;
+            Ok(Ok(told))
         };
-        if let Ok(Some(offset)) = self.run(
-            0,
-            budget,
-            &mut command::pair(Verb::safe("TIME"), pack, read),
-        ) {
-            self.clock.set(offset);
+        let mut time = command::pair(Verb::safe("TIME"), pack, read);
+        if let Ok(Some(told)) = self.run(0, budget, &mut time) {
+            self.clock.set(told);
         }
     }
 
