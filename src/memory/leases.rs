@@ -1,6 +1,4 @@
-//! The lease protocol and locks on the embedded store: every step is one step of its table, by the local clock.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! The lease protocol and locks on the embedded store: every step is one step of its table, by the clock of this process.
 
 use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
@@ -11,7 +9,7 @@ use super::{MemoryStore, joined, locked};
 
 impl Leases for MemoryStore {
     fn clock(&self, _: &[u8], _: Budget) -> Result<Clock> {
-        Ok(Clock::default())
+        Ok(Clock::own())
     }
 
     fn acquire(
@@ -31,7 +29,7 @@ impl Leases for MemoryStore {
             Acquired::Stale => Acquired::Stale,
             Acquired::Held(ms) => Acquired::Held(ms),
         };
-        Ok((answer, Clock::default()))
+        Ok((answer, Clock::own()))
     }
 
     fn acquire_many(
@@ -52,7 +50,7 @@ impl Leases for MemoryStore {
                 Ok(Acquired::Held(ms)) => Ok(Acquired::Held(*ms)),
                 Err(error) => Err(error.clone()),
             };
-            each(index, answer, Clock::default());
+            each(index, answer, Clock::own());
         }
     }
 
@@ -117,10 +115,7 @@ impl Leases for MemoryStore {
     }
 
     fn lock(&self, key: &[u8], token: Token, ms: u64, _: Budget) -> Result<Option<u64>> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let now_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        let now_us = Clock::own().now_us();
         locked(&self.table)
             .lock(key, token, ms, now_us)
             .map_err(|error| error.during("SET").at_node(&self.location))

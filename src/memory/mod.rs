@@ -13,8 +13,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::budget::Budget;
+use crate::base::clocks::wall_us;
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::{Clock, Life, local_unix_ms};
+use crate::expiry::{Clock, Life};
 use crate::store::{
     Access, Change, EachDone, EachValue, HEAD_LEN, Head, KeyList, Pttl, ScanStep, Sink, Store,
     Touch, Traffic, Value, Values, Walks, glob,
@@ -45,7 +46,7 @@ impl MemoryStore {
 
     /// One atomic step.
     fn step<R>(&self, work: impl FnOnce(&mut Table, u64) -> R) -> R {
-        let now = local_unix_ms();
+        let now = Clock::own().now_ms();
         work(&mut locked(&self.table), now)
     }
 
@@ -81,12 +82,12 @@ impl Values for MemoryStore {
             return Ok(None);
         };
         sink.begin(&value, value.len())?;
-        Ok(Some(Clock::default()))
+        Ok(Some(Clock::own()))
     }
 
     fn get_many(&self, keys: &KeyList, _: Access, _: Budget, each: &mut EachValue<'_>) {
         for (index, key) in keys.iter() {
-            each(index, Ok(self.value(key).as_deref()), Clock::default());
+            each(index, Ok(self.value(key).as_deref()), Clock::own());
         }
     }
 
@@ -131,17 +132,18 @@ impl Values for MemoryStore {
 
     fn head(&self, key: &[u8], _: Access, _: Budget) -> Result<Option<(Head, Clock)>> {
         let head = self.step(|table, now| table.find(key, now).map(|entry| head_of(entry.value())));
-        Ok(head.map(|head| (head, Clock::default())))
+        Ok(head.map(|head| (head, Clock::own())))
     }
 
     fn ttl(&self, key: &[u8], _: Budget) -> Result<Option<(Pttl, Head, Clock)>> {
         Ok(self.step(|table, now| {
             let entry = table.find(key, now)?;
-            Some((entry.pttl(now), head_of(entry.value()), Clock::default()))
+            Some((entry.pttl(now), head_of(entry.value()), Clock::own()))
         }))
     }
 
     fn touch(&self, key: &[u8], touch: Touch, _: Budget) -> Result<bool> {
+        let touch = in_own_time(touch);
         Ok(self.step(|table, now| table.touch(key, touch, now)))
     }
 
@@ -200,7 +202,7 @@ impl Walks for MemoryStore {
         match self.must_be_this(node) {
             Ok(()) => self.get_many(keys, Access::Write, budget, each),
             Err(error) => {
-                let tell = |place| each(place, Err(error.clone()), Clock::default());
+                let tell = |place| each(place, Err(error.clone()), Clock::own());
                 keys.places().into_iter().for_each(tell);
             }
         }
@@ -254,6 +256,16 @@ impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("MemoryStore").field(&self.location).finish()
     }
+}
+
+/// A caller's Unix time is one by the wall clock as it stands now; from here on it is a distance from now.
+fn in_own_time(touch: Touch) -> Touch {
+    let Touch::At(unix_ms) = touch else {
+        return touch;
+    };
+    let ahead_us = wall_us() - Clock::own().now_us().cast_signed();
+    let ahead_ms = (ahead_us + 500).div_euclid(1000);
+    Touch::At(unix_ms.saturating_add_signed(ahead_ms.saturating_neg()))
 }
 
 /// The lock, also after a panic elsewhere: steps leave a table whole.

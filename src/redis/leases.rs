@@ -57,8 +57,15 @@ impl Leases for RedisStore {
             }
         };
         let script = &self.scripts.acquire;
-        let (acquired, node) = self.run(script, &[key], budget, 3, pack, read)?;
-        Ok((acquired, node.clock()))
+        let (answer, node) = self.run(script, &[key], budget, 3, pack, read)?;
+        if answer == Acquired::Found(()) {
+            // It is fresh by the server's clock, which is the one that counts.
+            match sink.fresh_until_ms() {
+                0 => {}
+                until => node.contradicted(until, budget),
+            }
+        }
+        Ok((answer, node.clock()))
     }
 
     fn acquire_many(

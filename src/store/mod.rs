@@ -61,6 +61,12 @@ pub(crate) trait Sink {
     /// The answer is the place of the other `len - head.len()` bytes (any, when there are none).
     /// After a lost connection it may be called again: then everything begins anew.
     fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>>;
+
+    /// Until when the value is fresh by its header, in the store's Unix milliseconds; 0: for as long as it is there, or
+    /// nobody has looked.
+    fn fresh_until_ms(&self) -> u64 {
+        0
+    }
 }
 
 /// The longest entry header: as many bytes as a [`Sink`] can be sure to see at once.

@@ -36,8 +36,8 @@ pub(crate) trait UnderWay<'a> {
     fn advance(&mut self) -> Result<(), Failed>;
 }
 
-/// Takes out one whose reply may be read now: it has one, or its time was over before it had. Those that have no connection
-/// yet get on meanwhile; one that does not get one is taken out with the reason.
+/// Takes out one whose reply may be read now: all of it is there, or so much that it flows, or its time was over before.
+/// Those that have no connection yet get on meanwhile; one that does not get one is taken out with the reason.
 pub(crate) fn take_ready<'a, T: UnderWay<'a>>(
     under_way: &mut Vec<T>,
 ) -> Option<(T, Result<(), Failed>)> {
@@ -65,19 +65,18 @@ pub(crate) fn take_ready<'a, T: UnderWay<'a>>(
         if wants.is_empty() {
             return None;
         }
-        let ready = poll(&wants);
+        let has_come = poll(&wants);
         let now = Moment::now();
-        let is_ready = |place: usize| {
-            let is_over = wants.get(place).is_some_and(|wants| wants.until <= now);
-            is_over || ready.get(place).is_some_and(|ready| *ready)
-        };
-        let mut places = 0..under_way.len();
-        let place = places.find(|place| {
-            let one = under_way.get_mut(*place);
-            is_ready(*place) && one.is_some_and(|one| one.call().is_sent())
-        });
-        if let Some(place) = place {
-            return Some((under_way.swap_remove(place), Ok(())));
+        for (place, wants) in wants.iter().enumerate() {
+            let call = under_way.get_mut(place)?.call();
+            if !call.is_sent() {
+                continue;
+            }
+            // A reply of which a part has come is not waited for while others could go on.
+            let has_come = has_come.get(place).is_some_and(|come| *come);
+            if wants.until <= now || (has_come && call.is_readable()) {
+                return Some((under_way.swap_remove(place), Ok(())));
+            }
         }
     }
 }

@@ -15,9 +15,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::budget::Budget;
+use crate::base::clocks::uptime_us;
+use crate::base::moment::Moment;
 use crate::config::{Address, Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::{Clock, local_unix_ms};
+use crate::expiry::Clock;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::store::Traffic;
@@ -31,6 +33,9 @@ use clock::NodeClock;
 use exchange::{Call, Exchange, Failed, Resend, Verb};
 use login::Login;
 use pool::{Limits, Loan, Pool, Pooled};
+
+/// How often at most all connections to a node are given up.
+const DISTRUST_NANOS: u64 = 100_000_000;
 
 /// How a node is opened when it is one of several.
 #[derive(Debug, Clone, Copy)]
@@ -49,9 +54,13 @@ pub(crate) struct Node {
     login: Login,
     connect_timeout: Duration,
     is_primary: bool,
+    /// Why it cannot be connected to, whatever is tried.
+    out_of_reach: Option<Error>,
     pool: Pool<Connection>,
     breaker: Breaker,
     clock: NodeClock,
+    /// When its connections were last given up, in nanoseconds of [`Moment`].
+    distrusted: AtomicU64,
     refused: AtomicU64,
     retries: AtomicU64,
 }
@@ -60,7 +69,20 @@ impl Node {
     /// Opens nothing.
     pub(crate) fn new(location: &Location, options: &Options, hooks: &Hooks) -> Result<Self> {
         let secured = location.tls && hooks.connector.is_none();
-        let tls = secured.then(|| tls_settings(location)).transpose()?;
+        let tls = secured.then(|| tls::prepare(&location.tls_options));
+        Node::with_tls(location, options, hooks, tls.transpose()?)
+    }
+
+    /// The same with settings that were made before, for a location that is `rediss://`.
+    pub(crate) fn with_tls(
+        location: &Location,
+        options: &Options,
+        hooks: &Hooks,
+        tls: Option<TlsSettings>,
+    ) -> Result<Self> {
+        if let Some(tls) = &tls {
+            tls.check(&location.address)?;
+        }
         let name = location.name.clone();
         let login = Login::new(location, options);
         let limits = Limits {
@@ -83,6 +105,7 @@ impl Node {
             login,
             connect_timeout: options.connect_timeout,
             is_primary: false,
+            out_of_reach: None,
             pool: Pool::new(limits),
             breaker: Breaker::new(
                 options.breaker_failures,
@@ -90,6 +113,7 @@ impl Node {
                 options.breaker_backoff_max,
             ),
             clock: NodeClock::new(),
+            distrusted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             retries: AtomicU64::new(0),
         })
@@ -104,6 +128,17 @@ impl Node {
     /// Whether it must be one.
     pub(crate) fn is_primary(&self) -> bool {
         self.is_primary
+    }
+
+    /// Stands for a server that is part of the fleet and cannot be reached: whatever is asked of it fails with this.
+    pub(crate) fn out_of_reach(mut self, why: Error) -> Self {
+        self.out_of_reach = Some(why);
+        self
+    }
+
+    /// Whether it is one of those.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        self.out_of_reach.is_some()
     }
 
     /// The given name, or the address: the same for every spelling of it.
@@ -144,30 +179,50 @@ impl Node {
 
     /// The same, unless this server was never connected to.
     pub(crate) fn known_clock(&self) -> Option<Clock> {
-        self.clock.known()
+        self.clock.asked()
     }
 
-    /// Looks at the server's clock again if that was long ago. For calls that can afford a round trip; when it
-    /// fails, nothing has changed.
+    /// After a call that found nothing of use: looks at the server's clock again if that was long ago.
+    /// Such a call can afford a round trip; when it fails, nothing has changed.
     pub(crate) fn refresh_clock(&self, budget: Budget) {
-        if !self.clock.is_due(budget.started()) {
-            return;
+        if self.clock.is_due(budget.started()) {
+            self.ask_clock(budget);
         }
+    }
+
+    /// Whether a call that began then would refresh the clock if it found nothing of use.
+    #[inline]
+    pub(crate) fn has_old_clock(&self, began: Moment) -> bool {
+        self.clock.is_old(began)
+    }
+
+    /// The server calls fresh what is over for us since `fresh_until_ms`: its clock is looked at again.
+    pub(crate) fn contradicted(&self, fresh_until_ms: u64, budget: Budget) {
+        if self.clock.is_contradicted(fresh_until_ms, budget.started()) {
+            self.ask_clock(budget);
+        }
+    }
+
+    /// As if that had been long ago.
+    #[cfg(test)]
+    pub(crate) fn age_clock(&self) {
+        self.clock.age();
+    }
+
+    #[cold]
+    fn ask_clock(&self, budget: Budget) {
         let sent_at = Cell::new(0);
         let pack = |to: &mut Encoder<'_>| {
-            sent_at.set(local_unix_ms());
+            sent_at.set(uptime_us());
             handshake::pack_time(to);
         };
         let read = |from: &mut Connection, budget| {
-            let offset = handshake::read_time(from, sent_at.get(), budget)?;
-            Ok(Ok(offset))
+            let told = handshake::read_time(from, sent_at.get(), budget)?;
+            Ok(Ok(told))
         };
-        if let Ok(Some(offset)) = self.run(
-            0,
-            budget,
-            &mut command::pair(Verb::safe("TIME"), pack, read),
-        ) {
-            self.clock.set(offset);
+        let mut time = command::pair(Verb::safe("TIME"), pack, read);
+        if let Ok(Some(told)) = self.run(0, budget, &mut time) {
+            self.clock.set(told);
         }
     }
 
@@ -250,6 +305,9 @@ impl Node {
     /// A connection that is ready for commands. A failure counts at once: a node that cannot be connected to is not
     /// tried twice.
     pub(crate) fn connect(&self, budget: Budget, admission: Admission) -> Result<Connection> {
+        if let Some(why) = &self.out_of_reach {
+            return Err(why.clone());
+        }
         match self.open(budget.capped(self.connect_timeout)) {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(refusal)) => {
@@ -280,7 +338,7 @@ impl Node {
 
     /// Whether connections can be opened without waiting for them.
     pub(crate) fn opens_at_once(&self) -> bool {
-        self.dial.connector.is_none() && !self.is_primary
+        self.dial.connector.is_none() && !self.is_primary && !self.is_out_of_reach()
     }
 
     /// The time to open a connection within a call.
@@ -345,16 +403,23 @@ impl Node {
         self.pool.reset_traffic();
     }
 
+    /// Its connections lead to a server that is not what was expected: all are closed, so that the next one resolves the
+    /// name anew. Not more often than calls are patient, or a replica that was named by mistake would see nothing but
+    /// new connections.
+    pub(crate) fn distrust(&self) {
+        let now = Moment::now();
+        let before = self.distrusted.load(Ordering::Relaxed);
+        let is_long_ago = before == 0 || now.nanos().saturating_sub(before) >= DISTRUST_NANOS;
+        if is_long_ago {
+            self.distrusted.store(now.nanos().max(1), Ordering::Relaxed);
+            self.close();
+        }
+    }
+
     /// Closes idle connections, and those in use when they are done.
     pub(crate) fn close(&self) {
         self.pool.close();
     }
-}
-
-fn tls_settings(location: &Location) -> Result<TlsSettings> {
-    let settings = tls::prepare(&location.tls_options)?;
-    settings.check(&location.address)?;
-    Ok(settings)
 }
 
 /// Whether the node did not answer, rather than answered something unwelcome.

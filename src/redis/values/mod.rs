@@ -12,6 +12,7 @@ use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::Encoder;
 use crate::redis::fleet::many::To;
+use crate::redis::node::Node;
 use crate::redis::{RedisStore, migrate};
 use crate::store::{Access, EachDone, EachValue, Head, KeyList, Pttl, Sink, Touch, Value, Values};
 
@@ -28,9 +29,13 @@ impl Values for RedisStore {
         sink: &mut dyn Sink,
         budget: Budget,
     ) -> Result<Option<Clock>> {
-        let (found, node) = self.fleet.ask((key, access), budget, Get { key, sink })?;
-        if !found {
-            node.refresh_clock(budget);
+        let get = Get {
+            key,
+            sink: &mut *sink,
+        };
+        let (found, node) = self.fleet.ask((key, access), budget, get)?;
+        if node.has_old_clock(budget.started()) {
+            after_a_miss(&node, found, sink, budget);
         }
         Ok(found.then_some(node.clock()))
     }
@@ -168,6 +173,15 @@ impl Values for RedisStore {
             }
             outcome => outcome.map(|(moved, _)| moved),
         }
+    }
+}
+
+/// What is over by its header is a miss too. A hit never asks for the time.
+#[cold]
+fn after_a_miss(node: &Node, found: bool, sink: &dyn Sink, budget: Budget) {
+    let fresh_until = sink.fresh_until_ms();
+    if !found || (fresh_until != 0 && fresh_until <= node.clock().now_ms()) {
+        node.refresh_clock(budget);
     }
 }
 
