@@ -77,10 +77,22 @@ fn header(root: &Path) -> Result<String, Box<dyn Error>> {
     Ok(tidy(&String::from_utf8(text)?))
 }
 
-/// cbindgen gives a comment of one line three, and separates some parts by two empty lines.
+/// cbindgen gives a comment of one line three, separates some parts by two empty lines, and gives names to types but not
+/// to the structs behind them, so that nobody could declare one without this header.
 fn tidy(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
+    let mut opened = None;
     for line in text.lines() {
+        let name = line
+            .strip_prefix("} ")
+            .and_then(|name| name.strip_suffix(';'));
+        if line.starts_with("typedef ") && line.ends_with(" {") {
+            opened = Some(lines.len());
+        } else if let (Some(name), Some(open)) = (name, opened.and_then(|at| lines.get_mut(at))) {
+            *open = open.replace(" {", &format!(" {name} {{"));
+        } else if line.starts_with("#endif  /* REDIS_CACHE_H */") {
+            lines.push("#ifdef __cplusplus\n}\n#endif\n".to_owned());
+        }
         let indent = line.len() - line.trim_start().len();
         match lines.as_slice() {
             [.., open, body] if line.trim() == "*/" && open.trim() == "/**" && body.len() < 96 => {
@@ -96,8 +108,7 @@ fn tidy(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// What stands before the first declaration. The rest of <stddef.h> is left out because parsers of plain C, such as
-/// Python's cffi, choke on its `max_align_t`.
+/// What stands before the first declaration.
 fn preamble() -> Result<String, Box<dyn Error>> {
     let part = |name: &str| env::var(format!("CARGO_PKG_VERSION{name}"));
     let (major, minor, patch) = (part("_MAJOR")?, part("_MINOR")?, part("_PATCH")?);
@@ -106,7 +117,6 @@ fn preamble() -> Result<String, Box<dyn Error>> {
     Ok(format!(
         "\n#include <stdbool.h>\n\
          #include <stdint.h>\n\
-         #define __need_size_t\n\
          #include <stddef.h>\n\
          \n\
          /* The version of this header; redis_cache_version() tells that of the library. */\n\
@@ -114,7 +124,15 @@ fn preamble() -> Result<String, Box<dyn Error>> {
          #define REDIS_CACHE_VERSION_MAJOR {major}\n\
          #define REDIS_CACHE_VERSION_MINOR {minor}\n\
          #define REDIS_CACHE_VERSION_PATCH {patch}\n\
-         #define REDIS_CACHE_VERSION_NUMBER {number}",
+         #define REDIS_CACHE_VERSION_NUMBER {number}\n\
+         \n\
+         /* A string literal as two arguments of a call, its bytes and its length, NULs inside included:\n \
+         * redis_cache_set(cache, REDIS_CACHE_STR(\"user:7\"), REDIS_CACHE_STR(\"Ada\"), 60000). */\n\
+         #define REDIS_CACHE_STR(text) (\"\" text), (sizeof(text) - 1)\n\
+         \n\
+         #ifdef __cplusplus\n\
+         extern \"C\" {{\n\
+         #endif",
         part("")?
     ))
 }

@@ -1,13 +1,13 @@
 /*
  * redis_cache - a synchronous Redis cache: pools, sharding, herd protection, versioned keys.
- * Made by build.rs from src/ffi; edit it there.
+ * Made by build.rs from src/ffi; edit it there. Since 0.1: what came later says so.
  *
  *     redis_cache *cache;
  *     redis_cache_bytes user = {0};
  *     if (redis_cache_open("redis://127.0.0.1:6379/1?prefix=app&ttl=5m", &cache) != REDIS_CACHE_OK)
  *         return fail(redis_cache_last_error());
- *     redis_cache_set(cache, "user:7", 6, "Ada", 3, REDIS_CACHE_TTL_DEFAULT);
- *     if (redis_cache_get(cache, "user:7", 6, &user) == REDIS_CACHE_OK)
+ *     redis_cache_set(cache, REDIS_CACHE_STR("user:7"), REDIS_CACHE_STR("Ada"), REDIS_CACHE_TTL_DEFAULT);
+ *     if (redis_cache_get(cache, REDIS_CACHE_STR("user:7"), &user) == REDIS_CACHE_OK)
  *         printf("%s\n", user.data);
  *     redis_cache_bytes_free(&user);
  *     redis_cache_free(cache);
@@ -23,40 +23,48 @@
  *    output are REDIS_CACHE_ERR_INVALID_ARGUMENT; only counts (out_deleted) and sweeps may be
  *    left out. Keys and values are bytes and may hold any; the empty key is refused. A text
  *    without a length ends in NUL and is UTF-8.
- * 3. Outputs are set on OK, STALE, PARTIAL and STOPPED, *out_lease also on NOT_FOUND, and *out_len
- *    also on BUFFER_TOO_SMALL. Otherwise they are zeroed or NULL, so that "goto done; free(x)" is
- *    always right.
+ * 3. Outputs are overwritten, not freed: what is passed as one must hold nothing that is still to
+ *    be freed, and may hold anything else. They are set on OK, STALE, PARTIAL and STOPPED,
+ *    *out_lease also on NOT_FOUND, and *out_len also on BUFFER_TOO_SMALL. Otherwise they are zeroed
+ *    or NULL, so that "goto done; free(x)" is always right.
  * 4. Ownership. What a function hands out is freed by the function that the comment of its type
  *    names, once, on any thread; never by free(). Every _free function and
- *    redis_cache_lease_abandon() take NULL. redis_cache_lease_fulfill(), redis_cache_lease_abandon()
- *    and redis_cache_lock_release() consume their object whatever they return. A slice belongs to
- *    what it came from: one from redis_cache_results_get() lives as long as the results, one from
- *    redis_cache_keys_next() until the next call on that iterator.
+ *    redis_cache_lease_abandon() take NULL. redis_cache_lease_fulfill(),
+ *    redis_cache_lease_fulfill_absent(), redis_cache_lease_abandon() and redis_cache_lock_release()
+ *    consume their object whatever they return. A slice belongs to what it came from: one from
+ *    redis_cache_results_get() lives as long as the results, one from redis_cache_keys_next() until
+ *    the next call on that iterator.
  * 5. Threads. A const redis_cache * may be used by any number of threads at once. A config,
  *    results, lease, lock, writer or keys object belongs to one thread at a time. A client may be
- *    freed while leases, locks, views and iterators from it live.
+ *    freed while leases, locks, views and iterators from it live, and by a function of yours that
+ *    the client itself calls; that function must not free another object that the running call was
+ *    given.
  * 6. Manners. The library starts no threads, installs no signal handlers and raises no SIGPIPE.
  *    Its only global state is the error text of each thread, the named memory:// stores, one TLS
  *    configuration and a counter of forks (pthread_atfork). Callbacks may call the library again,
  *    on any handle, but must return: neither longjmp(), pthread_exit() nor a C++ exception may
- *    leave them. A thread that is cancelled in a call that runs a callback, or waits for a lease or
- *    a lock, ends when the call is over; in other calls it must not be cancelled. After fork() the
- *    child may go on using the same handle; a lease or a lock belongs to the process that took
- *    it.
- * 7. Faults. No panic crosses the boundary: it becomes REDIS_CACHE_ERR_PANIC with its text. Every
- *    call has a deadline, one second unless the option `timeout` says otherwise; what a function of
- *    yours takes, the option `wait` and wait_ms come on top.
+ *    leave them. A thread that is cancelled in a call that may run a function of yours, waits for a
+ *    lease or a lock, or ends an object, ends when the call is over; in other calls it must not be
+ *    cancelled. After fork() the child may go on using the same handle; a lease or a lock belongs to
+ *    the process that took it. errno is not preserved, and no function is async-signal-safe.
+ * 7. Faults. No panic crosses the boundary: it becomes REDIS_CACHE_ERR_PANIC with its text, which
+ *    Rust also writes to the standard error. Every call has a deadline, one second unless the option
+ *    `timeout` says otherwise; what a function of yours takes, the option `wait` and wait_ms come on
+ *    top. When there is no memory for something whose size you or the server decide, a value for
+ *    example, it is REDIS_CACHE_ERR_NO_MEMORY; without memory for small things the process ends.
  * 8. Error text. Each thread has one of up to 511 bytes, set by every call that returns a negative
- *    status and kept until the next that does. It names the server and the command, never a value
- *    or a password.
+ *    status, by no other, and kept until the next that does. It names the server and the command,
+ *    never a value or a password.
  * 9. Versions. The soname is libredis_cache.so.0 while this is 0.x. Nothing that is here changes
  *    its meaning; enumerators, functions and fields at the end of redis_cache_stats may be added.
+ *    Python's cffi reads this header as `cpp -P -std=c99` leaves it.
  *
  * "OK" in a comment is REDIS_CACHE_OK, and so on. Round trips are counted without the retries
  * after a lost connection. With the option on_error=miss, a server that is down looks like an
  * empty cache: reads say NOT_FOUND, writes OK, redis_cache_add() EXISTS,
  * redis_cache_lock_acquire() BUSY, counts are 0; redis_cache_ping(), redis_cache_flush_db(),
- * sweeps and the errors AUTH, CONFIG, INVALID_ARGUMENT and WRONG_TYPE are always reported.
+ * sweeps and the errors AUTH, CONFIG, INVALID_ARGUMENT, WRONG_TYPE and NO_MEMORY are always
+ * reported.
  */
 
 #ifndef REDIS_CACHE_H
@@ -64,7 +72,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#define __need_size_t
 #include <stddef.h>
 
 /* The version of this header; redis_cache_version() tells that of the library. */
@@ -73,6 +80,14 @@
 #define REDIS_CACHE_VERSION_MINOR 1
 #define REDIS_CACHE_VERSION_PATCH 0
 #define REDIS_CACHE_VERSION_NUMBER 1000
+
+/* A string literal as two arguments of a call, its bytes and its length, NULs inside included:
+ * redis_cache_set(cache, REDIS_CACHE_STR("user:7"), REDIS_CACHE_STR("Ada"), 60000). */
+#define REDIS_CACHE_STR(text) ("" text), (sizeof(text) - 1)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /** As ttl_ms: the lifetime that is configured as the option `ttl`, 300 seconds unless set. */
 #define REDIS_CACHE_TTL_DEFAULT INT64_MIN
@@ -84,7 +99,7 @@
  * What a call says. 0 and above are ordinary outcomes, below are errors, whose text
  * redis_cache_last_error() gives. New ones may be added; a value never changes its meaning.
  */
-typedef enum {
+typedef enum redis_cache_status {
     /** Done. */
     REDIS_CACHE_OK = 0,
     /** There is no such key, or nothing more to iterate. */
@@ -130,6 +145,11 @@ typedef enum {
     REDIS_CACHE_ERR_PANIC = -12,
     /** This layout, store or build does not have the operation. */
     REDIS_CACHE_ERR_UNSUPPORTED = -13,
+    /**
+     * Memory of a size that the caller or the server decides could not be had; nothing else was
+     * touched.
+     */
+    REDIS_CACHE_ERR_NO_MEMORY = -14,
 } redis_cache_status;
 
 /**
@@ -182,7 +202,7 @@ typedef struct redis_cache_writer redis_cache_writer;
  * it is; `data` is not NULL when the call succeeded, also for an empty value. Free with
  * redis_cache_bytes_free(); leave `reserved` alone.
  */
-typedef struct {
+typedef struct redis_cache_bytes {
     char *data;
     size_t len;
     size_t reserved;
@@ -190,13 +210,15 @@ typedef struct {
 
 /**
  * Hears of every fault, also of those that `on_error=miss` turns into a miss. `text` lives
- * until it returns. It is called on whichever thread met the fault, on several at once if need
- * be, for as long as a client of this configuration lives.
+ * until it returns. It is called on whichever thread met the fault, on several at once if need be,
+ * for as long as anything lives that comes from this configuration: a client, view, iterator, lease
+ * or lock. It may use the cache, and hears nothing of the faults that it causes itself; it may free
+ * the client. It must return, as redis_cache_compute_fn.
  */
 typedef void (*redis_cache_error_fn)(void *user_data, int32_t status, const char *text);
 
 /** Bytes that belong to somebody else; no NUL follows them. */
-typedef struct {
+typedef struct redis_cache_slice {
     const char *data;
     size_t len;
 } redis_cache_slice;
@@ -206,7 +228,9 @@ typedef struct {
  * `out` and returns 0; anything else fails the call with REDIS_CACHE_ERR_CALLBACK. It must give
  * the same answer every time. Operations on groups of keys pass a pattern as the key, and a
  * prefix in which what is special in a pattern is escaped. Called from any thread, on several at
- * once if need be, for as long as a client of this configuration lives.
+ * once if need be, for as long as anything lives that comes from this configuration: a client,
+ * view, iterator, lease or lock. It may use other caches, but not the one whose keys it makes, which
+ * would ask it again. It must return, as redis_cache_compute_fn.
  */
 typedef int32_t (*redis_cache_key_fn)(void *user_data,
                                       const char *prefix,
@@ -215,7 +239,7 @@ typedef int32_t (*redis_cache_key_fn)(void *user_data,
                                       redis_cache_writer *out);
 
 /** A key and its value, for redis_cache_set_many(). */
-typedef struct {
+typedef struct redis_cache_entry {
     redis_cache_slice key;
     redis_cache_slice value;
 } redis_cache_entry;
@@ -236,9 +260,25 @@ typedef int32_t (*redis_cache_progress_fn)(void *user_data,
  * sizeof(redis_cache_sweep); zero in any other field means the default.
  *
  * A sweep that its limit, its time or its progress function ends says STOPPED and stores in
- * `*out_cursor` where to go on: pass its text as `cursor` of the next one, then free it.
+ * `*out_cursor` where to go on: pass its text as `cursor` of the next one, then free it. To the end
+ * in steps:
+ *
+ *     redis_cache_bytes at = {0}, next;
+ *     redis_cache_sweep sweep = {0};
+ *     redis_cache_status status;
+ *     sweep.size = sizeof sweep;
+ *     sweep.limit = 1000;
+ *     sweep.out_cursor = &next;
+ *     do {
+ *         sweep.cursor = at.data;
+ *         status = redis_cache_clear(cache, &sweep, NULL);
+ *         redis_cache_bytes_free(&at);
+ *         at = next;
+ *     } while (status == REDIS_CACHE_STOPPED);
+ *
+ * In the end there is nothing left to free, for `next` is zeroed unless it is STOPPED.
  */
-typedef struct {
+typedef struct redis_cache_sweep {
     /** sizeof(redis_cache_sweep). */
     size_t size;
     /** How many keys to change at most; 0: all. */
@@ -303,7 +343,7 @@ typedef int32_t (*redis_cache_compute_many_fn)(void *user_data,
  * What a client and its views have done since it was made, or since redis_cache_stats_reset().
  * Later versions add fields at the end.
  */
-typedef struct {
+typedef struct redis_cache_stats {
     /** Keys that were asked for and found fresh. */
     uint64_t hits;
     /** Keys that were asked for and not found. */
@@ -335,10 +375,6 @@ typedef struct {
     /** Bytes sent. */
     uint64_t bytes_written;
 } redis_cache_stats;
-
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
 
 /**
  * The version of the library that is running, such as "0.1.0"; lives for ever. The macro
@@ -410,20 +446,44 @@ redis_cache_status redis_cache_config_set(redis_cache_config *config,
 
 /**
  * Sets the function that hears of every fault. `user_data` is handed to it and must, like the
- * function, live as long as any client of this configuration; both are used from any thread.
+ * function, live as long as any client, view, iterator, lease or lock that comes from this
+ * configuration; both are used from any thread. redis_cache_config_set_error_fn_owned() tells when
+ * that is over.
  */
 redis_cache_status redis_cache_config_set_error_fn(redis_cache_config *config,
                                                    redis_cache_error_fn fn,
                                                    void *user_data);
 
 /**
+ * The same, and `destroy`, unless it is NULL, is called with `user_data` once when nobody will call
+ * the function any more: when the configuration and every client, view, iterator, lease and lock
+ * that comes from it are gone, or at once when this call fails. It is called on whatever thread
+ * ends the last of them, never while the function runs, and after fork() in each process.
+ * Replacing the function counts for clients that are made from then on.
+ */
+redis_cache_status redis_cache_config_set_error_fn_owned(redis_cache_config *config,
+                                                         redis_cache_error_fn fn,
+                                                         void *user_data,
+                                                         void (*destroy)(void *user_data));
+
+/**
  * Sets the function that makes keys on the wire, in place of "prefix:version:key". `user_data`
- * is handed to it and must, like the function, live as long as any client of this configuration;
- * both are used from any thread.
+ * is handed to it and must, like the function, live as long as any client, view, iterator, lease or
+ * lock that comes from this configuration; both are used from any thread.
+ * redis_cache_config_set_key_fn_owned() tells when that is over.
  */
 redis_cache_status redis_cache_config_set_key_fn(redis_cache_config *config,
                                                  redis_cache_key_fn fn,
                                                  void *user_data);
+
+/**
+ * The same, and `destroy`, unless it is NULL, is called with `user_data` once when nobody will call
+ * the function any more, as redis_cache_config_set_error_fn_owned() says.
+ */
+redis_cache_status redis_cache_config_set_key_fn_owned(redis_cache_config *config,
+                                                       redis_cache_key_fn fn,
+                                                       void *user_data,
+                                                       void (*destroy)(void *user_data));
 
 /**
  * A client from one location, such as "redis://127.0.0.1:6379/1?prefix=app&ttl=5m", or from
@@ -709,11 +769,12 @@ redis_cache_status redis_cache_keys_begin(const redis_cache *cache,
 
 /**
  * The next key: OK and `*out`, which lives until the next call on this iterator; NOT_FOUND at
- * the end. Keys come without prefix and version, but as on the wire under a key function. One
+ * the end. An error ends the iteration before its end, and is said again until it is freed. Keys come without prefix and version, but as on the wire under a key function. One
  * may come twice while the server rehashes its keys, as with SCAN. One round trip for every
  * `scan_count` keys of the database.
  */
-redis_cache_status redis_cache_keys_next(redis_cache_keys *keys, redis_cache_slice *out);
+redis_cache_status redis_cache_keys_next(redis_cache_keys *keys,
+                                         redis_cache_slice *out);
 
 /** Ends the iteration, at any point; NULL is fine. */
 void redis_cache_keys_free(redis_cache_keys *keys);
@@ -775,7 +836,7 @@ redis_cache_status redis_cache_reinsert_keys(const redis_cache *cache,
 
 /**
  * Appends `len` bytes to what is being made. OK, or ERR_INVALID_ARGUMENT when there is nothing
- * more to be made, or the only value was said to be absent.
+ * more to be made, or the only value was said to be absent, or ERR_NO_MEMORY.
  */
 redis_cache_status redis_cache_writer_append(redis_cache_writer *out,
                                              const void *data,
@@ -998,7 +1059,7 @@ redis_cache_status redis_cache_stats_read(const redis_cache *cache,
 void redis_cache_stats_reset(const redis_cache *cache);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif
 
 #endif  /* REDIS_CACHE_H */

@@ -45,6 +45,8 @@ pub enum ErrorKind {
     Panic,
     /// The operation does not exist for this layout, store or build.
     Unsupported,
+    /// Memory of a size that the caller or the server decides could not be had.
+    NoMemory,
 }
 
 /// A fault: its kind, the node and command it concerns, and what was expected.
@@ -99,6 +101,15 @@ impl Error {
             _ => ErrorKind::Io,
         };
         Error::new(kind, format!("{doing}: {error}")).caused_by(error)
+    }
+
+    /// So many bytes for `what` could not be had.
+    #[cold]
+    pub(crate) fn no_memory(what: &str, len: usize) -> Self {
+        Error::new(
+            ErrorKind::NoMemory,
+            format!("no memory for {what} of {len} bytes"),
+        )
     }
 
     /// The fault of a caller's function.

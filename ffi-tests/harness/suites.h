@@ -26,6 +26,7 @@
     SUITE(foreign)         \
     SUITE(stats)           \
     SUITE(threads)         \
+    SUITE(functions)       \
     SUITE(fork)            \
     SUITE(faults)          \
     SUITE(refusals)        \

@@ -1,4 +1,5 @@
-"""The header after `cpp -P`, as Python's cffi reads it: parsed, the library loaded by it, and a value stored and read.
+"""The header after `cpp -P -std=c99`, as Python's cffi reads it: parsed, the library loaded by it, and a value stored and
+read. (Later dialects put into <stddef.h> what cffi cannot read, `max_align_t`.)
 
 usage: cffi_check.py PREPROCESSED_HEADER LIBRARY
 """

@@ -420,6 +420,40 @@ static void ordinary_outcomes_leave_outputs_zero(void)
     redis_cache_free(cache);
 }
 
+static int32_t a_null_writer_fails_nobody(void *user_data, redis_cache_writer *out)
+{
+    (void)user_data;
+    redis_cache_writer_fail(NULL, "nobody hears");
+    redis_cache_writer_fail(out, NULL);
+    return redis_cache_writer_append(out, "v", 1);
+}
+
+/* Functions without a status overwrote the text of the last call that had one. */
+static void only_a_negative_status_leaves_a_text(void)
+{
+    cache = open_cache(NULL);
+    INVALID(redis_cache_ping(NULL));
+    INVALID(redis_cache_lock_extend(NULL, 1));
+    SAYS("`lock` is NULL");
+    redis_cache_stats_reset(NULL);
+    redis_cache_near_clear(NULL);
+    INT(0, redis_cache_lock_token(NULL));
+    CHECK(redis_cache_clone(NULL) == NULL);
+    CHECK(redis_cache_with_version(NULL, 1) == NULL);
+    INT(0, redis_cache_results_len(NULL));
+    redis_cache_free(NULL);
+    redis_cache_config_free(NULL);
+    redis_cache_results_free(NULL);
+    redis_cache_keys_free(NULL);
+    redis_cache_lease_abandon(NULL);
+    redis_cache_bytes_free(NULL);
+    STATUS(OK, redis_cache_get_or_set(cache, S("key"), 1000, a_null_writer_fails_nobody, NULL, &bytes));
+    redis_cache_bytes_free(&bytes);
+    STATUS(NOT_FOUND, redis_cache_get(cache, S("missing"), &bytes));
+    SAYS("`lock` is NULL");
+    redis_cache_free(cache);
+}
+
 void suite_arguments(void)
 {
     RUN(a_null_handle_is_refused);
@@ -435,4 +469,5 @@ void suite_arguments(void)
     RUN(get_or_set_needs_a_loader);
     RUN(leases_and_locks_end_with_a_call_that_is_refused);
     RUN(ordinary_outcomes_leave_outputs_zero);
+    RUN(only_a_negative_status_leaves_a_text);
 }

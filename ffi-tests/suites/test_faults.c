@@ -1,5 +1,7 @@
 /* Servers that are down, silent or no Redis: the right status, a text that names the server, all within the time
  * budget, and a good next call once the cause is gone. */
+#include <stdio.h>
+
 #include "calls.h"
 #include "check.h"
 #include "fixture.h"
@@ -247,6 +249,41 @@ static void a_loader_runs_although_the_server_is_down(void)
     }
 }
 
+/* NOT_FOUND, as at the end, came after the error: a loop that goes on after an error saw a part of the keys as all. */
+static void an_iterator_says_its_fault_again(void)
+{
+    struct server server;
+    redis_cache *cache;
+    redis_cache_keys *keys;
+    redis_cache_slice key;
+    char name[16];
+    int i, seen = 0;
+
+    server_prepare(&server, NULL, NULL);
+    server_start(&server);
+    cache = open_own(&server, "scan_count=20&breaker_failures=1000");
+    for (i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "key%d", i);
+        STATUS(OK, redis_cache_set(cache, name, strlen(name), S("v"), 60000));
+    }
+    STATUS(OK, redis_cache_keys_begin(cache, S("*"), &keys));
+    STATUS(OK, redis_cache_keys_next(keys, &key));
+    server_stop(&server);
+    while ((i = redis_cache_keys_next(keys, &key)) == REDIS_CACHE_OK)
+        seen++;
+    CHECK(seen < 499);
+    STATUS(ERR_IO, i);
+    STATUS(ERR_INVALID_ARGUMENT, redis_cache_keys_next(keys, NULL));
+    for (i = 0; i < 3; i++) {
+        key.len = DIRTY_INT;
+        STATUS(ERR_IO, redis_cache_keys_next(keys, &key));
+        SAYS(server.name);
+        CLEAN_SLICE(key);
+    }
+    redis_cache_keys_free(keys);
+    redis_cache_free(cache);
+}
+
 void suite_faults(void)
 {
     RUN(a_server_that_is_down_is_an_io_error_at_once);
@@ -261,4 +298,5 @@ void suite_faults(void)
     RUN(a_failing_server_is_left_alone_for_a_while);
     RUN(a_server_that_came_back_is_used_again);
     RUN(a_loader_runs_although_the_server_is_down);
+    RUN(an_iterator_says_its_fault_again);
 }

@@ -1,4 +1,6 @@
 /* Values past their expiry: soft expiry by time and by hand, and who is served what while one caller renews them. */
+#include <stdlib.h>
+
 #include "check.h"
 #include "fixture.h"
 #include "load.h"
@@ -197,6 +199,39 @@ static void twenty_threads_renew_once(void)
     redis_cache_free(cache);
 }
 
+/* NOT_FOUND, and the old value stood in the buffer: its header was judged when it was there. */
+static void a_read_into_memory_leaves_it_alone_when_the_value_is_over(void)
+{
+    static const size_t sizes[] = { 5, 100, 40000, 300000 };
+    redis_cache *cache = open_cache("stale=60s");
+    size_t i, len = DIRTY_INT;
+
+    for (i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        size_t size = sizes[i];
+        char *value = must_alloc(size), *buffer = must_alloc(size);
+
+        fill(value, size, 1);
+        fill(buffer, size, 2);
+        STATUS(OK, redis_cache_set(cache, S("key"), value, size, 50000));
+        STATUS(BUFFER_TOO_SMALL, redis_cache_get_into(cache, S("key"), buffer, size - 1, &len));
+        INT(size, len);
+        CHECK(filled(buffer, size, 2));
+        STATUS(OK, redis_cache_get_into(cache, S("key"), buffer, size, &len));
+        INT(size, len);
+        CHECK(filled(buffer, size, 1));
+        fill(buffer, size, 2);
+        STATUS(OK, redis_cache_expire_soft(cache, S("key")));
+        GOES(cache, "key");
+        STATUS(NOT_FOUND, redis_cache_get_into(cache, S("key"), buffer, size, &len));
+        INT(0, len);
+        CHECK(filled(buffer, size, 2));
+        STATUS(OK, redis_cache_delete(cache, S("key")));
+        free(value);
+        free(buffer);
+    }
+    redis_cache_free(cache);
+}
+
 static void a_plain_layout_has_no_stale_values(void)
 {
     redis_cache *cache = open_cache("layout=plain");
@@ -220,5 +255,6 @@ void suite_stale(void)
     RUN(an_old_value_is_served_when_the_loader_fails);
     RUN(all_but_one_are_served_the_old_value);
     RUN(twenty_threads_renew_once);
+    RUN(a_read_into_memory_leaves_it_alone_when_the_value_is_over);
     RUN(a_plain_layout_has_no_stale_values);
 }

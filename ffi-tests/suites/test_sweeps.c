@@ -275,6 +275,40 @@ static void a_time_budget_stops_and_the_cursor_goes_on(void)
     redis_cache_free(cache);
 }
 
+/* As the comment of redis_cache_sweep shows it. The loop that was natural before kept every cursor; valgrind tells. */
+static void the_loop_of_the_header_reaches_the_end_and_leaks_nothing(void)
+{
+    redis_cache *cache = open_cache("scan_count=10");
+    redis_cache_bytes at = { 0 }, next;
+    redis_cache_sweep sweep = { 0 };
+    redis_cache_status status;
+    char key[16];
+    int i, steps = 0;
+
+    for (i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "key%d", i);
+        STATUS(OK, redis_cache_set(cache, key, strlen(key), S("v"), 60000));
+    }
+    sweep.size = sizeof sweep;
+    sweep.limit = 30;
+    sweep.out_cursor = &next;
+    do {
+        sweep.cursor = at.data;
+        status = redis_cache_clear(cache, &sweep, NULL);
+        redis_cache_bytes_free(&at);
+        at = next;
+        steps++;
+    } while (status == REDIS_CACHE_STOPPED);
+    STATUS(OK, status);
+    CLEAN_BYTES(at);
+    CHECK(steps >= 4);
+    for (i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "key%d", i);
+        MISSES(cache, key);
+    }
+    redis_cache_free(cache);
+}
+
 static void old_and_new_cursor_may_be_one_place(void)
 {
     redis_cache *cache = open_filled("prefix=oneplace");
@@ -341,6 +375,7 @@ void suite_sweeps(void)
     RUN(progress_is_told_and_only_grows);
     RUN(progress_may_stop_and_the_cursor_goes_on);
     RUN(a_time_budget_stops_and_the_cursor_goes_on);
+    RUN(the_loop_of_the_header_reaches_the_end_and_leaks_nothing);
     RUN(old_and_new_cursor_may_be_one_place);
     RUN(a_cursor_that_is_none_is_refused);
     RUN(a_sweep_of_no_size_is_refused);

@@ -80,12 +80,11 @@ impl Cache {
         result
     }
 
+    /// Counts a fault and tells the hook, unless that causes it itself right now.
     #[cold]
     pub(crate) fn tell(&self, error: &Error) {
         self.shared.counters.errors.add(1);
-        if let Some(hook) = &self.shared.hooks.error {
-            hook(error);
-        }
+        self.shared.hooks.tell(error);
     }
 }
 

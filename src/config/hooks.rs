@@ -1,6 +1,7 @@
 //! The caller's own functions: what hears of errors, what makes wire keys, and what opens connections. They are
 //! shared by all clones and views of a cache and may be called from any of its threads.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -51,6 +52,54 @@ pub(crate) struct Hooks {
     pub(crate) connector: Option<Connector>,
 }
 
+impl Hooks {
+    /// Whether there is any function of the caller that an operation may run.
+    #[inline]
+    pub(crate) fn are_any(&self) -> bool {
+        self.error.is_some() || self.key.is_some() || self.reverse_key.is_some()
+    }
+
+    /// Tells the error hook, but not of what it causes itself while it hears of another fault.
+    pub(crate) fn tell(&self, error: &Error) {
+        let Some(hook) = &self.error else { return };
+        if let Some(_telling) = Telling::begin(Arc::as_ptr(hook).addr()) {
+            hook(error);
+        }
+    }
+}
+
+/// How many hooks of different caches may hear of each other's faults, one within the other, on one thread.
+const DEEPEST: usize = 8;
+
+thread_local! {
+    /// The hooks that run on this thread, each known by its address. It has no destructor, so it works while a thread
+    /// ends.
+    static RUNNING: Cell<([usize; DEEPEST], usize)> = const { Cell::new(([0; DEEPEST], 0)) };
+}
+
+/// For as long as this lives, a hook runs on this thread.
+struct Telling;
+
+impl Telling {
+    fn begin(hook: usize) -> Option<Telling> {
+        let (mut hooks, depth) = RUNNING.get();
+        let (running, free) = hooks.split_at_mut(depth.min(DEEPEST));
+        if running.contains(&hook) {
+            return None;
+        }
+        *free.first_mut()? = hook;
+        RUNNING.set((hooks, depth + 1));
+        Some(Telling)
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        let (hooks, depth) = RUNNING.get();
+        RUNNING.set((hooks, depth.saturating_sub(1)));
+    }
+}
+
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks")
@@ -59,5 +108,57 @@ impl fmt::Debug for Hooks {
             .field("reverse_key", &self.reverse_key.is_some())
             .field("connector", &self.connector.is_some())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn hooks(hook: impl Fn(&Error) + Send + Sync + 'static) -> Hooks {
+        Hooks {
+            error: Some(Arc::new(hook)),
+            ..Hooks::default()
+        }
+    }
+
+    /// It was called again without end, until the stack was used up.
+    #[test]
+    fn a_hook_hears_of_others_faults_but_not_of_its_own() {
+        static FIRST: OnceLock<Hooks> = OnceLock::new();
+        static SECOND: OnceLock<Hooks> = OnceLock::new();
+        static HEARD: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
+        let tell = |other: &OnceLock<Hooks>, error: &Error| other.get().unwrap().tell(error);
+        let first = FIRST.get_or_init(|| {
+            hooks(move |error| {
+                HEARD[0].fetch_add(1, Ordering::Relaxed);
+                tell(&FIRST, error);
+                tell(&SECOND, error);
+            })
+        });
+        SECOND.get_or_init(|| {
+            hooks(move |error| {
+                HEARD[1].fetch_add(1, Ordering::Relaxed);
+                tell(&FIRST, error);
+            })
+        });
+        for times in 1..=2 {
+            first.tell(&Error::new(ErrorKind::Io, "refused"));
+            let heard = HEARD.each_ref().map(|heard| heard.load(Ordering::Relaxed));
+            assert_eq!(heard, [times, times]);
+        }
+    }
+
+    #[test]
+    fn a_hook_that_panics_is_told_of_the_next_fault() {
+        let hooks = hooks(|_| panic!("heard"));
+        let error = Error::new(ErrorKind::Io, "refused");
+        for _ in 0..2 {
+            let told = std::panic::AssertUnwindSafe(|| hooks.tell(&error));
+            assert!(std::panic::catch_unwind(told).is_err());
+        }
     }
 }

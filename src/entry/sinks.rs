@@ -17,6 +17,18 @@ use super::Shape;
 /// As much memory as a length on the wire may claim before the bytes are there.
 const RESERVE: usize = 64 << 20;
 
+/// The first bytes of a payload, of a value of `len` bytes, with room for the rest and one byte more.
+#[inline]
+fn begun(payload: &[u8], len: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let room = payload.len().max(len.min(RESERVE)) + 1;
+    bytes
+        .try_reserve_exact(room)
+        .map_err(|_| Error::no_memory("a value", len))?;
+    bytes.extend_from_slice(payload);
+    Ok(bytes)
+}
+
 /// Collects a payload into a vector with room for one byte more (a C string's NUL).
 pub(crate) struct Gather<'a> {
     options: &'a Options,
@@ -61,8 +73,7 @@ impl Sink for Gather<'_> {
             return Ok(Room::Discard);
         }
         let payload = head.get(self.shape.offset()..).unwrap_or_default();
-        self.payload = Vec::with_capacity(len.min(RESERVE) + 1);
-        self.payload.extend_from_slice(payload);
+        self.payload = begun(payload, len)?;
         Ok(Room::Append(&mut self.payload))
     }
 
@@ -121,14 +132,15 @@ impl<T: DeserializeOwned> Sink for Decode<'_, T> {
     }
 }
 
-/// Copies a payload into the caller's memory, if it fits.
+/// Copies a payload into the caller's memory, if it fits. One that is still to be judged waits elsewhere meanwhile, so
+/// that the memory is only touched by what a read finds.
 pub(crate) struct Fill<'a> {
     options: &'a Options,
     memory: &'a mut [u8],
     shape: Shape,
     len: usize,
-    /// A compressed payload as it arrives.
-    packed: Option<Vec<u8>>,
+    /// A payload that is compressed, or may have expired softly, as it arrives.
+    waiting: Option<Vec<u8>>,
 }
 
 impl<'a> Fill<'a> {
@@ -138,7 +150,7 @@ impl<'a> Fill<'a> {
             memory,
             shape: Shape::Nothing,
             len: 0,
-            packed: None,
+            waiting: None,
         }
     }
 
@@ -148,15 +160,15 @@ impl<'a> Fill<'a> {
         if !self.shape.is_live(clock)? {
             return Ok(None);
         }
-        match &self.packed {
+        match &self.waiting {
             None => Ok(Some(self.len)),
-            Some(packed) => Fill::unpack(self.options, self.shape, packed, self.memory).map(Some),
+            Some(stored) => Fill::unpack(self.options, self.shape, stored, self.memory).map(Some),
         }
     }
 
     #[cold]
-    fn unpack(options: &Options, shape: Shape, packed: &[u8], memory: &mut [u8]) -> Result<usize> {
-        let payload = shape.inflate(options, packed)?;
+    fn unpack(options: &Options, shape: Shape, stored: &[u8], memory: &mut [u8]) -> Result<usize> {
+        let payload = shape.inflate(options, stored)?;
         if let Some(room) = memory.get_mut(..payload.len()) {
             room.copy_from_slice(&payload);
         }
@@ -171,12 +183,12 @@ impl Sink for Fill<'_> {
             return Ok(Room::Discard);
         }
         let offset = self.shape.offset();
-        if self.shape.compressor(self.options) != 0 {
-            let mut packed = Vec::with_capacity(len.min(RESERVE));
-            packed.extend_from_slice(head.get(offset..).unwrap_or_default());
-            return Ok(Room::Append(self.packed.insert(packed)));
+        // Whether it has expired is known when the node has told its time.
+        if self.shape.compressor(self.options) != 0 || self.shape.fresh_until_ms() != 0 {
+            let payload = head.get(offset..).unwrap_or_default();
+            return Ok(Room::Append(self.waiting.insert(begun(payload, len)?)));
         }
-        self.packed = None;
+        self.waiting = None;
         self.len = len - offset.min(len);
         let Some(room) = self.memory.get_mut(..self.len) else {
             return Ok(Room::Discard);

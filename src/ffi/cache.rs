@@ -35,7 +35,9 @@ pub unsafe extern "C" fn redis_cache_connect(
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, config) = unsafe { (self::out("out", out)?, borrow("config", config)?) };
-        out.set(redis_cache::give(config.config.connect()?));
+        // What hears of faults while the client is made may change the configuration.
+        let config = config.config.clone();
+        out.set(redis_cache::give(config.connect()?));
         Ok(REDIS_CACHE_OK)
     })
 }
@@ -79,7 +81,7 @@ pub unsafe extern "C" fn redis_cache_free(cache: *mut redis_cache) {
 pub unsafe extern "C" fn redis_cache_ping(cache: *const redis_cache) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
-        unsafe { borrow("cache", cache)? }.cache.ping()?;
+        unsafe { client(cache)? }.ping()?;
         Ok(REDIS_CACHE_OK)
     })
 }
@@ -97,7 +99,7 @@ pub unsafe extern "C" fn redis_cache_where(
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
         ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
-            Ok(Some(cache.where_is(key)?.into_bytes().into()))
+            owned(cache.where_is(key)?.into_bytes()).map(Some)
         })
     }
 }
@@ -114,7 +116,7 @@ pub unsafe extern "C" fn redis_cache_get(
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
         ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
-            Ok(cache.get_bytes(key)?.map(Into::into))
+            cache.get_bytes(key)?.map(owned).transpose()
         })
     }
 }

@@ -58,8 +58,10 @@ pub type redis_cache_progress_fn = Option<
 >;
 
 /// Hears of every fault, also of those that `on_error=miss` turns into a miss. `text` lives
-/// until it returns. It is called on whichever thread met the fault, on several at once if need
-/// be, for as long as a client of this configuration lives.
+/// until it returns. It is called on whichever thread met the fault, on several at once if need be,
+/// for as long as anything lives that comes from this configuration: a client, view, iterator, lease
+/// or lock. It may use the cache, and hears nothing of the faults that it causes itself; it may free
+/// the client. It must return, as redis_cache_compute_fn.
 pub type redis_cache_error_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, status: i32, text: *const c_char)>;
 
@@ -67,7 +69,9 @@ pub type redis_cache_error_fn =
 /// `out` and returns 0; anything else fails the call with REDIS_CACHE_ERR_CALLBACK. It must give
 /// the same answer every time. Operations on groups of keys pass a pattern as the key, and a
 /// prefix in which what is special in a pattern is escaped. Called from any thread, on several at
-/// once if need be, for as long as a client of this configuration lives.
+/// once if need be, for as long as anything lives that comes from this configuration: a client,
+/// view, iterator, lease or lock. It may use other caches, but not the one whose keys it makes, which
+/// would ask it again. It must return, as redis_cache_compute_fn.
 pub type redis_cache_key_fn = Option<
     unsafe extern "C-unwind" fn(
         user_data: *mut c_void,

@@ -1,7 +1,9 @@
 //! The client as C holds it, and what every operation on one key begins and ends with.
 
 use std::ffi::c_char;
+use std::ops::Deref;
 
+use super::boundary::cancel::PutOff;
 use super::boundary::*;
 use super::types::*;
 use crate::cache::Cache;
@@ -20,6 +22,56 @@ impl redis_cache {
     }
 }
 
+/// A client during a call. When functions of the caller may run, the call has a handle of its own, so that they may free
+/// the one it was given, and a cancellation of the thread waits: fields are dropped in their order.
+pub(super) enum Client<'a> {
+    Lent(&'a Cache),
+    Held(
+        Cache,
+        #[allow(dead_code, reason = "it counts that it lives")] PutOff,
+    ),
+}
+
+impl Deref for Client<'_> {
+    type Target = Cache;
+
+    #[inline]
+    fn deref(&self) -> &Cache {
+        match self {
+            Client::Lent(cache) => cache,
+            Client::Held(cache, _) => cache,
+        }
+    }
+}
+
+/// The client that an operation is about.
+///
+/// # Safety
+/// `cache` is NULL or a handle that lives until the call runs a function of the caller, and that this may free.
+#[inline]
+pub(super) unsafe fn client<'a>(cache: *const redis_cache) -> Result<Client<'a>> {
+    // SAFETY: as promised by the caller.
+    let cache = unsafe { &borrow("cache", cache)?.cache };
+    if cache.shared.hooks.are_any() {
+        return Ok(hold(cache));
+    }
+    Ok(Client::Lent(cache))
+}
+
+/// The same for a call that is given a function of the caller.
+///
+/// # Safety
+/// As for [`client`].
+pub(super) unsafe fn client_held<'a>(cache: *const redis_cache) -> Result<Client<'a>> {
+    // SAFETY: as promised by the caller.
+    Ok(hold(unsafe { &borrow("cache", cache)?.cache }))
+}
+
+#[cold]
+fn hold<'a>(cache: &Cache) -> Client<'a> {
+    Client::Held(cache.clone(), PutOff::begin())
+}
+
 /// The client and the bytes of the key that an operation is about.
 ///
 /// # Safety
@@ -29,10 +81,9 @@ pub(super) unsafe fn client_and_key<'a>(
     cache: *const redis_cache,
     key: *const c_char,
     key_len: usize,
-) -> Result<(&'a Cache, &'a [u8])> {
+) -> Result<(Client<'a>, &'a [u8])> {
     // SAFETY: as promised by the caller.
-    let (cache, key) = unsafe { (borrow("cache", cache)?, bytes("key", key, key_len)?) };
-    Ok((&cache.cache, key))
+    unsafe { Ok((client(cache)?, bytes("key", key, key_len)?)) }
 }
 
 /// Runs an operation on one key whose outcome is a status.
@@ -49,7 +100,7 @@ pub(super) unsafe fn on_key(
     guard(|| {
         // SAFETY: as promised by the caller.
         let (cache, key) = unsafe { client_and_key(cache, key, key_len)? };
-        work(cache, key)
+        work(&cache, key)
     })
 }
 
@@ -70,7 +121,7 @@ pub(super) unsafe fn ask_on_key<T>(
         // SAFETY: as promised by the caller.
         let (out, (cache, key)) =
             unsafe { (out(name, place)?, client_and_key(cache, key, key_len)?) };
-        let Some(answer) = work(cache, key)? else {
+        let Some(answer) = work(&cache, key)? else {
             return Ok(REDIS_CACHE_NOT_FOUND);
         };
         out.set(answer);

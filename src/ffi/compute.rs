@@ -33,8 +33,13 @@ pub unsafe extern "C" fn redis_cache_get_or_set(
 ) -> redis_cache_status {
     guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, (cache, key)) =
-            unsafe { (self::out("out", out)?, client_and_key(cache, key, key_len)?) };
+        let (out, cache, key) = unsafe {
+            (
+                self::out("out", out)?,
+                client_held(cache)?,
+                bytes("key", key, key_len)?,
+            )
+        };
         let compute = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
         let load = |loading: &mut Loading<'_>| {
             let mut renew = || loading.renew();
@@ -48,6 +53,6 @@ pub unsafe extern "C" fn redis_cache_get_or_set(
             Ok::<_, String>(written.into_value())
         };
         let outcome = cache.get_or_set_bytes_with(key, expiry(ttl_ms), load)?;
-        Ok(store(outcome.value, outcome.source, &out))
+        store(outcome.value, outcome.source, &out)
     })
 }

@@ -36,7 +36,7 @@ pub unsafe extern "C" fn redis_cache_get_or_set_many(
         let (out, cache, keys) = unsafe {
             (
                 self::out("out", out)?,
-                borrow("cache", cache)?,
+                client_held(cache)?,
                 slices("keys", keys, count)?,
             )
         };
@@ -52,8 +52,8 @@ pub unsafe extern "C" fn redis_cache_get_or_set_many(
             let written = writer.finish_many(code)?;
             Ok::<_, String>(written.into_iter().map(Made::from).collect())
         };
-        let items = cache.cache.load_many_bytes(keys, expiry(ttl_ms), load);
-        let results = redis_cache_results::of_values(items);
+        let items = cache.load_many_bytes(keys, expiry(ttl_ms), load);
+        let results = redis_cache_results::of_values(items)?;
         let status = results.status()?;
         out.set(give(results));
         Ok(status)

@@ -93,19 +93,37 @@ pub unsafe extern "C" fn redis_cache_config_set(
 }
 
 /// Sets the function that hears of every fault. `user_data` is handed to it and must, like the
-/// function, live as long as any client of this configuration; both are used from any thread.
+/// function, live as long as any client, view, iterator, lease or lock that comes from this
+/// configuration; both are used from any thread. redis_cache_config_set_error_fn_owned() tells when
+/// that is over.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_config_set_error_fn(
     config: *mut redis_cache_config,
     r#fn: redis_cache_error_fn,
     user_data: *mut c_void,
 ) -> redis_cache_status {
-    guard(|| {
+    // SAFETY: the same contract.
+    unsafe { redis_cache_config_set_error_fn_owned(config, r#fn, user_data, None) }
+}
+
+/// The same, and `destroy`, unless it is NULL, is called with `user_data` once when nobody will call
+/// the function any more: when the configuration and every client, view, iterator, lease and lock
+/// that comes from it are gone, or at once when this call fails. It is called on whatever thread
+/// ends the last of them, never while the function runs, and after fork() in each process.
+/// Replacing the function counts for clients that are made from then on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_config_set_error_fn_owned(
+    config: *mut redis_cache_config,
+    r#fn: redis_cache_error_fn,
+    user_data: *mut c_void,
+    destroy: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,
+) -> redis_cache_status {
+    guard_to_the_end(|| {
+        let user_data = UserData { user_data, destroy };
         // SAFETY: the caller keeps the rules of the header.
         let config = unsafe { borrow_mut("config", config)? };
         let function = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
-        let user_data = UserData(user_data);
-        config.change(|config| {
+        let before = config.change(|config| {
             config.error_hook(move |error| {
                 let text = c_text(error.to_string());
                 // SAFETY: the caller promised a function and data for any thread, as long as clients live.
@@ -118,25 +136,40 @@ pub unsafe extern "C" fn redis_cache_config_set_error_fn(
                 }
             })
         });
+        drop(before);
         Ok(REDIS_CACHE_OK)
     })
 }
 
 /// Sets the function that makes keys on the wire, in place of "prefix:version:key". `user_data`
-/// is handed to it and must, like the function, live as long as any client of this configuration;
-/// both are used from any thread.
+/// is handed to it and must, like the function, live as long as any client, view, iterator, lease or
+/// lock that comes from this configuration; both are used from any thread.
+/// redis_cache_config_set_key_fn_owned() tells when that is over.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_config_set_key_fn(
     config: *mut redis_cache_config,
     r#fn: redis_cache_key_fn,
     user_data: *mut c_void,
 ) -> redis_cache_status {
-    guard(|| {
+    // SAFETY: the same contract.
+    unsafe { redis_cache_config_set_key_fn_owned(config, r#fn, user_data, None) }
+}
+
+/// The same, and `destroy`, unless it is NULL, is called with `user_data` once when nobody will call
+/// the function any more, as redis_cache_config_set_error_fn_owned() says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_config_set_key_fn_owned(
+    config: *mut redis_cache_config,
+    r#fn: redis_cache_key_fn,
+    user_data: *mut c_void,
+    destroy: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,
+) -> redis_cache_status {
+    guard_to_the_end(|| {
+        let user_data = UserData { user_data, destroy };
         // SAFETY: the caller keeps the rules of the header.
         let config = unsafe { borrow_mut("config", config)? };
         let function = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
-        let user_data = UserData(user_data);
-        config.change(|config| {
+        let before = config.change(|config| {
             config.key_fn(move |prefix, version, key| {
                 let prefix = c_text(prefix);
                 let key = redis_cache_slice::from(key);
@@ -155,23 +188,39 @@ pub unsafe extern "C" fn redis_cache_config_set_key_fn(
                 Ok(written.into_value().unwrap_or_default())
             })
         });
+        drop(before);
         Ok(REDIS_CACHE_OK)
     })
 }
 
 impl redis_cache_config {
-    fn change(&mut self, change: impl FnOnce(Config) -> Config) {
-        self.config = change(mem::replace(&mut self.config, Config::new()));
+    /// Changes the configuration and returns what it was: what is dropped with it may run a function of the caller, which
+    /// finds the change done.
+    fn change(&mut self, change: impl FnOnce(Config) -> Config) -> Config {
+        let changed = change(self.config.clone());
+        mem::replace(&mut self.config, changed)
     }
 }
 
-/// What the caller wants to get back in a callback.
-#[derive(Debug, Clone, Copy)]
-struct UserData(*mut c_void);
+/// What the caller wants to get back in a callback, and how it ends.
+#[derive(Debug)]
+struct UserData {
+    user_data: *mut c_void,
+    destroy: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
+}
 
 impl UserData {
-    fn get(self) -> *mut c_void {
-        self.0
+    fn get(&self) -> *mut c_void {
+        self.user_data
+    }
+}
+
+impl Drop for UserData {
+    fn drop(&mut self) {
+        if let Some(destroy) = self.destroy {
+            // SAFETY: the caller promised that it takes this, once, on any thread.
+            unsafe { destroy(self.user_data) }
+        }
     }
 }
 

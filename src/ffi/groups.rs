@@ -6,7 +6,7 @@ use std::mem::size_of;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::groups::keys::Keys;
 use crate::groups::sweep::{Progress, Sweep, Swept};
 
@@ -19,7 +19,23 @@ use super::types::*;
 /// sizeof(redis_cache_sweep); zero in any other field means the default.
 ///
 /// A sweep that its limit, its time or its progress function ends says STOPPED and stores in
-/// `*out_cursor` where to go on: pass its text as `cursor` of the next one, then free it.
+/// `*out_cursor` where to go on: pass its text as `cursor` of the next one, then free it. To the end
+/// in steps:
+///
+///     redis_cache_bytes at = {0}, next;
+///     redis_cache_sweep sweep = {0};
+///     redis_cache_status status;
+///     sweep.size = sizeof sweep;
+///     sweep.limit = 1000;
+///     sweep.out_cursor = &next;
+///     do {
+///         sweep.cursor = at.data;
+///         status = redis_cache_clear(cache, &sweep, NULL);
+///         redis_cache_bytes_free(&at);
+///         at = next;
+///     } while (status == REDIS_CACHE_STOPPED);
+///
+/// In the end there is nothing left to free, for `next` is zeroed unless it is STOPPED.
 #[repr(C)]
 #[derive(Debug)]
 pub struct redis_cache_sweep {
@@ -158,7 +174,7 @@ impl<'a> Plan<'a> {
             return Ok(REDIS_CACHE_OK);
         };
         if let Some(out) = self.out_cursor {
-            out.set(cursor.into_bytes().into());
+            out.set(owned(cursor.into_bytes())?);
         }
         Ok(REDIS_CACHE_STOPPED)
     }
@@ -184,11 +200,11 @@ pub unsafe extern "C" fn redis_cache_delete_pattern(
             (
                 out,
                 Plan::read(sweep)?,
-                borrow("cache", cache)?,
+                client_held(cache)?,
                 bytes("pattern", pattern, pattern_len)?,
             )
         };
-        plan.delete(cache.cache.sweep(pattern), out)
+        plan.delete(cache.sweep(pattern), out)
     })
 }
 
@@ -205,9 +221,9 @@ pub unsafe extern "C" fn redis_cache_clear(
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_deleted);
-            (out, Plan::read(sweep)?, borrow("cache", cache)?)
+            (out, Plan::read(sweep)?, client_held(cache)?)
         };
-        plan.delete(cache.cache.sweep_all(), out)
+        plan.delete(cache.sweep_all(), out)
     })
 }
 
@@ -223,9 +239,9 @@ pub unsafe extern "C" fn redis_cache_clear_version(
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_deleted);
-            (out, Plan::read(sweep)?, borrow("cache", cache)?)
+            (out, Plan::read(sweep)?, client_held(cache)?)
         };
-        plan.delete(cache.cache.sweep_version(version), out)
+        plan.delete(cache.sweep_version(version), out)
     })
 }
 
@@ -235,7 +251,7 @@ pub unsafe extern "C" fn redis_cache_clear_version(
 pub unsafe extern "C" fn redis_cache_flush_db(cache: *const redis_cache) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
-        unsafe { borrow("cache", cache)? }.cache.flush_db()?;
+        unsafe { client(cache)? }.flush_db()?;
         Ok(REDIS_CACHE_OK)
     })
 }
@@ -246,6 +262,8 @@ pub unsafe extern "C" fn redis_cache_flush_db(cache: *const redis_cache) -> redi
 pub struct redis_cache_keys {
     keys: Keys,
     current: Vec<u8>,
+    /// What ended the iteration before its end.
+    fault: Option<Error>,
 }
 
 /// Begins to iterate over the keys of this version that match a glob (see
@@ -262,22 +280,19 @@ pub unsafe extern "C" fn redis_cache_keys_begin(
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, pattern) = unsafe {
             let out = self::out("out", out)?;
-            (
-                out,
-                borrow("cache", cache)?,
-                bytes("pattern", pattern, pattern_len)?,
-            )
+            (out, client(cache)?, bytes("pattern", pattern, pattern_len)?)
         };
         out.set(give(redis_cache_keys {
-            keys: cache.cache.keys(pattern)?,
+            keys: cache.keys(pattern)?,
             current: Vec::new(),
+            fault: None,
         }));
         Ok(REDIS_CACHE_OK)
     })
 }
 
 /// The next key: OK and `*out`, which lives until the next call on this iterator; NOT_FOUND at
-/// the end. Keys come without prefix and version, but as on the wire under a key function. One
+/// the end. An error ends the iteration before its end, and is said again until it is freed. Keys come without prefix and version, but as on the wire under a key function. One
 /// may come twice while the server rehashes its keys, as with SCAN. One round trip for every
 /// `scan_count` keys of the database.
 #[unsafe(no_mangle)]
@@ -285,13 +300,16 @@ pub unsafe extern "C" fn redis_cache_keys_next(
     keys: *mut redis_cache_keys,
     out: *mut redis_cache_slice,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, keys) = unsafe { (self::out("out", out)?, borrow_mut("keys", keys)?) };
+        if let Some(fault) = &keys.fault {
+            return Err(fault.clone());
+        }
         let Some(key) = keys.keys.next() else {
             return Ok(REDIS_CACHE_NOT_FOUND);
         };
-        keys.current = key?;
+        keys.current = key.inspect_err(|fault| keys.fault = Some(fault.clone()))?;
         out.set(keys.current.as_slice().into());
         Ok(REDIS_CACHE_OK)
     })
@@ -346,9 +364,9 @@ pub unsafe extern "C" fn redis_cache_rebalance(
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_moved);
-            (out, Plan::read(sweep)?, borrow("cache", cache)?)
+            (out, Plan::read(sweep)?, client_held(cache)?)
         };
-        plan.run(cache.cache.sweep_all(), Sweep::rebalance, out)
+        plan.run(cache.sweep_all(), Sweep::rebalance, out)
     })
 }
 
@@ -364,7 +382,7 @@ pub unsafe extern "C" fn redis_cache_make_key(
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
         ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
-            Ok(Some(cache.make_key(key)?.into()))
+            owned(cache.make_key(key)?).map(Some)
         })
     }
 }

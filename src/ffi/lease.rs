@@ -49,10 +49,11 @@ pub unsafe extern "C" fn redis_cache_lease_begin(
             Begun::Yours(lease) => (None, Source::Computed, Some(lease)),
             Begun::Busy => return Ok(REDIS_CACHE_BUSY),
         };
+        let status = store(value, source, &out)?;
         if let Some(lease) = lease {
             out_lease.set(give(redis_cache_lease { lease }));
         }
-        Ok(store(value, source, &out))
+        Ok(status)
     })
 }
 
@@ -66,7 +67,7 @@ pub unsafe extern "C" fn redis_cache_lease_fulfill(
     value_len: usize,
     ttl_ms: i64,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header. The lease is taken first, so that it ends in any case.
         let (lease, value) = unsafe {
             let lease = take("lease", lease)?;
@@ -84,7 +85,7 @@ pub unsafe extern "C" fn redis_cache_lease_fulfill_absent(
     lease: *mut redis_cache_lease,
     ttl_ms: i64,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         let lease = unsafe { take("lease", lease)? };
         lease.lease.fulfill_absent(expiry(ttl_ms))?;
@@ -98,7 +99,7 @@ pub unsafe extern "C" fn redis_cache_lease_fulfill_absent(
 pub unsafe extern "C" fn redis_cache_lease_renew(
     lease: *mut redis_cache_lease,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         unsafe { borrow("lease", lease)? }.lease.renew()?;
         Ok(REDIS_CACHE_OK)

@@ -61,6 +61,7 @@ fn status_name(status: i32) -> &'static CStr {
         -11 => c"REDIS_CACHE_ERR_CALLBACK",
         -12 => c"REDIS_CACHE_ERR_PANIC",
         -13 => c"REDIS_CACHE_ERR_UNSUPPORTED",
+        -14 => c"REDIS_CACHE_ERR_NO_MEMORY",
         _ => c"unknown status",
     }
 }
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn bytes_can_be_freed_twice() {
-        let mut bytes = redis_cache_bytes::from(b"value".to_vec());
+        let mut bytes = redis_cache_bytes::try_from(b"value".to_vec()).unwrap();
         // SAFETY: made by the library, zeroed by the first call.
         unsafe {
             redis_cache_bytes_free(&raw mut bytes);
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn statuses_have_the_names_of_their_enumerators() {
-        for status in -13..=7 {
+        for status in -14..=7 {
             let name = status_name(status).to_str().unwrap();
             assert!(name.starts_with("REDIS_CACHE_"), "{status}");
             assert_eq!(name.contains("_ERR_"), status < 0, "{status}");

@@ -41,11 +41,11 @@ pub unsafe extern "C" fn redis_cache_lock_acquire(
         let (out, cache, name) = unsafe {
             (
                 self::out("out", out)?,
-                borrow("cache", cache)?,
+                client(cache)?,
                 bytes("name", name, name_len)?,
             )
         };
-        let lock = cache.cache.lock(name, millis(ttl_ms), millis(wait_ms))?;
+        let lock = cache.lock(name, millis(ttl_ms), millis(wait_ms))?;
         let Some(lock) = lock else {
             return Ok(REDIS_CACHE_BUSY);
         };
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn redis_cache_lock_extend(
     lock: *mut redis_cache_lock,
     ttl_ms: i64,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         unsafe { borrow("lock", lock)? }
             .lock
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn redis_cache_lock_extend(
 pub unsafe extern "C" fn redis_cache_lock_release(
     lock: *mut redis_cache_lock,
 ) -> redis_cache_status {
-    guard(|| {
+    guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
         unsafe { take("lock", lock)? }.lock.release()?;
         Ok(REDIS_CACHE_OK)

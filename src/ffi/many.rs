@@ -23,11 +23,16 @@ enum Item {
 }
 
 impl redis_cache_results {
-    fn of(count: usize) -> Self {
-        Self {
+    fn of(count: usize) -> Result<Self> {
+        let mut items = Vec::new();
+        items
+            .try_reserve_exact(count)
+            .map_err(|_| Error::no_memory("results", count.saturating_mul(size_of::<Item>())))?;
+        items.resize(count, Item::Absent);
+        Ok(Self {
             values: Vec::new(),
-            items: vec![Item::Absent; count],
-        }
+            items,
+        })
     }
 
     #[inline]
@@ -40,8 +45,10 @@ impl redis_cache_results {
     #[inline]
     fn put_value(&mut self, index: usize, value: &[u8]) {
         let start = self.values.len();
-        if self.values.capacity() - start < value.len() {
-            self.make_room(value.len(), self.items.len().saturating_sub(index));
+        if self.values.capacity() - start < value.len()
+            && let Err(error) = self.make_room(value.len(), self.items.len().saturating_sub(index))
+        {
+            return self.put(index, Item::Failed(error));
         }
         self.values.extend_from_slice(value);
         self.put(
@@ -55,14 +62,17 @@ impl redis_cache_results {
 
     /// Values of one call are often of one length: room for `rest` like this one, within reason.
     #[cold]
-    fn make_room(&mut self, len: usize, rest: usize) {
+    fn make_room(&mut self, len: usize, rest: usize) -> Result<()> {
         const MOST: usize = 1 << 20;
+        let wanted = len.max(MOST.min(len.saturating_mul(rest)));
         self.values
-            .reserve(len.max(MOST.min(len.saturating_mul(rest))));
+            .try_reserve(wanted)
+            .or_else(|_| self.values.try_reserve_exact(len))
+            .map_err(|_| Error::no_memory("a value", len))
     }
 
-    pub(super) fn of_values(items: Vec<Result<Option<Vec<u8>>>>) -> Self {
-        let mut results = Self::of(items.len());
+    pub(super) fn of_values(items: Vec<Result<Option<Vec<u8>>>>) -> Result<Self> {
+        let mut results = Self::of(items.len())?;
         for (index, item) in items.into_iter().enumerate() {
             match item {
                 Ok(Some(value)) => results.put_value(index, &value),
@@ -70,7 +80,7 @@ impl redis_cache_results {
                 Err(error) => results.put(index, Item::Failed(error)),
             }
         }
-        results
+        Ok(results)
     }
 
     /// One cause for all is the error of the call; otherwise each item has its own.
@@ -107,18 +117,16 @@ pub unsafe extern "C" fn redis_cache_get_many(
         let (out, cache, keys) = unsafe {
             (
                 self::out("out", out)?,
-                borrow("cache", cache)?,
+                client(cache)?,
                 slices("keys", keys, count)?,
             )
         };
-        let mut results = redis_cache_results::of(count);
-        cache
-            .cache
-            .get_many_with(keys, |index, answer| match answer {
-                Ok(Some(value)) => results.put_value(index, value),
-                Ok(None) => results.put(index, Item::Absent),
-                Err(error) => results.put(index, Item::Failed(error)),
-            });
+        let mut results = redis_cache_results::of(count)?;
+        cache.get_many_with(keys, |index, answer| match answer {
+            Ok(Some(value)) => results.put_value(index, value),
+            Ok(None) => results.put(index, Item::Absent),
+            Err(error) => results.put(index, Item::Failed(error)),
+        });
         let status = results.status()?;
         out.set(give(results));
         Ok(status)
@@ -140,11 +148,7 @@ pub unsafe extern "C" fn redis_cache_set_many(
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, entries) = unsafe {
             let out = optional_out(out);
-            (
-                out,
-                borrow("cache", cache)?,
-                array("entries", entries, count)?,
-            )
+            (out, client(cache)?, array("entries", entries, count)?)
         };
         for entry in entries {
             // SAFETY: as above.
@@ -159,12 +163,10 @@ pub unsafe extern "C" fn redis_cache_set_many(
         let pairs = entries
             .iter()
             .map(|entry| unsafe { (known(&entry.key), known(&entry.value)) });
-        let mut results = redis_cache_results::of(count);
-        cache
-            .cache
-            .set_many_with(pairs, expiry(ttl_ms), &mut |index, answer| {
-                results.put(index, answer.map_or_else(Item::Failed, |()| Item::Done));
-            });
+        let mut results = redis_cache_results::of(count)?;
+        cache.set_many_with(pairs, expiry(ttl_ms), &mut |index, answer| {
+            results.put(index, answer.map_or_else(Item::Failed, |()| Item::Done));
+        });
         let status = results.status()?;
         if let Some(out) = out {
             out.set(give(results));
@@ -187,11 +189,11 @@ pub unsafe extern "C" fn redis_cache_delete_many(
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, keys) = unsafe {
             let out = optional_out(out_deleted);
-            (out, borrow("cache", cache)?, slices("keys", keys, count)?)
+            (out, client(cache)?, slices("keys", keys, count)?)
         };
-        let mut results = redis_cache_results::of(count);
+        let mut results = redis_cache_results::of(count)?;
         let mut deleted = 0;
-        cache.cache.delete_many_with(keys, &mut |index, answer| {
+        cache.delete_many_with(keys, &mut |index, answer| {
             deleted += u64::from(matches!(answer, Ok(true)));
             results.put(index, answer.map_or_else(Item::Failed, |_| Item::Done));
         });

@@ -36,9 +36,9 @@ pub unsafe extern "C" fn redis_cache_reinsert_keys(
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_rewritten);
-            (out, Plan::read(sweep)?, borrow("cache", cache)?)
+            (out, Plan::read(sweep)?, client_held(cache)?)
         };
-        let all = cache.cache.sweep_all();
+        let all = cache.sweep_all();
         let Some(rewrite) = r#fn else {
             return plan.run(all, Sweep::reinsert, out);
         };

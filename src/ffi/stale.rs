@@ -39,6 +39,6 @@ pub unsafe extern "C" fn redis_cache_get_stale(
         let (out, (cache, key)) =
             unsafe { (self::out("out", out)?, client_and_key(cache, key, key_len)?) };
         let outcome = cache.get_stale_bytes(key)?;
-        Ok(store(outcome.value, outcome.source, &out))
+        store(outcome.value, outcome.source, &out)
     })
 }

@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
 
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind, Result};
 
 /// As ttl_ms: the lifetime that is configured as the option `ttl`, 300 seconds unless set.
 pub const REDIS_CACHE_TTL_DEFAULT: i64 = i64::MIN;
@@ -62,6 +62,9 @@ pub enum redis_cache_status {
     REDIS_CACHE_ERR_PANIC = -12,
     /// This layout, store or build does not have the operation.
     REDIS_CACHE_ERR_UNSUPPORTED = -13,
+    /// Memory of a size that the caller or the server decides could not be had; nothing else was
+    /// touched.
+    REDIS_CACHE_ERR_NO_MEMORY = -14,
 }
 
 pub(super) use redis_cache_status as Status;
@@ -84,6 +87,7 @@ impl From<ErrorKind> for Status {
             ErrorKind::Callback => REDIS_CACHE_ERR_CALLBACK,
             ErrorKind::Panic => REDIS_CACHE_ERR_PANIC,
             ErrorKind::Unsupported => REDIS_CACHE_ERR_UNSUPPORTED,
+            ErrorKind::NoMemory => REDIS_CACHE_ERR_NO_MEMORY,
         }
     }
 }
@@ -109,7 +113,7 @@ impl redis_cache_bytes {
     /// Takes the memory back from C. The length is not asked for: callers may have changed it.
     ///
     /// # Safety
-    /// `data` and `reserved` are as [`From<Vec<u8>>`] made them, or NULL and 0.
+    /// `data` and `reserved` are as [`TryFrom<Vec<u8>>`] made them, or NULL and 0.
     pub(super) unsafe fn release(self) {
         if !self.data.is_null() {
             // SAFETY: pointer and capacity came from a Vec<u8> that was not dropped.
@@ -118,16 +122,22 @@ impl redis_cache_bytes {
     }
 }
 
-impl From<Vec<u8>> for redis_cache_bytes {
-    fn from(bytes: Vec<u8>) -> Self {
+impl TryFrom<Vec<u8>> for redis_cache_bytes {
+    type Error = Error;
+
+    /// Adds the NUL, which may take a copy of it all.
+    fn try_from(mut bytes: Vec<u8>) -> Result<Self> {
         let len = bytes.len();
+        if bytes.try_reserve_exact(1).is_err() {
+            return Err(Error::no_memory("a value", len));
+        }
         let mut bytes = ManuallyDrop::new(bytes);
         bytes.push(0);
-        Self {
+        Ok(Self {
             data: bytes.as_mut_ptr().cast(),
             len,
             reserved: bytes.capacity(),
-        }
+        })
     }
 }
 
@@ -168,7 +178,7 @@ mod tests {
     #[test]
     fn owned_bytes_end_in_a_nul_and_are_never_null() {
         for text in [&b""[..], b"x", b"with\0nul"] {
-            let bytes = redis_cache_bytes::from(text.to_vec());
+            let bytes = redis_cache_bytes::try_from(text.to_vec()).unwrap();
             assert!(!bytes.data.is_null());
             assert_eq!(bytes.len, text.len());
             // SAFETY: len bytes and a NUL are there.
@@ -185,7 +195,7 @@ mod tests {
         let mut value = Vec::with_capacity(64);
         value.extend_from_slice(b"value");
         let place = value.as_ptr();
-        let bytes = redis_cache_bytes::from(value);
+        let bytes = redis_cache_bytes::try_from(value).unwrap();
         assert_eq!(
             (bytes.data.cast_const().cast(), bytes.reserved),
             (place, 64)
@@ -200,5 +210,6 @@ mod tests {
         assert_eq!(Status::from(ErrorKind::Timeout) as i32, -4);
         assert_eq!(Status::from(ErrorKind::Lost) as i32, -10);
         assert_eq!(Status::from(ErrorKind::Unsupported) as i32, -13);
+        assert_eq!(Status::from(ErrorKind::NoMemory) as i32, -14);
     }
 }

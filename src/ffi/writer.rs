@@ -215,7 +215,7 @@ impl Purpose {
 }
 
 /// Appends `len` bytes to what is being made. OK, or ERR_INVALID_ARGUMENT when there is nothing
-/// more to be made, or the only value was said to be absent.
+/// more to be made, or the only value was said to be absent, or ERR_NO_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_writer_append(
     out: *mut redis_cache_writer,
@@ -230,6 +230,10 @@ pub unsafe extern "C" fn redis_cache_writer_append(
                 "this value was said to be absent: nothing can be appended to it",
             ));
         };
+        value
+            .try_reserve(data.len())
+            .or_else(|_| value.try_reserve_exact(data.len()))
+            .map_err(|_| Error::no_memory("a value", value.len().saturating_add(data.len())))?;
         value.extend_from_slice(data);
         Ok(REDIS_CACHE_OK)
     })

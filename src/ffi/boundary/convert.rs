@@ -49,20 +49,25 @@ pub(crate) fn utf8<'a>(what: &str, text: &'a CStr) -> Result<&'a str> {
         .map_err(|_| Error::new(ErrorKind::Config, format!("{what} is not UTF-8 text")))
 }
 
+/// Bytes that will belong to C.
+pub(crate) fn owned(bytes: Vec<u8>) -> Result<redis_cache_bytes> {
+    bytes.try_into()
+}
+
 /// Hands out a value that may be stale.
 pub(crate) fn store(
     value: Option<Vec<u8>>,
     source: Source,
     out: &Out<redis_cache_bytes>,
-) -> Status {
+) -> Result<Status> {
     let Some(value) = value else {
-        return REDIS_CACHE_NOT_FOUND;
+        return Ok(REDIS_CACHE_NOT_FOUND);
     };
-    out.set(value.into());
-    match source {
+    out.set(owned(value)?);
+    Ok(match source {
         Source::Stale => REDIS_CACHE_STALE,
         Source::Fresh | Source::Computed => REDIS_CACHE_OK,
-    }
+    })
 }
 
 #[cfg(test)]

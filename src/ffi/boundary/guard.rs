@@ -30,12 +30,9 @@ pub(crate) fn guard_to_the_end(body: impl FnOnce() -> Result<Status>) -> Status 
     guard(body)
 }
 
-/// The same for a function that does not return a status.
+/// The same for a function that does not return a status, and so never leaves a text.
 pub(crate) fn guard_or<T>(fallback: T, body: impl FnOnce() -> Result<T>) -> T {
-    caught(body).unwrap_or_else(|error| {
-        remember(&error);
-        fallback
-    })
+    caught(body).unwrap_or(fallback)
 }
 
 /// What a callback did wrong cannot be blamed on values half changed: everything shared is behind locks that are
@@ -156,6 +153,13 @@ mod tests {
         let _ = guard(|| Err(invalid("before")));
         let busy = Error::new(ErrorKind::Busy, "still loading");
         assert_eq!(guard(|| Err(busy)), REDIS_CACHE_BUSY);
+        assert_eq!(shown(), "before");
+    }
+
+    #[test]
+    fn without_a_negative_status_the_last_text_stays() {
+        let _ = guard(|| Err(invalid("before")));
+        assert_eq!(guard_or(7, || Err(invalid("no status tells of this"))), 7);
         assert_eq!(shown(), "before");
     }
 

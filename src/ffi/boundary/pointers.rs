@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 
 use crate::error::{Error, Result};
 
+use super::cancel::PutOff;
 use super::guard::{guard_or, invalid};
 
 #[cold]
@@ -151,7 +152,7 @@ pub(crate) unsafe fn take<T>(name: &str, object: *mut T) -> Result<Box<T>> {
     Ok(unsafe { Box::from_raw(object) })
 }
 
-/// Takes an object back from C, to drop it. NULL is nothing.
+/// Takes an object back from C, to drop it. NULL is nothing. That may run functions of the caller, so a cancellation waits.
 ///
 /// # Safety
 /// `object` is NULL or came from [`give`] and was not taken back yet.
@@ -159,6 +160,7 @@ pub(crate) unsafe fn take_back<T>(object: *mut T) {
     if !object.is_null() {
         // SAFETY: as promised by the caller.
         let object = unsafe { Box::from_raw(object) };
+        let _until_then = PutOff::begin();
         guard_or((), || {
             drop(object);
             Ok(())
