@@ -68,7 +68,10 @@ impl KeySpace {
             out.extend_from_slice(&self.opening);
             out.extend_from_slice(key);
         } else {
-            out.extend_from_slice(&self.unusual(key)?);
+            let wire = self.unusual(key)?;
+            out.try_reserve(wire.len())
+                .map_err(|_| Error::no_memory("a key", wire.len()))?;
+            out.extend_from_slice(&wire);
         }
         Ok(())
     }
@@ -145,7 +148,13 @@ impl KeySpace {
 
     fn apply(&self, prefix: &[u8], key: &[u8]) -> Result<Vec<u8>> {
         match &self.function {
-            None => Ok([&opening(prefix, self.version), key].concat()),
+            None => {
+                let mut wire = opening(prefix, self.version);
+                wire.try_reserve_exact(key.len())
+                    .map_err(|_| Error::no_memory("a key", key.len()))?;
+                wire.extend_from_slice(key);
+                Ok(wire)
+            }
             Some(function) => match function(prefix, self.version, key) {
                 Ok(wire) if wire.is_empty() => Err(refused("the key function made an empty key")),
                 Ok(wire) => Ok(wire),

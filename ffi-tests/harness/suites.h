@@ -27,6 +27,7 @@
     SUITE(stats)           \
     SUITE(threads)         \
     SUITE(functions)       \
+    SUITE(limits)          \
     SUITE(fork)            \
     SUITE(faults)          \
     SUITE(refusals)        \

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 use crate::store::{Acquired, Claim, EachAcquired, EachDone, KeyList, Leases, Sink, Token, Value};
 
-use super::{MemoryStore, joined, locked};
+use super::{MemoryStore, locked};
 
 impl Leases for MemoryStore {
     fn clock(&self, _: &[u8], _: Budget) -> Result<Clock> {
@@ -62,7 +62,7 @@ impl Leases for MemoryStore {
         life: Life,
         _: Budget,
     ) -> Result<bool> {
-        let value = joined(value);
+        let value = self.joined("SET", value)?;
         self.command("SET", |table, now| {
             table.fulfill(key, token, value, life, now)
         })

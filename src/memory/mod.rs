@@ -60,6 +60,11 @@ impl MemoryStore {
             .map_err(|error| error.during(name).at_node(&self.location))
     }
 
+    /// A value in one piece, for a command of this name.
+    fn joined(&self, name: &'static str, value: Value<'_>) -> Result<Arc<[u8]>> {
+        joined(value).map_err(|error| error.during(name).at_node(&self.location))
+    }
+
     fn value(&self, key: &[u8]) -> Option<Arc<[u8]>> {
         self.step(|table, now| table.find(key, now).map(|entry| Arc::clone(entry.value())))
     }
@@ -92,7 +97,7 @@ impl Values for MemoryStore {
     }
 
     fn set(&self, key: &[u8], value: Value<'_>, life: Life, _: Budget) -> Result<()> {
-        let value = joined(value);
+        let value = self.joined("SET", value)?;
         self.command("SET", |table, now| table.set(key, value, life, now))
     }
 
@@ -116,7 +121,7 @@ impl Values for MemoryStore {
     }
 
     fn add(&self, key: &[u8], value: Value<'_>, life: Life, _: Budget) -> Result<bool> {
-        let value = joined(value);
+        let value = self.joined("SET", value)?;
         self.command("SET", |table, now| table.add(key, value, life, now))
     }
 
@@ -218,10 +223,10 @@ impl Walks for MemoryStore {
     ) {
         let here = self.must_be_this(node);
         for ((index, key), Change { old, new }) in keys.iter().zip(changes) {
-            let new = new.map(joined);
-            let done = here
-                .clone()
-                .and_then(|()| self.command("SET", |table, now| table.replace(key, old, new, now)));
+            let done = here.clone().and_then(|()| {
+                let new = new.map(|new| self.joined("SET", new)).transpose()?;
+                self.command("SET", |table, now| table.replace(key, old, new, now))
+            });
             each(index, done);
         }
     }
@@ -274,9 +279,19 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Header and body in one allocation, made outside the lock.
-fn joined(value: Value<'_>) -> Arc<[u8]> {
+/// Shared memory cannot be asked for in a way that may fail. What is large is asked for in another way just before, and
+/// given back; so much is then there, unless another thread is quicker.
+fn joined(value: Value<'_>) -> Result<Arc<[u8]>> {
+    const LARGE: usize = 1 << 20;
+    if value.len() >= LARGE
+        && Vec::<u8>::new()
+            .try_reserve_exact(value.len() + 16)
+            .is_err()
+    {
+        return Err(Error::no_memory("a value", value.len()));
+    }
     if value.head.is_empty() {
-        return Arc::from(value.body);
+        return Ok(Arc::from(value.body));
     }
     let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, value.len()).collect();
     if let Some((head, body)) =
@@ -285,7 +300,7 @@ fn joined(value: Value<'_>) -> Arc<[u8]> {
         head.copy_from_slice(value.head);
         body.copy_from_slice(value.body);
     }
-    bytes
+    Ok(bytes)
 }
 
 fn head_of(value: &[u8]) -> Head {

@@ -294,7 +294,10 @@ struct Whole(Vec<u8>);
 impl Sink for Whole {
     fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
         self.0.clear();
-        self.0.reserve(len.min(HEAD_LEN.max(head.len())));
+        let room = len.min(HEAD_LEN.max(head.len()));
+        self.0
+            .try_reserve(room)
+            .map_err(|_| Error::no_memory("a value", len))?;
         self.0.extend_from_slice(head);
         Ok(Room::Append(&mut self.0))
     }

@@ -69,6 +69,8 @@ pub(crate) struct Connection {
     outgoing: Vec<u8>,
     /// Commands in `outgoing`.
     queued: usize,
+    /// The length of an argument for which there was no memory; 0: there was.
+    lacking: usize,
     /// Replies to commands that were sent.
     owed: usize,
     /// Elements still to come of the reply that has begun.
@@ -145,6 +147,7 @@ impl Connection {
             link,
             outgoing: Vec::new(),
             queued: 0,
+            lacking: 0,
             owed: 0,
             open: 0,
             broken: false,
@@ -155,12 +158,15 @@ impl Connection {
     /// Adds commands to the batch that [`Connection::send`] sends.
     #[inline]
     pub(crate) fn encoder(&mut self) -> Encoder<'_> {
-        Encoder::new(&mut self.outgoing, &mut self.queued)
+        Encoder::new(&mut self.outgoing, &mut self.queued, &mut self.lacking)
     }
 
     /// Sends the batch. A custom connection also reads all the replies here.
     #[inline]
     pub(crate) fn send(&mut self, budget: Budget) -> Result<(), SendFault> {
+        if self.lacking != 0 {
+            return self.forget();
+        }
         if self.outgoing.capacity() > AHEAD {
             return self.send_large(budget);
         }
@@ -173,6 +179,18 @@ impl Connection {
         self.owed += std::mem::take(&mut self.queued);
         self.outgoing.clear();
         sent
+    }
+
+    /// A batch for which there was no memory is dropped; the connection is as it was before.
+    #[cold]
+    fn forget(&mut self) -> Result<(), SendFault> {
+        self.outgoing.clear();
+        self.queued = 0;
+        let len = std::mem::take(&mut self.lacking);
+        Err(SendFault {
+            error: Error::no_memory("a command with an argument", len),
+            unsent: true,
+        })
     }
 
     /// Of a batch that is large only the first commands are sent at once, and the others as replies are read. One command
@@ -273,7 +291,7 @@ impl Connection {
         &mut self,
         number: usize,
         budget: Budget,
-        mut each: impl FnMut(Option<&[u8]>),
+        mut each: impl FnMut(Result<Option<&[u8]>>),
     ) -> Result<()> {
         self.let_more_out();
         for _ in 0..number {
@@ -283,17 +301,36 @@ impl Connection {
                 _ => None,
             };
             if let Some(value) = at_hand {
-                each(Some(value));
+                each(Ok(Some(value)));
                 count(&mut self.owed, &mut self.open, 0);
                 continue;
             }
+            if let Some(error) = self.pass_over_what_is_too_large(budget)? {
+                each(Err(error));
+                continue;
+            }
             match self.next(budget)? {
-                Token::Bulk(value) => each(Some(value)),
-                Token::Nil => each(None),
+                Token::Bulk(value) => each(Ok(Some(value))),
+                Token::Nil => each(Ok(None)),
                 _ => return Err(no_value()),
             }
         }
         Ok(())
+    }
+
+    /// Takes in the next element. When that is a value for which there is no memory, it is dropped, and the others of the
+    /// reply are still to be had.
+    fn pass_over_what_is_too_large(&mut self, budget: Budget) -> Result<Option<Error>> {
+        let Link::Native(wire) = &mut self.link else {
+            return Ok(None);
+        };
+        let passed = native::pass_over_what_is_too_large(wire, self.open > 0, budget);
+        match &passed {
+            Ok(Some(_)) => count(&mut self.owed, &mut self.open, 0),
+            Ok(None) => {}
+            Err(_) => self.broken = true,
+        }
+        passed
     }
 
     /// Reads one element that is a value or nil. An `Err` of the sink leaves the connection intact unless the value

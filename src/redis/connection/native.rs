@@ -97,6 +97,22 @@ pub(crate) fn bulk_at_hand(wire: &mut Wire) -> Option<&[u8]> {
     wire.take_between(line, len, 2)
 }
 
+/// Takes the next element into the buffer. A bulk for which there is no memory is dropped instead, with the reason.
+pub(crate) fn pass_over_what_is_too_large(
+    wire: &mut Wire,
+    inside: bool,
+    budget: Budget,
+) -> Result<Option<Error>> {
+    let head = head(wire, inside, budget)?;
+    match wire.need(head.line + head.body(), budget) {
+        Err(error) if error.kind() == ErrorKind::NoMemory => {
+            drop_elements(wire, 1, budget)?;
+            Ok(Some(error))
+        }
+        taken => taken.map(|()| None),
+    }
+}
+
 /// What of the value is buffered begins it; the rest goes from the socket to its place. When the sink refuses, the
 /// connection is given up: reading on could take all of the budget.
 #[cold]

@@ -86,7 +86,11 @@ impl<'a> Replies<'a> {
     }
 
     #[inline(always)]
-    pub(crate) fn values(&mut self, number: usize, each: impl FnMut(Option<&[u8]>)) -> Result<()> {
+    pub(crate) fn values(
+        &mut self,
+        number: usize,
+        each: impl FnMut(Result<Option<&[u8]>>),
+    ) -> Result<()> {
         self.from.values(number, self.budget, each)
     }
 

@@ -23,13 +23,27 @@ const CRLF: &[u8; 2] = b"\r\n";
 pub(crate) struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     commands: &'a mut usize,
+    lacking: &'a mut usize,
 }
 
+/// An argument leaves as much room behind it as words take until the next one comes, which must not make a large batch
+/// grow.
+const BEHIND: usize = 128;
+
 impl<'a> Encoder<'a> {
-    /// `commands` goes up by one for each command.
+    /// `commands` goes up by one for each command. `lacking` becomes the length of an argument for which there is no
+    /// memory: then the batch is of no use.
     #[inline]
-    pub(crate) fn new(out: &'a mut Vec<u8>, commands: &'a mut usize) -> Self {
-        Encoder { out, commands }
+    pub(crate) fn new(
+        out: &'a mut Vec<u8>,
+        commands: &'a mut usize,
+        lacking: &'a mut usize,
+    ) -> Self {
+        Encoder {
+            out,
+            commands,
+            lacking,
+        }
     }
 
     /// Commands of the batch so far.
@@ -61,19 +75,21 @@ impl<'a> Encoder<'a> {
 
     #[inline]
     pub(crate) fn arg(&mut self, bytes: &[u8]) -> &mut Self {
-        self.length(bytes.len());
-        self.out.extend_from_slice(bytes);
-        self.out.extend_from_slice(CRLF);
+        if self.length(bytes.len()) {
+            self.out.extend_from_slice(bytes);
+            self.out.extend_from_slice(CRLF);
+        }
         self
     }
 
     /// One argument that lies in two pieces.
     #[inline]
     pub(crate) fn joined(&mut self, front: &[u8], back: &[u8]) -> &mut Self {
-        self.length(front.len() + back.len());
-        self.out.extend_from_slice(front);
-        self.out.extend_from_slice(back);
-        self.out.extend_from_slice(CRLF);
+        if self.length(front.len() + back.len()) {
+            self.out.extend_from_slice(front);
+            self.out.extend_from_slice(back);
+            self.out.extend_from_slice(CRLF);
+        }
         self
     }
 
@@ -81,11 +97,27 @@ impl<'a> Encoder<'a> {
         self.arg(itoa::Buffer::new().format(value).as_bytes())
     }
 
-    /// The length of an argument, and room for all of it.
+    /// The length of an argument, and room for all of it, if there is memory.
     #[inline]
-    fn length(&mut self, len: usize) {
-        self.out.reserve(len + 32);
-        self.line(b'$', len);
+    fn length(&mut self, len: usize) -> bool {
+        let is_room = self.out.capacity() - self.out.len() >= len + BEHIND || self.grow(len);
+        if is_room {
+            self.line(b'$', len);
+        }
+        is_room
+    }
+
+    #[cold]
+    fn grow(&mut self, len: usize) -> bool {
+        let wanted = len + BEHIND;
+        if *self.lacking == 0
+            && (self.out.try_reserve(wanted).is_ok() || self.out.try_reserve_exact(wanted).is_ok())
+        {
+            return true;
+        }
+        *self.lacking = len.max(1).max(*self.lacking);
+        *self.out = Vec::new();
+        false
     }
 
     /// Almost every length has up to three digits: constant sizes copy without a call.

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
-use crate::error::{Meaning, Result};
+use crate::error::{ErrorKind, Meaning, Result};
 use crate::expiry::Clock;
 use crate::redis::command::Command;
 use crate::redis::connection::replies::Replies;
@@ -75,9 +75,15 @@ impl<B: Batch + ?Sized, E: Each<B>> Group<'_, B, E> {
     /// Tells of the item at `place`, unless that was done before.
     #[inline(always)]
     pub(crate) fn tell(&mut self, place: usize, told: B::Answer<'_>) {
+        self.tell_outcome(place, Ok(told));
+    }
+
+    /// The same where it may be that this item alone came to nothing.
+    #[inline(always)]
+    pub(crate) fn tell_outcome(&mut self, place: usize, outcome: Result<B::Answer<'_>>) {
         if let Some(item) = self.items.get(place).filter(|_| place >= self.told) {
             self.told = place + 1;
-            (self.each)(*item, Ok(told), self.clock);
+            (self.each)(*item, outcome, self.clock);
         }
     }
 }
@@ -291,11 +297,14 @@ impl<J: Batch> Scatter<'_, J> {
     ) {
         shares.sort_by_key(|share| together::order(&share.node));
         let mut under_way = Vec::with_capacity(shares.len());
+        let mut postponed = Vec::new();
         for (place, share) in shares.iter().enumerate() {
             let opening = together::opening(self.budget, place, shares.len());
-            under_way.extend(self.begin(share, opening, setbacks));
+            match self.begin(share, opening, setbacks) {
+                Some(exchange) => under_way.push(exchange),
+                None => postponed.extend(Some(share).filter(|share| !share.rest().is_empty())),
+            }
         }
-        let mut postponed = Vec::new();
         loop {
             let share = match together::take_ready(&mut under_way) {
                 Some((exchange, Ok(()))) => exchange.settle(setbacks, each),
@@ -322,8 +331,8 @@ impl<J: Batch> Scatter<'_, J> {
         }
     }
 
-    /// Sends the next window of a node. `None` when that failed, and the share is settled, or when no connection is
-    /// free.
+    /// Sends the next window of a node. `None` when that failed, and the share is settled, or the window for which there
+    /// was no memory; or when no connection is free.
     fn begin<'a>(
         &'a self,
         share: &'a Share,
@@ -353,6 +362,12 @@ impl<J: Batch> Scatter<'_, J> {
             .start_among(self.batch.verb(), time, opening, pack)
         {
             Ok(call) => call.map(|call| Exchange { window, call }),
+            Err(failed) if failed.error.kind() == ErrorKind::NoMemory => {
+                let fail = |item: &usize| window.setback(*item, failed.clone());
+                setbacks.extend(window.items.iter().map(fail));
+                share.settle(window.items.len());
+                None
+            }
             Err(failed) => {
                 window.fail(0, &failed, setbacks);
                 None

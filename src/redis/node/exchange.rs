@@ -136,6 +136,11 @@ impl<'a> Call<'a> {
                     // It has not run here, nor before.
                     self.lost = 0;
                 }
+                // That is no evidence against the node. Its reply was cut, so the connection is closed.
+                Err(error) if error.kind() == ErrorKind::NoMemory => {
+                    self.node.answered();
+                    return Err(self.refused(error));
+                }
                 Err(error) => self.recover(SendFault {
                     error,
                     unsent: false,
@@ -160,6 +165,9 @@ impl<'a> Call<'a> {
             };
             match sent {
                 Ok(()) => return Ok(()),
+                Err(fault) if fault.error.kind() == ErrorKind::NoMemory => {
+                    return Err(self.refused(fault.error));
+                }
                 Err(fault) => self.recover(fault)?,
             }
         }

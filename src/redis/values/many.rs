@@ -60,7 +60,7 @@ impl Batch for Get<'_> {
         let mut places = 0..;
         from.values(group.items.len(), |value| {
             if let Some(place) = places.next() {
-                group.tell(place, value);
+                group.tell_outcome(place, value);
             }
         })
         .map(Ok)

@@ -233,7 +233,7 @@ impl Wire {
 
     /// Reads what is there without waiting, as far as the buffer has room; false when nothing was.
     pub(crate) fn fill_at_once(&mut self) -> Result<bool> {
-        self.make_room(self.buffered().len() + 1);
+        self.make_room(self.buffered().len() + 1)?;
         let spare = self.buffer.spare_capacity_mut();
         let received = match &mut self.secure {
             None => self.stream.receive_at_once(spare),
@@ -267,7 +267,7 @@ impl Wire {
     }
 
     fn fill_only(&mut self, len: usize, most: usize, budget: Budget) -> Result<()> {
-        self.make_room(len);
+        self.make_room(len)?;
         let spare = self.buffer.spare_capacity_mut();
         let room = spare.len().min(most);
         let room = spare.get_mut(..room).unwrap_or_default();
@@ -289,7 +289,7 @@ impl Wire {
         if let Some(secure) = &mut self.secure {
             return secure.receive(&mut self.stream, room, budget);
         }
-        self.make_room(0);
+        self.make_room(0)?;
         let count = self
             .stream
             .receive_both(room, self.buffer.spare_capacity_mut(), budget)?;
@@ -322,7 +322,9 @@ impl Wire {
         budget: Budget,
     ) -> Result<()> {
         let end = out.len() + len;
-        out.extend_from_slice(self.take(len.min(self.buffered().len())));
+        let ready = len.min(self.buffered().len());
+        out.try_reserve(ready).map_err(|_| no_memory(len))?;
+        out.extend_from_slice(self.take(ready));
         while out.len() < end {
             let missing = end - out.len();
             if out.capacity() == out.len() {
@@ -399,18 +401,18 @@ impl Wire {
     }
 
     #[inline]
-    fn make_room(&mut self, len: usize) {
+    fn make_room(&mut self, len: usize) -> Result<()> {
         if self.start == self.buffer.len() {
             self.trim();
             self.buffer.clear();
             self.start = 0;
-        } else {
-            self.make_room_behind(len);
+            return Ok(());
         }
+        self.make_room_behind(len)
     }
 
     /// The same where something is buffered that is still to be taken.
-    fn make_room_behind(&mut self, len: usize) {
+    fn make_room_behind(&mut self, len: usize) -> Result<()> {
         if self.start + len > self.buffer.capacity() {
             self.buffer.drain(..self.start);
             self.start = 0;
@@ -419,8 +421,10 @@ impl Wire {
         if held == self.buffer.capacity() {
             let step = held.clamp(GROWTH, STEP);
             let wanted = len.saturating_sub(held).max(held);
-            self.buffer.reserve_exact(wanted.clamp(1, step));
+            let reserved = self.buffer.try_reserve_exact(wanted.clamp(1, step));
+            return reserved.map_err(|_| no_memory(len.max(held)));
         }
+        Ok(())
     }
 }
 
@@ -431,8 +435,5 @@ fn opened_before() -> Error {
 
 #[cold]
 fn no_memory(len: usize) -> Error {
-    Error::new(
-        ErrorKind::Io,
-        format!("no memory for a value of {len} bytes"),
-    )
+    Error::no_memory("a reply", len)
 }

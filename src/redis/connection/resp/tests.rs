@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::*;
 
 fn encoded(write: impl FnOnce(&mut Encoder<'_>)) -> (String, usize) {
-    let (mut out, mut commands) = (Vec::new(), 0);
-    write(&mut Encoder::new(&mut out, &mut commands));
+    let (mut out, mut commands, mut lacking) = (Vec::new(), 0, 0);
+    write(&mut Encoder::new(&mut out, &mut commands, &mut lacking));
+    assert_eq!(lacking, 0);
     (String::from_utf8(out).unwrap(), commands)
 }
 
@@ -206,8 +207,8 @@ proptest! {
 
     #[test]
     fn what_is_encoded_is_parsed_back(args in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..150), 0..120)) {
-        let (mut out, mut commands) = (Vec::new(), 0);
-        let mut encoder = Encoder::new(&mut out, &mut commands);
+        let (mut out, mut commands, mut lacking) = (Vec::new(), 0, 0);
+        let mut encoder = Encoder::new(&mut out, &mut commands, &mut lacking);
         encoder.command(args.len());
         for arg in &args {
             encoder.arg(arg);

@@ -1,0 +1,193 @@
+/* A process that may have no more memory: what the caller or the server makes large is refused with a status, nothing else
+ * is touched, and the next call works. Each test runs in a child, which is limited when it begins its work. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "child.h"
+#include "fixture.h"
+#include "suites.h"
+
+enum { LARGE = 48 << 20, LEFT = 24 << 20 };
+
+/* Its address space may grow by so much only. */
+static void limit_memory(size_t more)
+{
+    struct rlimit limit;
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long pages = 0;
+
+    if (file == NULL || fscanf(file, "%lu", &pages) != 1)
+        fixture_die("how much memory there is cannot be read");
+    fclose(file);
+    getrlimit(RLIMIT_AS, &limit);
+    limit.rlim_cur = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+    if (setrlimit(RLIMIT_AS, &limit) != 0)
+        fixture_die("the memory cannot be limited");
+}
+
+/* The tools need memory of their own. Elsewhere than on one location it is the same code. */
+static bool cannot_be_limited(void)
+{
+    return getenv("REDIS_CACHE_TEST_TOOL") != NULL || !on_single() || access("/proc/self/statm", R_OK) != 0;
+}
+
+static redis_cache *open_large(const char *options)
+{
+    char all[200];
+
+    snprintf(all, sizeof all, "timeout=20s%s%s%s", on_memory() ? "&memory_limit=2g" : "", options == NULL ? "" : "&",
+             options == NULL ? "" : options);
+    return open_cache(all);
+}
+
+static char *large_value(void)
+{
+    char *value = must_alloc(LARGE);
+
+    memset(value, 'v', LARGE);
+    return value;
+}
+
+static void in_a_child(void (*work)(const redis_cache *cache, int index), redis_cache *cache)
+{
+    pid_t child = start_child(work, cache, 0);
+
+    end_child(child);
+    redis_cache_free(cache);
+}
+
+static void write_large(const redis_cache *cache, int index)
+{
+    char *value = large_value();
+    redis_cache_entry entries[] = { { SLICE("a"), SLICE("1") }, { SLICE("large"), { NULL, LARGE } },
+                                    { SLICE("b"), SLICE("2") } };
+    redis_cache_results *results = NULL;
+    redis_cache_lease *lease = NULL;
+    redis_cache_bytes bytes = DIRTY_BYTES;
+    redis_cache_slice slice;
+    size_t i;
+
+    (void)index;
+    STATUS(OK, redis_cache_set(cache, S("small"), S("before"), 60000));
+    limit_memory(LEFT);
+    STATUS(ERR_NO_MEMORY, redis_cache_set(cache, S("large"), value, LARGE, 60000));
+    SAYS("no memory");
+    STATUS(ERR_NO_MEMORY, redis_cache_add(cache, S("large"), value, LARGE, 60000));
+    STATUS(NOT_FOUND, redis_cache_lease_begin(cache, S("leased"), &bytes, &lease));
+    STATUS(ERR_NO_MEMORY, redis_cache_lease_fulfill(lease, value, LARGE, 60000));
+    STATUS(ERR_NO_MEMORY, redis_cache_delete(cache, value, LARGE));
+    entries[1].value.data = value;
+    STATUS(PARTIAL, redis_cache_set_many(cache, entries, 3, 60000, &results));
+    for (i = 0; i < 3; i++) {
+        if (i == 1)
+            STATUS(ERR_NO_MEMORY, redis_cache_results_get(results, i, &slice));
+        else
+            STATUS(OK, redis_cache_results_get(results, i, &slice));
+    }
+    redis_cache_results_free(results);
+    GETS(cache, "a", "1");
+    GETS(cache, "b", "2");
+    GETS(cache, "small", "before");
+    MISSES(cache, "large");
+    free(value);
+}
+
+/* Each of these ended the process. */
+static void what_is_too_large_to_write_is_refused(void)
+{
+    if (!cannot_be_limited())
+        in_a_child(write_large, open_large("key_check=off"));
+}
+
+static int32_t append_large(void *user_data, redis_cache_writer *out)
+{
+    (void)user_data;
+    STATUS(OK, redis_cache_writer_append(out, S("small ")));
+    STATUS(ERR_NO_MEMORY, redis_cache_writer_append(out, user_data, LARGE));
+    return redis_cache_writer_append(out, S("all the same"));
+}
+
+static void load_large(const redis_cache *cache, int index)
+{
+    char *value = large_value();
+    redis_cache_bytes bytes = DIRTY_BYTES;
+
+    (void)index;
+    limit_memory(LEFT);
+    STATUS(OK, redis_cache_get_or_set(cache, S("loaded"), 60000, append_large, value, &bytes));
+    DATA("small all the same", 18, bytes.data, bytes.len);
+    redis_cache_bytes_free(&bytes);
+    free(value);
+}
+
+static void what_is_too_large_to_load_is_refused(void)
+{
+    if (!cannot_be_limited())
+        in_a_child(load_large, open_large(NULL));
+}
+
+static void read_large(const redis_cache *cache, int index)
+{
+    static const redis_cache_slice keys[] = { SLICE("small"), SLICE("large"), SLICE("other") };
+    char *buffer = must_alloc(LARGE);
+    redis_cache_bytes bytes = DIRTY_BYTES;
+    redis_cache_results *results = NULL;
+    redis_cache_lease *lease = NULL;
+    redis_cache_slice slice;
+    redis_cache_stats stats;
+    size_t len;
+
+    (void)index;
+    limit_memory(LEFT);
+    STATUS(ERR_NO_MEMORY, redis_cache_get(cache, S("large"), &bytes));
+    CLEAN_BYTES(bytes);
+    SAYS("no memory");
+    GETS(cache, "small", "1");
+    STATUS(ERR_NO_MEMORY, redis_cache_lease_begin(cache, S("large"), &bytes, &lease));
+    CHECK(lease == NULL);
+    STATUS(PARTIAL, redis_cache_get_many(cache, keys, 3, &results));
+    STATUS(OK, redis_cache_results_get(results, 0, &slice));
+    DATA("1", 1, slice.data, slice.len);
+    STATUS(ERR_NO_MEMORY, redis_cache_results_get(results, 1, &slice));
+    CLEAN_SLICE(slice);
+    STATUS(OK, redis_cache_results_get(results, 2, &slice));
+    DATA("2", 1, slice.data, slice.len);
+    redis_cache_results_free(results);
+    /* The caller's own memory is enough. */
+    STATUS(OK, redis_cache_get_into(cache, S("large"), buffer, LARGE, &len));
+    INT(LARGE, len);
+    CHECK(buffer[0] == 'v' && buffer[LARGE - 1] == 'v');
+    STATUS(OK, redis_cache_has_key(cache, S("large")));
+    GETS(cache, "other", "2");
+    /* It is nothing that a server should be left alone for. */
+    STATUS(OK, redis_cache_stats_read(cache, &stats, sizeof stats));
+    INT(0, stats.refused);
+    INT(0, stats.retries);
+    free(buffer);
+}
+
+static void what_is_too_large_to_read_is_refused(void)
+{
+    redis_cache *cache;
+    char *value;
+
+    if (cannot_be_limited())
+        return;
+    value = large_value();
+    cache = open_large("breaker_failures=1");
+    STATUS(OK, redis_cache_set(cache, S("small"), S("1"), 60000));
+    STATUS(OK, redis_cache_set(cache, S("other"), S("2"), 60000));
+    STATUS(OK, redis_cache_set(cache, S("large"), value, LARGE, 60000));
+    free(value);
+    in_a_child(read_large, cache);
+}
+
+void suite_limits(void)
+{
+    RUN(what_is_too_large_to_write_is_refused);
+    RUN(what_is_too_large_to_load_is_refused);
+    RUN(what_is_too_large_to_read_is_refused);
+}
