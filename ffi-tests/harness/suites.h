@@ -33,6 +33,7 @@
     SUITE(refusals)        \
     SUITE(on_error)        \
     SUITE(restart)         \
+    SUITE(torture)         \
     SUITE(ring)
 
 #define SUITE(name) void suite_##name(void);
