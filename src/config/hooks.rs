@@ -54,6 +54,7 @@ pub(crate) struct Hooks {
 
 impl Hooks {
     /// Whether there is any function of the caller that an operation may run.
+    #[cfg(feature = "capi")]
     #[inline]
     pub(crate) fn are_any(&self) -> bool {
         self.error.is_some() || self.key.is_some() || self.reverse_key.is_some()
