@@ -226,11 +226,8 @@ impl<'a> Exchange<'a> {
         if self.call.loan.connection().is_some() || !self.call.node.opens_at_once() {
             return self.call.dispatch(pack);
         }
-        let begun = Opening::begin(
-            self.call.node,
-            self.call.node.time_to_open(self.call.budget),
-        );
-        self.opening = Some(Box::new(begun.map_err(|error| self.not_opened(error))?));
+        let begun = self.call.node.begin_opening(self.call.budget);
+        self.opening = Some(begun.map_err(|error| self.not_opened(error))?);
         self.advance(pack)
     }
 
@@ -257,7 +254,11 @@ impl<'a> Exchange<'a> {
                 self.call.node.answered();
                 Err(self.call.refused(refusal))
             }
-            Err(fault) => Err(self.not_opened(fault)),
+            Err(fault) => {
+                let node = self.call.node;
+                self.opening.take().into_iter().for_each(|it| node.park(it));
+                Err(self.not_opened(fault))
+            }
         }
     }
 

@@ -26,17 +26,19 @@ use crate::store::Traffic;
 
 use super::command::{self, Command};
 use super::connection::{Connection, Dial};
+use super::wire::poll;
 use super::wire::tls::{self, TlsSettings};
 
 use breaker::{Admission, Breaker};
 use clock::NodeClock;
 use exchange::{Call, Exchange, Failed, Resend, Verb};
 use login::Login;
+use opening::{Opening, Parking};
 use pool::{Limits, Loan, Pool, Pooled};
 
 /// How a node is opened when it is one of several.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Opening {
+pub(crate) struct Turn {
     /// The time to get a connection and to send.
     pub(crate) budget: Budget,
     /// Whether to wait for a connection when all are lent.
@@ -52,6 +54,7 @@ pub(crate) struct Node {
     connect_timeout: Duration,
     is_primary: bool,
     pool: Pool<Connection>,
+    parking: Parking,
     breaker: Breaker,
     clock: NodeClock,
     refused: AtomicU64,
@@ -86,6 +89,7 @@ impl Node {
             connect_timeout: options.connect_timeout,
             is_primary: false,
             pool: Pool::new(limits),
+            parking: Parking::new(),
             breaker: Breaker::new(
                 options.breaker_failures,
                 backoff,
@@ -219,16 +223,16 @@ impl Node {
         &self,
         verb: Verb,
         budget: Budget,
-        opening: Opening,
+        turn: Turn,
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Option<Exchange<'_>>, Failed> {
         let admission = self.admit(verb, budget)?;
         let careful = verb.resend == Resend::Never;
-        let loan = if opening.may_wait {
-            let loan = self.pool.lend(opening.budget, careful);
+        let loan = if turn.may_wait {
+            let loan = self.pool.lend(turn.budget, careful);
             Some(loan.map_err(|error| Failed::refused(self.named(error, verb)))?)
         } else {
-            self.pool.lend_now(opening.budget, careful)
+            self.pool.lend_now(turn.budget, careful)
         };
         let Some(loan) = loan else { return Ok(None) };
         let call = Call::new(self, loan, verb, budget, admission);
@@ -302,7 +306,7 @@ impl Node {
 
     /// Whether connections can be opened without waiting for them.
     pub(crate) fn opens_at_once(&self) -> bool {
-        self.dial.connector.is_none() && !self.is_primary
+        self.dial.connector.is_none()
     }
 
     /// The time to open a connection within a call.
@@ -327,22 +331,52 @@ impl Node {
         self.clock.learn(offset);
     }
 
+    /// A connection on its way: the one that an earlier call had no more time for, or a new one.
+    pub(crate) fn begin_opening(&self, budget: Budget) -> Result<Box<Opening>> {
+        self.parking.begin(self, self.time_to_open(budget))
+    }
+
+    /// Keeps a connection on its way for the next call, if it still is on its way.
+    pub(crate) fn park(&self, opening: Box<Opening>) {
+        self.parking.put(opening);
+    }
+
     fn open(&self, budget: Budget) -> Reply<Connection> {
+        if !self.opens_at_once() {
+            return self.open_by_connector(budget);
+        }
+        let mut opening = match self.begin_opening(budget) {
+            Ok(opening) => opening,
+            Err(error) if is_fault(&error) => return Err(error),
+            Err(error) => return Ok(Err(error)),
+        };
+        loop {
+            match opening.advance(self) {
+                Ok(Some(opened)) => {
+                    return Ok(opened.map(|(connection, offset)| {
+                        self.clock.learn(offset);
+                        connection
+                    }));
+                }
+                Ok(None) => drop(poll(&[opening.wants()])),
+                Err(error) if is_fault(&error) => {
+                    self.park(opening);
+                    return Err(error);
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+
+    fn open_by_connector(&self, budget: Budget) -> Reply<Connection> {
         let mut connection = match Connection::open(&self.dial, budget) {
             Ok(connection) => connection,
             Err(error) if is_fault(&error) => return Err(error),
             Err(error) => return Ok(Err(error)),
         };
-        let offset = if self.dial.connector.is_some() {
-            handshake::ask_time(&mut connection, &self.login, budget)?
-        } else {
-            handshake::greet(&mut connection, &self.login, budget)?
-        };
-        let offset = match offset {
-            Ok(_) if self.is_primary => handshake::ask_role(&mut connection, budget)?.and(offset),
-            offset => offset,
-        };
-        Ok(offset.map(|offset| {
+        let (login, is_primary) = (&self.login, self.is_primary);
+        let told = handshake::ask_time(&mut connection, login, is_primary, budget)?;
+        Ok(told.map(|offset| {
             self.clock.learn(offset);
             connection
         }))
@@ -369,6 +403,7 @@ impl Node {
 
     /// Closes idle connections, and those in use when they are done.
     pub(crate) fn close(&self) {
+        drop(self.parking.take());
         self.pool.close();
     }
 }
