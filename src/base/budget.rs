@@ -94,6 +94,12 @@ pub(crate) fn quickly() -> Budget {
     Budget::new(Duration::from_millis(300))
 }
 
+/// A minute, for tests in which it never does.
+#[cfg(test)]
+pub(crate) fn minute() -> Budget {
+    Budget::new(Duration::from_secs(60))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

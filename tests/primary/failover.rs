@@ -108,6 +108,8 @@ fn a_primary_that_hangs_costs_one_budget_and_then_the_new_one_is_found() {
     cache.set_bytes("k", b"before", Expiry::Never).unwrap();
     fleet.servers[0].freeze();
     let _: String = fleet.servers[1].run(&["REPLICAOF", "NO", "ONE"]);
+    let port = fleet.servers[1].port().to_string();
+    let _: String = fleet.servers[2].run(&["REPLICAOF", "127.0.0.1", &port]);
     let mut lost = 0;
     eventually("the new primary is found", || {
         let started = Instant::now();

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
-use crate::error::Result;
+use crate::error::{Meaning, Result};
 use crate::expiry::Clock;
 use crate::redis::command::Command;
 use crate::redis::connection::replies::Replies;
@@ -161,14 +161,14 @@ impl Fleet {
             let mut counsel = Counsel::default();
             for setback in setbacks {
                 match counsel.on(&scatter, &setback) {
-                    Advice::Final => {
+                    Advice::Later if patience.bears(&setback.failed.error) => {
+                        wait = true;
+                        open.push(setback.item);
+                    }
+                    Advice::Final | Advice::Later => {
                         let error = patience.explain(setback.failed.error);
                         each(setback.item, Err(error), Clock::default());
                         continue;
-                    }
-                    Advice::Later => {
-                        wait = true;
-                        open.push(setback.item);
                     }
                     Advice::Again => open.push(setback.item),
                     Advice::Ask(node) => add(&mut asked, node, setback.item, true),
@@ -183,7 +183,8 @@ impl Fleet {
                 false => patience.redirect(said.clone()),
             };
             if goes_on.is_err() {
-                let tell = |(item, error)| each(item, Err(error), Clock::default());
+                let tell =
+                    |(item, error)| each(item, Err(patience.explain(error)), Clock::default());
                 return postponed.into_iter().for_each(tell);
             }
         }
@@ -208,7 +209,7 @@ struct Counsel {
 impl Counsel {
     fn on(&mut self, scatter: &Scatter<'_, impl Batch>, setback: &Setback) -> Advice {
         let Setback { item, node, failed } = setback;
-        let concerns_slot = matches!(failed.error.code(), Some("MOVED" | "ASK"));
+        let concerns_slot = failed.error.meaning() == Meaning::Elsewhere;
         let is_same = |(known, before, _): &&(Arc<Node>, Failed, Advice)| {
             Arc::ptr_eq(known, node)
                 && before.may_resend == failed.may_resend

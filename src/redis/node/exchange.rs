@@ -226,8 +226,10 @@ impl<'a> Exchange<'a> {
         if self.call.loan.connection().is_some() || !self.call.node.opens_at_once() {
             return self.call.dispatch(pack);
         }
-        let begun = self.call.node.begin_opening(self.call.budget);
-        self.opening = Some(begun.map_err(|error| self.not_opened(error))?);
+        match self.call.node.begin_opening(self.call.budget) {
+            Ok(opening) => self.opening = Some(opening),
+            Err(fault) => return Err(self.not_opened(fault)),
+        }
         self.advance(pack)
     }
 
@@ -254,20 +256,17 @@ impl<'a> Exchange<'a> {
                 self.call.node.answered();
                 Err(self.call.refused(refusal))
             }
-            Err(fault) => {
-                let node = self.call.node;
-                self.opening.take().into_iter().for_each(|it| node.park(it));
-                Err(self.not_opened(fault))
-            }
+            Err(fault) => Err(self.not_opened(fault)),
         }
     }
 
-    /// A fault of a connection that was not open yet: nothing was sent. A time that was shorter than `connect_timeout` is
-    /// no evidence against the node.
+    /// A fault of a connection that was not open yet: nothing was sent.
     #[cold]
-    fn not_opened(&self, fault: Error) -> Failed {
-        if !fault.is_timeout() || self.call.node.has_had_its_time(self.call.budget) {
-            self.call.node.did_not_answer(self.call.admission);
+    fn not_opened(&mut self, fault: Error) -> Failed {
+        let (node, admission) = (self.call.node, self.call.admission);
+        match self.opening.take() {
+            Some(opening) => node.not_opened(opening, &fault, admission),
+            None => node.did_not_answer(admission),
         }
         self.call.refused(fault)
     }

@@ -18,7 +18,7 @@ use crate::base::budget::Budget;
 use crate::base::clocks::uptime_us;
 use crate::base::moment::Moment;
 use crate::config::{Address, Hooks, Location, Options};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::expiry::Clock;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
@@ -36,6 +36,9 @@ use login::Login;
 use opening::{Opening, Parking};
 use pool::{Limits, Loan, Pool, Pooled};
 
+/// How often at most all connections to a node are given up.
+const DISTRUST_NANOS: u64 = 100_000_000;
+
 /// How a node is opened when it is one of several.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Turn {
@@ -52,11 +55,17 @@ pub(crate) struct Node {
     dial: Dial,
     login: Login,
     connect_timeout: Duration,
+    /// The time that a call has, and with it no connect has more.
+    timeout: Duration,
     is_primary: bool,
+    /// Why it cannot be connected to, whatever is tried.
+    out_of_reach: Option<Error>,
     pool: Pool<Connection>,
     parking: Parking,
     breaker: Breaker,
     clock: NodeClock,
+    /// When its connections were last given up, in nanoseconds of [`Moment`].
+    distrusted: AtomicU64,
     refused: AtomicU64,
     retries: AtomicU64,
 }
@@ -65,7 +74,20 @@ impl Node {
     /// Opens nothing.
     pub(crate) fn new(location: &Location, options: &Options, hooks: &Hooks) -> Result<Self> {
         let secured = location.tls && hooks.connector.is_none();
-        let tls = secured.then(|| tls_settings(location)).transpose()?;
+        let tls = secured.then(|| tls::prepare(&location.tls_options));
+        Node::with_tls(location, options, hooks, tls.transpose()?)
+    }
+
+    /// The same with settings that were made before, for a location that is `rediss://`.
+    pub(crate) fn with_tls(
+        location: &Location,
+        options: &Options,
+        hooks: &Hooks,
+        tls: Option<TlsSettings>,
+    ) -> Result<Self> {
+        if let Some(tls) = &tls {
+            tls.check(&location.address)?;
+        }
         let name = location.name.clone();
         let login = Login::new(location, options);
         let limits = Limits {
@@ -87,7 +109,9 @@ impl Node {
             },
             login,
             connect_timeout: options.connect_timeout,
+            timeout: options.timeout,
             is_primary: false,
+            out_of_reach: None,
             pool: Pool::new(limits),
             parking: Parking::new(),
             breaker: Breaker::new(
@@ -96,6 +120,7 @@ impl Node {
                 options.breaker_backoff_max,
             ),
             clock: NodeClock::new(),
+            distrusted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             retries: AtomicU64::new(0),
         })
@@ -110,6 +135,17 @@ impl Node {
     /// Whether it must be one.
     pub(crate) fn is_primary(&self) -> bool {
         self.is_primary
+    }
+
+    /// Stands for a server that is part of the fleet and cannot be reached: whatever is asked of it fails with this.
+    pub(crate) fn out_of_reach(mut self, why: Error) -> Self {
+        self.out_of_reach = Some(why);
+        self
+    }
+
+    /// Whether it is one of those.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        self.out_of_reach.is_some()
     }
 
     /// The given name, or the address: the same for every spelling of it.
@@ -276,17 +312,14 @@ impl Node {
     /// A connection that is ready for commands. A failure counts at once: a node that cannot be connected to is not
     /// tried twice.
     pub(crate) fn connect(&self, budget: Budget, admission: Admission) -> Result<Connection> {
-        match self.open(budget.capped(self.connect_timeout)) {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(refusal)) => {
-                self.answered();
-                Err(refusal)
-            }
-            Err(fault) => {
-                self.did_not_answer(admission);
-                Err(fault)
-            }
+        if let Some(why) = &self.out_of_reach {
+            return Err(why.clone());
         }
+        let opened = match self.dial.connector {
+            Some(_) => self.open_by_connector(self.time_to_open(budget), admission)?,
+            None => self.open(budget, admission)?,
+        };
+        opened.inspect_err(|_| self.answered())
     }
 
     /// Tells the breaker that the node answered, whatever it said.
@@ -306,17 +339,12 @@ impl Node {
 
     /// Whether connections can be opened without waiting for them.
     pub(crate) fn opens_at_once(&self) -> bool {
-        self.dial.connector.is_none()
+        self.dial.connector.is_none() && !self.is_out_of_reach()
     }
 
     /// The time to open a connection within a call.
     pub(crate) fn time_to_open(&self, budget: Budget) -> Budget {
         budget.capped(self.connect_timeout)
-    }
-
-    /// Whether somebody who had so much time has waited for as long as anybody would.
-    pub(crate) fn has_had_its_time(&self, budget: Budget) -> bool {
-        budget.total() >= self.connect_timeout
     }
 
     pub(crate) fn dial(&self) -> &Dial {
@@ -336,18 +364,25 @@ impl Node {
         self.parking.begin(self, self.time_to_open(budget))
     }
 
-    /// Keeps a connection on its way for the next call, if it still is on its way.
-    pub(crate) fn park(&self, opening: Box<Opening>) {
-        self.parking.put(opening);
+    /// Nothing has come of it in the time of a call. Where that was less than anybody would wait for, it says nothing about
+    /// the node, and the next call goes on with it.
+    #[cold]
+    pub(crate) fn not_opened(&self, mut opening: Box<Opening>, fault: &Error, to: Admission) {
+        let enough = self.connect_timeout.min(self.timeout) * 3 / 4;
+        if fault.is_timeout() && opening.waited() < enough {
+            self.parking.put(opening);
+        } else {
+            self.did_not_answer(to);
+        }
     }
 
-    fn open(&self, budget: Budget) -> Reply<Connection> {
-        if !self.opens_at_once() {
-            return self.open_by_connector(budget);
-        }
+    fn open(&self, budget: Budget, admission: Admission) -> Reply<Connection> {
         let mut opening = match self.begin_opening(budget) {
             Ok(opening) => opening,
-            Err(error) if is_fault(&error) => return Err(error),
+            Err(error) if error.meaning().is_fault() => {
+                self.did_not_answer(admission);
+                return Err(error);
+            }
             Err(error) => return Ok(Err(error)),
         };
         loop {
@@ -359,8 +394,8 @@ impl Node {
                     }));
                 }
                 Ok(None) => drop(poll(&[opening.wants()])),
-                Err(error) if is_fault(&error) => {
-                    self.park(opening);
+                Err(error) if error.meaning().is_fault() => {
+                    self.not_opened(opening, &error, admission);
                     return Err(error);
                 }
                 Err(error) => return Ok(Err(error)),
@@ -368,10 +403,18 @@ impl Node {
         }
     }
 
-    fn open_by_connector(&self, budget: Budget) -> Reply<Connection> {
+    fn open_by_connector(&self, budget: Budget, admission: Admission) -> Reply<Connection> {
+        let opened = self.ask_connector(budget);
+        if opened.is_err() {
+            self.did_not_answer(admission);
+        }
+        opened
+    }
+
+    fn ask_connector(&self, budget: Budget) -> Reply<Connection> {
         let mut connection = match Connection::open(&self.dial, budget) {
             Ok(connection) => connection,
-            Err(error) if is_fault(&error) => return Err(error),
+            Err(error) if error.meaning().is_fault() => return Err(error),
             Err(error) => return Ok(Err(error)),
         };
         let (login, is_primary) = (&self.login, self.is_primary);
@@ -401,25 +444,24 @@ impl Node {
         self.pool.reset_traffic();
     }
 
+    /// Its connections lead to a server that is not what was expected: all are closed, so that the next one resolves the
+    /// name anew. Not more often than calls are patient, or a replica that was named by mistake would see nothing but
+    /// new connections.
+    pub(crate) fn distrust(&self) {
+        let now = Moment::now();
+        let before = self.distrusted.load(Ordering::Relaxed);
+        let is_long_ago = before == 0 || now.nanos().saturating_sub(before) >= DISTRUST_NANOS;
+        if is_long_ago {
+            self.distrusted.store(now.nanos().max(1), Ordering::Relaxed);
+            self.close();
+        }
+    }
+
     /// Closes idle connections, and those in use when they are done.
     pub(crate) fn close(&self) {
         drop(self.parking.take());
         self.pool.close();
     }
-}
-
-fn tls_settings(location: &Location) -> Result<TlsSettings> {
-    let settings = tls::prepare(&location.tls_options)?;
-    settings.check(&location.address)?;
-    Ok(settings)
-}
-
-/// Whether the node did not answer, rather than answered something unwelcome.
-pub(crate) fn is_fault(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Io | ErrorKind::Timeout | ErrorKind::Unavailable
-    )
 }
 
 impl Pooled for Connection {

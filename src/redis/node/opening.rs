@@ -2,9 +2,11 @@
 //! nothing, so several can go on at the same time, and one that a call has no more time for is put aside for the next.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::base::budget::Budget;
 use crate::base::fork::PerProcess;
+use crate::base::moment::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::connection::{AtHand, Connection};
 use crate::redis::node::Node;
@@ -17,6 +19,8 @@ pub(crate) struct Opening {
     stage: Stage,
     /// The time of whoever waits for it now.
     budget: Budget,
+    /// The time of those before.
+    waited: Duration,
     /// It was put aside by somebody, and much may have happened to it since.
     is_resumed: bool,
 }
@@ -33,6 +37,7 @@ impl Opening {
         Ok(Opening {
             stage: Stage::Connecting(connecting),
             budget,
+            waited: Duration::ZERO,
             is_resumed: false,
         })
     }
@@ -47,6 +52,12 @@ impl Opening {
         self.budget = budget;
         self.is_resumed = true;
         self
+    }
+
+    /// How long it has been waited for, by all who did; counted when one of them gives up.
+    pub(crate) fn waited(&mut self) -> Duration {
+        self.waited += Moment::now().since(self.budget.started());
+        self.waited
     }
 
     /// Goes on as far as that is possible without waiting. The inner error is a refusal: the node has answered. When the

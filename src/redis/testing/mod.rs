@@ -168,7 +168,16 @@ pub(crate) fn get_within(store: &RedisStore, key: &str, budget: Budget) -> Resul
 }
 
 pub(crate) fn set(backend: &RedisStore, key: &str, value: &[u8]) -> Result<()> {
-    backend.set(key.as_bytes(), body(value), MINUTE, soon())
+    set_within(backend, key, value, soon())
+}
+
+pub(crate) fn set_within(
+    store: &RedisStore,
+    key: &str,
+    value: &[u8],
+    budget: Budget,
+) -> Result<()> {
+    store.set(key.as_bytes(), body(value), MINUTE, budget)
 }
 
 pub(crate) fn body(value: &[u8]) -> Value<'_> {
