@@ -180,7 +180,10 @@ fn paths(text: &str) -> Vec<(usize, Vec<String>)> {
         let (word, after) = rest.split_at(end);
         if word == "use" {
             let end = after.find(';').unwrap_or(after.len());
-            let uses: String = after[..end].split_whitespace().collect::<Vec<_>>().join(" ");
+            let uses: String = after[..end]
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ");
             expand("", &uses, &mut |path| found.push((line, split(path))));
             rest = &after[end..];
             continue;

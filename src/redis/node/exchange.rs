@@ -195,11 +195,10 @@ impl<'a> Exchange<'a> {
         if self.call.loan.connection().is_some() || !self.call.node.opens_at_once() {
             return self.call.dispatch(pack);
         }
-        let begun = Opening::begin(
-            self.call.node,
-            self.call.node.time_to_open(self.call.budget),
-        );
-        self.opening = Some(Box::new(begun.map_err(|error| self.not_opened(error))?));
+        match self.call.node.begin_opening(self.call.budget) {
+            Ok(opening) => self.opening = Some(opening),
+            Err(fault) => return Err(self.not_opened(fault)),
+        }
         self.advance(pack)
     }
 
@@ -230,12 +229,13 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// A fault of a connection that was not open yet: nothing was sent. A time that was shorter than `connect_timeout` is
-    /// no evidence against the node.
+    /// A fault of a connection that was not open yet: nothing was sent.
     #[cold]
-    fn not_opened(&self, fault: Error) -> Failed {
-        if !fault.is_timeout() || self.call.node.has_had_its_time(self.call.budget) {
-            self.call.node.did_not_answer(self.call.admission);
+    fn not_opened(&mut self, fault: Error) -> Failed {
+        let (node, admission) = (self.call.node, self.call.admission);
+        match self.opening.take() {
+            Some(opening) => node.not_opened(opening, &fault, admission),
+            None => node.did_not_answer(admission),
         }
         self.call.refused(fault)
     }
