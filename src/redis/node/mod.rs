@@ -346,7 +346,7 @@ impl Node {
         &self.login
     }
 
-    pub(crate) fn learn(&self, offset: handshake::Offset) {
+    pub(crate) fn learn(&self, offset: time::Offset) {
         self.clock.learn(offset);
     }
 
