@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expiry::Clock;
 use crate::redis::command::Command;
 use crate::redis::connection::replies::Replies;
@@ -46,6 +46,12 @@ pub(crate) trait Batch {
     const GROUP: usize;
 
     fn verb(&self) -> Verb;
+
+    /// Some node refused, and so has done nothing: whether the same can be said in other words, which `pack` writes from
+    /// now on. At most once.
+    fn reword(&self, _refusal: &Error) -> bool {
+        false
+    }
 
     /// How many of these items the next window takes; at least one.
     fn window(&self, items: &[usize]) -> usize;
@@ -111,6 +117,39 @@ impl Share {
     }
 }
 
+/// Of each item, how many attempts were sent and never answered.
+#[derive(Default)]
+struct Losses {
+    /// Empty while there are none: nearly always.
+    lost: Vec<u32>,
+}
+
+impl Losses {
+    fn of(&self, item: usize) -> u32 {
+        self.lost.get(item).copied().unwrap_or_default()
+    }
+
+    /// Of all these. Those of one command differ only where it may be repeated without a thought.
+    fn of_any(&self, items: &[usize]) -> u32 {
+        if self.lost.is_empty() {
+            return 0;
+        }
+        items.iter().map(|item| self.of(*item)).max().unwrap_or(0)
+    }
+
+    fn add(&mut self, item: usize, lost: u32) {
+        if lost == 0 {
+            return;
+        }
+        if self.lost.len() <= item {
+            self.lost.resize(item + 1, 0);
+        }
+        if let Some(sum) = self.lost.get_mut(item) {
+            *sum += lost;
+        }
+    }
+}
+
 /// An item that a node failed.
 struct Setback {
     item: usize,
@@ -149,17 +188,28 @@ impl Fleet {
             budget,
         };
         let mut patience = Patience::new(budget);
+        let mut losses = Losses::default();
+        let mut is_reworded = false;
         let mut open = items;
         let mut asked = Vec::new();
         while !open.is_empty() || !asked.is_empty() {
             let mut setbacks = Vec::new();
-            scatter.exhaust(std::mem::take(&mut asked), &mut setbacks, &mut each);
+            let taken = std::mem::take(&mut asked);
+            scatter.exhaust(taken, &losses, &mut setbacks, &mut each);
             let shares = scatter.share_out(std::mem::take(&mut open), &mut each);
-            scatter.exhaust(shares, &mut setbacks, &mut each);
+            scatter.exhaust(shares, &losses, &mut setbacks, &mut each);
             let mut wait = false;
             let mut postponed = Vec::new();
             let mut counsel = Counsel::default();
+            let may_reword = !is_reworded;
+            let mut reworded = Vec::new();
             for setback in setbacks {
+                losses.add(setback.item, setback.failed.lost);
+                if may_reword && batch.reword(&setback.failed.error) {
+                    is_reworded = true;
+                    reworded.push(setback.item);
+                    continue;
+                }
                 match counsel.on(&scatter, &setback) {
                     Advice::Later if patience.bears(&setback.failed.error) => {
                         wait = true;
@@ -176,7 +226,8 @@ impl Fleet {
                 postponed.push((setback.item, setback.failed.error));
             }
             let Some((_, said)) = postponed.last() else {
-                return;
+                open = reworded;
+                continue;
             };
             let goes_on = match wait {
                 true => patience.pause(said.clone()),
@@ -185,8 +236,11 @@ impl Fleet {
             if goes_on.is_err() {
                 let tell =
                     |(item, error)| each(item, Err(patience.explain(error)), Clock::default());
-                return postponed.into_iter().for_each(tell);
+                postponed.into_iter().for_each(tell);
+                open.clear();
+                asked.clear();
             }
+            open.append(&mut reworded);
         }
     }
 }
@@ -286,6 +340,7 @@ impl<J: Batch> Scatter<'_, J> {
     fn exhaust(
         &self,
         mut shares: Vec<Share>,
+        losses: &Losses,
         setbacks: &mut Vec<Setback>,
         each: &mut impl Each<J>,
     ) {
@@ -293,7 +348,7 @@ impl<J: Batch> Scatter<'_, J> {
         let mut under_way = Vec::with_capacity(shares.len());
         for (place, share) in shares.iter().enumerate() {
             let opening = together::opening(self.budget, place, shares.len());
-            under_way.extend(self.begin(share, opening, setbacks));
+            under_way.extend(self.begin(share, losses, opening, setbacks));
         }
         let mut postponed = Vec::new();
         loop {
@@ -315,7 +370,7 @@ impl<J: Batch> Scatter<'_, J> {
                 budget: self.budget,
                 may_wait: under_way.is_empty(),
             };
-            match self.begin(share, opening, setbacks) {
+            match self.begin(share, losses, opening, setbacks) {
                 Some(exchange) => under_way.push(exchange),
                 None => postponed.extend(Some(share).filter(|share| !share.rest().is_empty())),
             }
@@ -327,6 +382,7 @@ impl<J: Batch> Scatter<'_, J> {
     fn begin<'a>(
         &'a self,
         share: &'a Share,
+        losses: &'a Losses,
         opening: Opening,
         setbacks: &mut Vec<Setback>,
     ) -> Option<Exchange<'a, J>> {
@@ -334,13 +390,14 @@ impl<J: Batch> Scatter<'_, J> {
         let window = Window {
             scatter: self,
             share,
+            losses,
             items: rest.get(..self.batch.window(rest)).unwrap_or(rest),
             group: match self.fleet.topology.takes_many_keys() {
                 true => J::GROUP,
                 false => 1,
             },
         };
-        let pack = |to: &mut Encoder<'_>| window.pack(to);
+        let pack = |to: &mut Encoder<'_>| window.pack(to, 0);
         let topology = &self.fleet.topology;
         let time = topology.time_for(&share.node, self.access(), self.budget);
         // A connection that has to be opened first comes out of the time for this node as well.
@@ -373,7 +430,7 @@ impl<'a, J: Batch> together::UnderWay<'a> for Exchange<'a, J> {
     }
 
     fn advance(&mut self) -> Result<(), Failed> {
-        self.call.advance(|to| self.window.pack(to))
+        self.call.advance(|to| self.window.pack(to, 0))
     }
 }
 
@@ -399,6 +456,7 @@ impl<'a, J: Batch> Exchange<'a, J> {
 struct Window<'a, J> {
     scatter: &'a Scatter<'a, J>,
     share: &'a Share,
+    losses: &'a Losses,
     items: &'a [usize],
     /// Items of one command.
     group: usize,
@@ -421,7 +479,7 @@ impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
     }
 
     fn pack(&self, to: &mut Encoder<'_>) {
-        self.window.pack(to);
+        self.window.pack(to, self.progress);
     }
 
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
@@ -436,12 +494,22 @@ impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
 }
 
 impl<J: Batch> Window<'_, J> {
-    fn pack(&self, to: &mut Encoder<'_>) {
-        for group in self.items.chunks(self.group) {
+    /// The commands, each with the place of its first item, that are not done with when so many items are.
+    fn groups(&self, progress: usize) -> impl Iterator<Item = (usize, &[usize])> {
+        let groups = self.items.chunks(self.group).enumerate();
+        let groups = groups.map(|(number, items)| (number * self.group, items));
+        groups.filter(move |(place, items)| place + items.len() > progress)
+    }
+
+    /// Writes what is left to do when so many items are done with: what was answered is not asked for again.
+    fn pack(&self, to: &mut Encoder<'_>, progress: usize) {
+        let lost = to.lost();
+        for (_, items) in self.groups(progress) {
             if self.share.asking {
                 to.command(1).arg(b"ASKING");
             }
-            self.scatter.batch.pack(to, group);
+            to.set_lost(lost + self.losses.of_any(items));
+            self.scatter.batch.pack(to, items);
         }
     }
 
@@ -458,7 +526,10 @@ impl<J: Batch> Window<'_, J> {
         let rest = self.share.rest();
         for (place, item) in rest.iter().enumerate().skip(progress) {
             let mut failed = failed.clone();
-            failed.may_resend |= place >= self.items.len();
+            if place >= self.items.len() {
+                failed.may_resend = true;
+                failed.lost = 0;
+            }
             setbacks.push(self.setback(*item, failed));
         }
         self.share.settle(rest.len());
@@ -472,36 +543,33 @@ impl<J: Batch> Window<'_, J> {
         each: &mut impl Each<J>,
     ) -> Result<()> {
         let node = &self.share.node;
-        let mut before = 0;
-        for items in self.items.chunks(self.group) {
+        for (before, items) in self.groups(*progress) {
             if self.share.asking {
                 from.skip()?;
             }
-            let told = progress.saturating_sub(before);
-            if told >= items.len() {
-                from.skip()?;
-            } else {
-                let mut group = Group {
-                    items,
-                    told,
-                    clock: node.clock(),
-                    each,
-                    batch: PhantomData,
+            let lost = from.lost();
+            let mut from = from.after(self.losses.of_any(items));
+            let mut group = Group {
+                items,
+                told: progress.saturating_sub(before),
+                clock: node.clock(),
+                each,
+                batch: PhantomData,
+            };
+            let answer = self.scatter.batch.read(&mut from, &mut group);
+            let told = group.told;
+            *progress = before + told;
+            if let Err(refusal) = answer? {
+                let refusal = node.named(refusal, self.scatter.batch.verb());
+                let left = items.get(told..).unwrap_or_default();
+                let failed = Failed {
+                    lost,
+                    ..Failed::refused(refusal)
                 };
-                let answer = self.scatter.batch.read(from, &mut group);
-                let told = group.told;
-                *progress = before + told;
-                if let Err(refusal) = answer? {
-                    let refusal = node.named(refusal, self.scatter.batch.verb());
-                    let left = items.get(told..).unwrap_or_default();
-                    setbacks.extend(
-                        left.iter()
-                            .map(|item| self.setback(*item, Failed::refused(refusal.clone()))),
-                    );
-                }
-                *progress = before + items.len();
+                let setback = |item: &usize| self.setback(*item, failed.clone());
+                setbacks.extend(left.iter().map(setback));
             }
-            before += items.len();
+            *progress = before + items.len();
         }
         Ok(())
     }

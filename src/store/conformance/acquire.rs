@@ -1,7 +1,7 @@
 //! ACQUIRE: own token, then values that need no load, then the leases of others.
 
 use crate::entry::header::STALE_FOREVER;
-use crate::store::Acquired;
+use crate::store::{Acquired, Force, Token};
 
 use super::bench::{Answer, Before, Case, Step, case, on_every_store};
 use super::entry::{Entry, MINE, NOBODY, THEIRS, leaseless, raw};
@@ -9,11 +9,13 @@ use super::entry::{Entry, MINE, NOBODY, THEIRS, leaseless, raw};
 const LEASE: u64 = 15_000;
 const ASK: Step = Step::Acquire {
     lease_ms: LEASE,
-    force: false,
+    force: Force::No,
+    seen: None,
 };
 const FORCE: Step = Step::Acquire {
     lease_ms: LEASE,
-    force: true,
+    force: Force::Early,
+    seen: None,
 };
 
 /// Everybody else is told to do something else, and nothing changes.
@@ -23,7 +25,8 @@ fn told(name: &'static str, before: Before, step: Step, answer: Acquired<Vec<u8>
 
 /// The lease is taken, and only its 16 bytes change.
 fn taken(name: &'static str, before: Before, step: Step) -> Case {
-    told(name, before, step, Acquired::Yours).makes(|entry| entry.leased(MINE, LEASE as i64))
+    told(name, before, step, Acquired::Yours(Token::of(MINE)))
+        .makes(|entry| entry.leased(MINE, LEASE as i64))
 }
 
 /// The value that is there comes back whole.
@@ -254,7 +257,7 @@ fn the_holder_gets_its_lease_again_whatever_is_there() {
         let twice = |_| ASK.take(&*bench.store, b"twice");
         assert_eq!(
             [(); 2].map(twice),
-            [(); 2].map(|()| Answer::Claim(Acquired::Yours))
+            [(); 2].map(|()| Answer::Claim(Acquired::Yours(Token::of(MINE))))
         );
     });
 }

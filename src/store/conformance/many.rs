@@ -3,7 +3,7 @@
 use crate::base::budget::soon;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Life;
-use crate::store::{Acquired, Claim, KeyList, Token, Value};
+use crate::store::{Acquired, Claim, Force, KeyList, Stored, Token, Value};
 
 use super::bench::on_every_store;
 use super::entry::{MINE, THEIRS};
@@ -31,12 +31,13 @@ fn every_key_of_many_is_told_of_once_and_faults_are_left_out() {
         let claim = |token| Claim {
             token: Token::of(token),
             lease_ms: 20_000,
-            force: false,
+            force: Force::No,
+            seen: None,
         };
         let claims = [MINE, MINE, MINE, MINE].map(claim);
         let mut said = vec![None; 4];
         store.acquire_many(&list(), &claims, soon(), &mut |place, answer, _| {
-            let is_mine = answer.unwrap() == Acquired::Yours;
+            let is_mine = answer.unwrap() == Acquired::Yours(Token::of(MINE));
             assert!(said[place].replace(is_mine).is_none());
         });
         let (yes, no) = (Some(true), Some(false));
@@ -57,7 +58,8 @@ fn every_key_of_many_is_told_of_once_and_faults_are_left_out() {
         let values = [(NEW, Life::Millis(5000)); 4];
         let mut done = vec![None; 4];
         store.fulfill_many(&list(), &tokens, &values, soon(), &mut |place, outcome| {
-            assert!(done[place].replace(outcome.unwrap()).is_none());
+            let is_stored = outcome.unwrap() == Stored::Yes;
+            assert!(done[place].replace(is_stored).is_none());
         });
         assert_eq!(done, [yes, None, no, no], "{}", bench.name);
 
