@@ -237,24 +237,22 @@ impl RedisStore {
     }
 }
 
-/// Sent again, a claim has another token and names the one before: whichever attempt arrives last, only the one that was
-/// answered holds the lease.
 fn pack_claim(to: &mut Encoder<'_>, claim: Claim) {
-    let lost = to.lost();
+    let (token, former) = claim.attempt(to.lost());
     let force = match claim.force {
         Force::No => b"0",
         Force::Early => b"1",
         Force::Useless => b"2",
     };
-    to.arg(claim.token.nth(lost).bytes())
+    to.arg(token.bytes())
         .int(signed(claim.lease_ms.min(LATEST_MS)))
         .arg(force);
     match claim.seen {
         Some(soft_expire) => to.arg(&soft_expire.to_le_bytes()),
         None => to.arg(b""),
     };
-    match lost.checked_sub(1) {
-        Some(before) => to.arg(claim.token.nth(before).bytes()),
+    match former {
+        Some(former) => to.arg(former.bytes()),
         None => to.arg(b""),
     };
 }
@@ -285,7 +283,7 @@ fn claimed(from: &mut Replies<'_>, claim: Claim) -> Reply<Acquired<()>> {
         Err(_) => return odd(),
     };
     Ok(Ok(match (code, len) {
-        (1, 1) => Acquired::Yours(claim.token.nth(from.lost())),
+        (1, 1) => Acquired::Yours(claim.attempt(from.lost()).0),
         (2, 1) => Acquired::Stale,
         (3, 2) => Acquired::Found(()),
         (4, 2) => match from.int()? {
