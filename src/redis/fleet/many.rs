@@ -2,23 +2,22 @@
 //! every node is sent its first one before any reply is read, so the nodes work at the same time. A node that fails
 //! fails its own keys only, and whether they are tried again is the topology's advice.
 
-use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
-use crate::error::{Error, Result};
+use crate::error::{Error, Meaning, Result};
 use crate::expiry::Clock;
-use crate::redis::command::Command;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::node::exchange::{Failed, Verb};
-use crate::redis::node::{Node, Opening, exchange as call};
+use crate::redis::node::{Node, Opening};
 use crate::redis::topology::{self, Advice, Failure};
 use crate::store::{Access, KeyList};
 
 use super::retry::Patience;
+use super::window::{Exchange, Losses, Setback, Share, Window};
 use super::{Fleet, together};
 
 /// Hears of every item of a batch, once.
@@ -77,7 +76,22 @@ pub(crate) struct Group<'g, B: ?Sized, E> {
     batch: PhantomData<&'g B>,
 }
 
-impl<B: Batch + ?Sized, E: Each<B>> Group<'_, B, E> {
+impl<'g, B: Batch + ?Sized, E: Each<B>> Group<'g, B, E> {
+    pub(super) fn new(items: &'g [usize], told: usize, clock: Clock, each: &'g mut E) -> Self {
+        Group {
+            items,
+            told,
+            clock,
+            each,
+            batch: PhantomData,
+        }
+    }
+
+    /// How many of the items are done with.
+    pub(super) fn told(&self) -> usize {
+        self.told
+    }
+
     /// Tells of the item at `place`, unless that was done before.
     #[inline(always)]
     pub(crate) fn tell(&mut self, place: usize, told: B::Answer<'_>) {
@@ -86,75 +100,6 @@ impl<B: Batch + ?Sized, E: Each<B>> Group<'_, B, E> {
             (self.each)(*item, Ok(told), self.clock);
         }
     }
-}
-
-/// The items of one node.
-struct Share {
-    node: Arc<Node>,
-    items: Vec<usize>,
-    /// So many of them, from the front, are done with.
-    settled: Cell<usize>,
-    /// Whether ASKING stands in front of every command.
-    asking: bool,
-}
-
-impl Share {
-    fn new(node: Arc<Node>, items: Vec<usize>, asking: bool) -> Self {
-        Share {
-            node,
-            items,
-            settled: Cell::new(0),
-            asking,
-        }
-    }
-
-    fn rest(&self) -> &[usize] {
-        self.items.get(self.settled.get()..).unwrap_or_default()
-    }
-
-    fn settle(&self, items: usize) {
-        self.settled.set(self.settled.get() + items);
-    }
-}
-
-/// Of each item, how many attempts were sent and never answered.
-#[derive(Default)]
-struct Losses {
-    /// Empty while there are none: nearly always.
-    lost: Vec<u32>,
-}
-
-impl Losses {
-    fn of(&self, item: usize) -> u32 {
-        self.lost.get(item).copied().unwrap_or_default()
-    }
-
-    /// Of all these. Those of one command differ only where it may be repeated without a thought.
-    fn of_any(&self, items: &[usize]) -> u32 {
-        if self.lost.is_empty() {
-            return 0;
-        }
-        items.iter().map(|item| self.of(*item)).max().unwrap_or(0)
-    }
-
-    fn add(&mut self, item: usize, lost: u32) {
-        if lost == 0 {
-            return;
-        }
-        if self.lost.len() <= item {
-            self.lost.resize(item + 1, 0);
-        }
-        if let Some(sum) = self.lost.get_mut(item) {
-            *sum += lost;
-        }
-    }
-}
-
-/// An item that a node failed.
-struct Setback {
-    item: usize,
-    node: Arc<Node>,
-    failed: Failed,
 }
 
 impl Fleet {
@@ -263,7 +208,7 @@ struct Counsel {
 impl Counsel {
     fn on(&mut self, scatter: &Scatter<'_, impl Batch>, setback: &Setback) -> Advice {
         let Setback { item, node, failed } = setback;
-        let concerns_slot = matches!(failed.error.code(), Some("MOVED" | "ASK"));
+        let concerns_slot = failed.error.meaning() == Meaning::Elsewhere;
         let is_same = |(known, before, _): &&(Arc<Node>, Failed, Advice)| {
             Arc::ptr_eq(known, node)
                 && before.may_resend == failed.may_resend
@@ -388,7 +333,7 @@ impl<J: Batch> Scatter<'_, J> {
     ) -> Option<Exchange<'a, J>> {
         let rest = share.rest();
         let window = Window {
-            scatter: self,
+            batch: self.batch,
             share,
             losses,
             items: rest.get(..self.batch.window(rest)).unwrap_or(rest),
@@ -415,162 +360,5 @@ impl<J: Batch> Scatter<'_, J> {
                 None
             }
         }
-    }
-}
-
-/// A window under way.
-struct Exchange<'a, J> {
-    window: Window<'a, J>,
-    call: call::Exchange<'a>,
-}
-
-impl<'a, J: Batch> together::UnderWay<'a> for Exchange<'a, J> {
-    fn call(&mut self) -> &mut call::Exchange<'a> {
-        &mut self.call
-    }
-
-    fn advance(&mut self) -> Result<(), Failed> {
-        self.call.advance(|to| self.window.pack(to, 0))
-    }
-}
-
-impl<'a, J: Batch> Exchange<'a, J> {
-    /// Reads the replies. A broken connection is the end of the whole share.
-    fn settle(self, setbacks: &mut Vec<Setback>, each: &mut impl Each<J>) -> &'a Share {
-        let Exchange { window, call } = self;
-        let mut reading = Reading {
-            window: &window,
-            progress: 0,
-            setbacks,
-            each,
-        };
-        match call.finish(&mut reading) {
-            Ok(()) => window.share.settle(window.items.len()),
-            Err(failed) => window.fail(reading.progress, &failed, reading.setbacks),
-        }
-        window.share
-    }
-}
-
-/// The items of one node that are sent together.
-struct Window<'a, J> {
-    scatter: &'a Scatter<'a, J>,
-    share: &'a Share,
-    losses: &'a Losses,
-    items: &'a [usize],
-    /// Items of one command.
-    group: usize,
-}
-
-/// A window as a command, while its replies are read.
-struct Reading<'w, 'a, J, E> {
-    window: &'w Window<'a, J>,
-    /// Items of the window that are done with; it outlives a connection that has to be replaced.
-    progress: usize,
-    setbacks: &'w mut Vec<Setback>,
-    each: &'w mut E,
-}
-
-impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
-    type Answer = ();
-
-    fn verb(&self) -> Verb {
-        self.window.scatter.batch.verb()
-    }
-
-    fn pack(&self, to: &mut Encoder<'_>) {
-        self.window.pack(to, self.progress);
-    }
-
-    fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
-        let Reading {
-            window,
-            progress,
-            setbacks,
-            each,
-        } = self;
-        window.read(from, progress, setbacks, *each).map(Ok)
-    }
-}
-
-impl<J: Batch> Window<'_, J> {
-    /// The commands, each with the place of its first item, that are not done with when so many items are.
-    fn groups(&self, progress: usize) -> impl Iterator<Item = (usize, &[usize])> {
-        let groups = self.items.chunks(self.group).enumerate();
-        let groups = groups.map(|(number, items)| (number * self.group, items));
-        groups.filter(move |(place, items)| place + items.len() > progress)
-    }
-
-    /// Writes what is left to do when so many items are done with: what was answered is not asked for again.
-    fn pack(&self, to: &mut Encoder<'_>, progress: usize) {
-        let lost = to.lost();
-        for (_, items) in self.groups(progress) {
-            if self.share.asking {
-                to.command(1).arg(b"ASKING");
-            }
-            to.set_lost(lost + self.losses.of_any(items));
-            self.scatter.batch.pack(to, items);
-        }
-    }
-
-    fn setback(&self, item: usize, failed: Failed) -> Setback {
-        Setback {
-            item,
-            node: Arc::clone(&self.share.node),
-            failed,
-        }
-    }
-
-    /// Ends the whole share, of which `progress` items are done with. What lies behind the window was never sent.
-    fn fail(&self, progress: usize, failed: &Failed, setbacks: &mut Vec<Setback>) {
-        let rest = self.share.rest();
-        for (place, item) in rest.iter().enumerate().skip(progress) {
-            let mut failed = failed.clone();
-            if place >= self.items.len() {
-                failed.may_resend = true;
-                failed.lost = 0;
-            }
-            setbacks.push(self.setback(*item, failed));
-        }
-        self.share.settle(rest.len());
-    }
-
-    fn read(
-        &self,
-        from: &mut Replies<'_>,
-        progress: &mut usize,
-        setbacks: &mut Vec<Setback>,
-        each: &mut impl Each<J>,
-    ) -> Result<()> {
-        let node = &self.share.node;
-        for (before, items) in self.groups(*progress) {
-            if self.share.asking {
-                from.skip()?;
-            }
-            let lost = from.lost();
-            let mut from = from.after(self.losses.of_any(items));
-            let mut group = Group {
-                items,
-                told: progress.saturating_sub(before),
-                clock: node.clock(),
-                each,
-                batch: PhantomData,
-            };
-            let answer = self.scatter.batch.read(&mut from, &mut group);
-            let told = group.told;
-            *progress = before + told;
-            if let Err(refusal) = answer? {
-                let refusal = node.named(refusal, self.scatter.batch.verb());
-                let left = items.get(told..).unwrap_or_default();
-                let failed = Failed {
-                    lost,
-                    ..Failed::refused(refusal)
-                };
-                let setback = |item: &usize| self.setback(*item, failed.clone());
-                setbacks.extend(left.iter().map(setback));
-            }
-            *progress = before + items.len();
-        }
-        Ok(())
     }
 }

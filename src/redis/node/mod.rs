@@ -18,7 +18,7 @@ use crate::base::budget::Budget;
 use crate::base::clocks::uptime_us;
 use crate::base::moment::Moment;
 use crate::config::{Address, Hooks, Location, Options};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::expiry::Clock;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
@@ -366,7 +366,7 @@ impl Node {
     fn open(&self, budget: Budget) -> Reply<Connection> {
         let mut connection = match Connection::open(&self.dial, budget) {
             Ok(connection) => connection,
-            Err(error) if is_fault(&error) => return Err(error),
+            Err(error) if error.meaning().is_fault() => return Err(error),
             Err(error) => return Ok(Err(error)),
         };
         let offset = if self.dial.connector.is_some() {
@@ -420,14 +420,6 @@ impl Node {
     pub(crate) fn close(&self) {
         self.pool.close();
     }
-}
-
-/// Whether the node did not answer, rather than answered something unwelcome.
-pub(crate) fn is_fault(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Io | ErrorKind::Timeout | ErrorKind::Unavailable
-    )
 }
 
 impl Pooled for Connection {
