@@ -10,7 +10,7 @@ use crate::entry::Seen;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
 use crate::herd::one::Call;
-use crate::store::Acquired;
+use crate::store::{Acquired, Force};
 
 use super::form::Form;
 use super::load::{Held, Loaded, encoded, fail, joined};
@@ -36,15 +36,15 @@ where
         let mut pause = Pause::until(deadline);
         loop {
             let mut look = self.sink();
-            let claim = self.claim(false);
+            let claim = self.claim(Force::No);
             match self
                 .cache
                 .shared
                 .store
                 .acquire(self.key, claim, &mut look, self.cache.budget())
             {
-                Ok((Acquired::Yours, clock)) => {
-                    let held = Held::new(self.cache, self.key, claim.token, 0);
+                Ok((Acquired::Yours(token), clock)) => {
+                    let held = Held::new(self.cache, self.key, token, 0);
                     return match self.load_leased(held, clock, Some(&mut lead)) {
                         Ok((outcome, landing)) => {
                             lead.land(landing);

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::expiry::{Clock, Expiry, Life};
 use crate::herd::{BACKOFF_MS, Bytes, Reader, Typed, lost};
 use crate::key::WireKey;
-use crate::store::{Acquired, Claim, Head, Token, Value};
+use crate::store::{Acquired, Claim, Force, Head, Stored, Token, Value};
 
 /// What [`Cache::lease`] answers.
 #[derive(Debug)]
@@ -107,8 +107,8 @@ impl Cache {
             .store
             .acquire(key, claim, &mut look, self.budget())
         {
-            Ok((Acquired::Yours, clock)) => {
-                let lease = self.lease_of(key, Some(claim.token), BACKOFF_MS);
+            Ok((Acquired::Yours(token), clock)) => {
+                let lease = self.lease_of(key, Some(token), BACKOFF_MS);
                 Ok(self.stale(old, Some(lease.at(clock))))
             }
             Ok((Acquired::Found(()), clock)) => {
@@ -134,8 +134,8 @@ impl Cache {
             .store
             .acquire(key, claim, &mut look, self.budget())
         {
-            Ok((Acquired::Yours, clock)) => {
-                let lease = self.lease_of(key, Some(claim.token), 0);
+            Ok((Acquired::Yours(token), clock)) => {
+                let lease = self.lease_of(key, Some(token), 0);
                 Begun::Yours(lease.at(clock))
             }
             Ok((Acquired::Found(()), clock)) => {
@@ -160,7 +160,7 @@ impl Cache {
 
     fn claim<R: Reader>(&self) -> (Claim, Look<R::Sink<'_>>) {
         let options = &self.shared.options;
-        let claim = Claim::new(options.lease, false);
+        let claim = Claim::new(options.lease, Force::No, None);
         (claim, Look::new(options, R::sink(options)))
     }
 
@@ -246,7 +246,9 @@ impl Lease {
         let store = &self.cache.shared.store;
         let budget = self.cache.budget();
         let stored = match self.token {
-            Some(token) => store.fulfill(&self.key, token, value, life, budget),
+            Some(token) => store
+                .fulfill(&self.key, token, value, life, budget)
+                .map(|stored| stored != Stored::No),
             None => store.set(&self.key, value, life, budget).map(|()| true),
         };
         self.cache.or_miss(stored, true)

@@ -12,7 +12,7 @@ use crate::entry::header::Header;
 use crate::error::{Error, Result};
 use crate::expiry::{Clock, Expiry, Life};
 use crate::herd::one::Call;
-use crate::store::{Token, Value};
+use crate::store::{Stored, Token, Value};
 
 use super::form::Form;
 use super::{Loading, Outcome, Source};
@@ -49,7 +49,7 @@ where
                 .store
                 .fulfill(key, token, value, life, cache.budget())
             {
-                Ok(true) => {
+                Ok(Stored::Yes) => {
                     cache.shared.counters.sets.add(1);
                     Ok(if is_awaited {
                         Landing::Stored(joined(value))
@@ -57,7 +57,7 @@ where
                         Landing::Again
                     })
                 }
-                Ok(false) => Ok(Landing::Again),
+                Ok(Stored::Perhaps | Stored::No) => Ok(Landing::Again),
                 Err(error) => {
                     let stored = joined(value);
                     cache

@@ -12,7 +12,7 @@ use crate::config::Layout;
 use crate::entry::{Content, Look, Seen};
 use crate::error::{ErrorKind, Result};
 use crate::expiry::{Clock, Expiry};
-use crate::store::{Acquired, Claim, Sink};
+use crate::store::{Acquired, Claim, Force, Sink};
 
 use super::form::Form;
 use super::load::Held;
@@ -125,14 +125,18 @@ where
     /// With a value in hand: loads a new one if the lease can be had, else serves what is in hand.
     fn renew(self, content: Content<F::Value>, source: Source) -> Result<Outcome<F::Value>> {
         let mut look = self.sink();
-        let claim = self.claim(source == Source::Fresh);
+        let force = match source {
+            Source::Fresh => Force::Early,
+            _ => Force::No,
+        };
+        let claim = self.claim(force);
         let acquired =
             self.cache
                 .shared
                 .store
                 .acquire(self.key, claim, &mut look, self.cache.budget());
-        let clock = match acquired {
-            Ok((Acquired::Yours, clock)) => clock,
+        let (token, clock) = match acquired {
+            Ok((Acquired::Yours(token), clock)) => (token, clock),
             Ok((Acquired::Found(()), clock)) => {
                 return Ok(match look.finish(clock) {
                     Ok(Seen::Fresh(newer)) if newer.value.is_some() || self.may_be_absent => {
@@ -150,7 +154,7 @@ where
                 return Err(error);
             }
         };
-        let held = Held::new(self.cache, self.key, claim.token, BACKOFF_MS);
+        let held = Held::new(self.cache, self.key, token, BACKOFF_MS);
         let cache = self.cache;
         match self.load_leased(held, clock, None) {
             Ok((outcome, _)) => Ok(outcome),
@@ -235,8 +239,8 @@ where
         Look::new(options, F::sink(options))
     }
 
-    pub(crate) fn claim(&self, force: bool) -> Claim {
-        Claim::new(self.cache.shared.options.lease, force)
+    pub(crate) fn claim(&self, force: Force) -> Claim {
+        Claim::new(self.cache.shared.options.lease, force, None)
     }
 
     fn is_plain(&self) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::base::budget::soon;
 use crate::base::clocks::step_wall;
-use crate::store::{Acquired, Claim, Leases, Room, Token};
+use crate::store::{Acquired, Claim, Force, Leases, Room, Stored, Token};
 
 use super::*;
 
@@ -445,7 +445,8 @@ fn no_step_of_the_wall_clock_is_seen() {
         let claim = |token| Claim {
             token,
             lease_ms: 60_000,
-            force: false,
+            force: Force::No,
+            seen: None,
         };
         let (first, second) = (Token::new(), Token::new());
         let acquire = |key: &[u8], token| {
@@ -455,7 +456,7 @@ fn no_step_of_the_wall_clock_is_seen() {
             answer
         };
         store.set(b"k", plain(b"v"), minute, soon()).unwrap();
-        assert_eq!(acquire(b"leased", first), Acquired::Yours);
+        assert_eq!(acquire(b"leased", first), Acquired::Yours(first));
         let fence = store.lock(b"lock", first, 60_000, soon()).unwrap().unwrap();
         let before = Clock::own().now_ms();
 
@@ -483,7 +484,7 @@ fn no_step_of_the_wall_clock_is_seen() {
         let stored = store
             .fulfill(b"leased", first, plain(b"v"), minute, soon())
             .unwrap();
-        assert!(stored, "the lease is still there");
+        assert_eq!(stored, Stored::Yes, "the lease is still there");
 
         step_wall(-minutes, 60_000_000);
         assert_eq!(get(&store, b"k").unwrap(), b"v");

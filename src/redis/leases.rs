@@ -4,9 +4,8 @@
 use crate::base::budget::Budget;
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
-use crate::redis::command::once::Attempts;
 use crate::redis::command::script::Script;
-use crate::redis::command::values::signed;
+use crate::redis::command::values::{pack_entry_life, signed};
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token as Word};
@@ -15,7 +14,8 @@ use crate::redis::fleet::scripted;
 use crate::redis::node::time::Time;
 use crate::redis::values::many;
 use crate::store::{
-    Access, Acquired, Claim, EachAcquired, EachDone, KeyList, Leases, Sink, Token, Value,
+    Access, Acquired, Claim, EachAcquired, EachDone, EachStored, Force, KeyList, LATEST_MS, Leases,
+    Sink, Stored, Token, Value,
 };
 
 use super::RedisStore;
@@ -42,7 +42,7 @@ impl Leases for RedisStore {
     ) -> Result<(Acquired<()>, Clock)> {
         let pack = |to: &mut Encoder<'_>| pack_claim(to, claim);
         let read = |from: &mut Replies<'_>| {
-            match claimed(from)? {
+            match claimed(from, claim)? {
                 // What was found is read by its own rules.
                 Ok(Acquired::Found(())) => match from.value(sink)? {
                     Ok(true) => Ok(Ok(Acquired::Found(()))),
@@ -53,7 +53,7 @@ impl Leases for RedisStore {
             }
         };
         let script = &self.scripts.acquire;
-        let (answer, node) = self.run(script, &[key], budget, 3, pack, read)?;
+        let (answer, node) = self.run(script, &[key], budget, 5, pack, read)?;
         if answer == Acquired::Found(()) {
             // It is fresh by the server's clock, which is the one that counts.
             match sink.fresh_until_ms() {
@@ -83,11 +83,9 @@ impl Leases for RedisStore {
         value: Value<'_>,
         life: Life,
         budget: Budget,
-    ) -> Result<bool> {
+    ) -> Result<Stored> {
         let pack = |to: &mut Encoder<'_>| pack_store(to, token, value, life);
-        self.step(&self.scripts.store, key, 3, budget, pack, |from| {
-            from.done_once()
-        })
+        self.step(&self.scripts.store, key, 3, budget, pack, stored)
     }
 
     fn fulfill_many(
@@ -96,14 +94,44 @@ impl Leases for RedisStore {
         tokens: &[Token],
         values: &[(Value<'_>, Life)],
         budget: Budget,
-        each: &mut EachDone<'_>,
+        each: &mut EachStored<'_>,
     ) {
         let script = &self.scripts.store;
         let step = Fulfill {
             script,
             tokens,
             values,
-            attempts: attempts(keys),
+        };
+        self.run_many(OWNERS, keys, &step, budget, |item, stored, _| {
+            each(item, stored);
+        });
+    }
+
+    fn swap(
+        &self,
+        key: &[u8],
+        old: &[u8],
+        value: Value<'_>,
+        life: Life,
+        budget: Budget,
+    ) -> Result<bool> {
+        let pack = |to: &mut Encoder<'_>| pack_swap(to, old, value, life);
+        self.step(&self.scripts.swap, key, 3, budget, pack, |from| from.flag())
+    }
+
+    fn swap_many(
+        &self,
+        keys: &KeyList,
+        olds: &[&[u8]],
+        values: &[(Value<'_>, Life)],
+        budget: Budget,
+        each: &mut EachDone<'_>,
+    ) {
+        let script = &self.scripts.swap;
+        let step = Swap {
+            script,
+            olds,
+            values,
         };
         self.run_many(OWNERS, keys, &step, budget, many::done(each));
     }
@@ -123,12 +151,11 @@ impl Leases for RedisStore {
         budget: Budget,
         each: &mut EachDone<'_>,
     ) {
-        let script = &self.scripts.release;
-        let step = Release {
-            script,
+        let step = Owned {
+            script: &self.scripts.release,
             tokens,
-            backoff_ms,
-            attempts: attempts(keys),
+            ms: backoff_ms,
+            read: |from| from.done_once(),
         };
         self.run_many(OWNERS, keys, &step, budget, many::done(each));
     }
@@ -140,6 +167,23 @@ impl Leases for RedisStore {
         })
     }
 
+    fn renew_many(
+        &self,
+        keys: &KeyList,
+        tokens: &[Token],
+        lease_ms: u64,
+        budget: Budget,
+        each: &mut EachDone<'_>,
+    ) {
+        let step = Owned {
+            script: &self.scripts.renew,
+            tokens,
+            ms: lease_ms,
+            read: |from| from.flag(),
+        };
+        self.run_many(OWNERS, keys, &step, budget, many::done(each));
+    }
+
     fn expire_soft(&self, key: &[u8], budget: Budget) -> Result<bool> {
         self.step(
             &self.scripts.expire_soft,
@@ -147,7 +191,7 @@ impl Leases for RedisStore {
             0,
             budget,
             |_| {},
-            |from| from.flag(),
+            |from| from.done_once(),
         )
     }
 
@@ -190,26 +234,41 @@ impl RedisStore {
 }
 
 fn pack_claim(to: &mut Encoder<'_>, claim: Claim) {
-    to.arg(claim.token.bytes())
-        .int(signed(claim.lease_ms))
-        .arg(if claim.force { b"1" } else { b"0" });
+    let (token, former) = claim.attempt(to.lost());
+    let force = match claim.force {
+        Force::No => b"0",
+        Force::Early => b"1",
+        Force::Useless => b"2",
+    };
+    to.arg(token.bytes())
+        .int(signed(claim.lease_ms.min(LATEST_MS)))
+        .arg(force);
+    match claim.seen {
+        Some(soft_expire) => to.arg(&soft_expire.to_le_bytes()),
+        None => to.arg(b""),
+    };
+    match former {
+        Some(former) => to.arg(former.bytes()),
+        None => to.arg(b""),
+    };
 }
 
 fn pack_store(to: &mut Encoder<'_>, token: Token, value: Value<'_>, life: Life) {
     let to = to.arg(token.bytes()).joined(value.head, value.body);
-    match life {
-        Life::Millis(ms) => to.int(signed(ms)),
-        Life::Forever => to.int(0),
-        Life::Expired => to.int(-1),
-    };
+    pack_entry_life(to, life);
+}
+
+fn pack_swap(to: &mut Encoder<'_>, old: &[u8], value: Value<'_>, life: Life) {
+    let to = to.arg(old).joined(value.head, value.body);
+    pack_entry_life(to, life);
 }
 
 fn pack_token(to: &mut Encoder<'_>, token: Token, ms: u64) {
-    to.arg(token.bytes()).int(signed(ms));
+    to.arg(token.bytes()).int(signed(ms.min(LATEST_MS)));
 }
 
 /// The answer of ACQUIRE, up to the value that follows [`Acquired::Found`].
-fn claimed(from: &mut Replies<'_>) -> Reply<Acquired<()>> {
+fn claimed(from: &mut Replies<'_>, claim: Claim) -> Reply<Acquired<()>> {
     let odd = || Err(reply::unexpected("an answer to a claim"));
     let len = match from.array()? {
         Ok(len) => len,
@@ -220,7 +279,7 @@ fn claimed(from: &mut Replies<'_>) -> Reply<Acquired<()>> {
         Err(_) => return odd(),
     };
     Ok(Ok(match (code, len) {
-        (1, 1) => Acquired::Yours,
+        (1, 1) => Acquired::Yours(claim.attempt(from.lost()).0),
         (2, 1) => Acquired::Stale,
         (3, 2) => Acquired::Found(()),
         (4, 2) => match from.int()? {
@@ -231,6 +290,16 @@ fn claimed(from: &mut Replies<'_>) -> Reply<Acquired<()>> {
     }))
 }
 
+/// The answer of STORE.
+fn stored(from: &mut Replies<'_>) -> Reply<Stored> {
+    let is_repeated = from.is_repeated();
+    Ok(from.flag()?.map(|done| match (done, is_repeated) {
+        (true, _) => Stored::Yes,
+        (false, true) => Stored::Perhaps,
+        (false, false) => Stored::No,
+    }))
+}
+
 struct Acquire<'a> {
     script: &'a Script,
     claims: &'a [Claim],
@@ -238,7 +307,7 @@ struct Acquire<'a> {
 
 impl scripted::Step for Acquire<'_> {
     type Answer<'a> = Acquired<&'a [u8]>;
-    const ARGS: usize = 3;
+    const ARGS: usize = 5;
 
     fn script(&self) -> &Script {
         self.script
@@ -253,17 +322,18 @@ impl scripted::Step for Acquire<'_> {
     fn read(
         &self,
         from: &mut Replies<'_>,
-        _item: usize,
+        item: usize,
         mut tell: impl FnMut(Acquired<&[u8]>),
     ) -> Reply<()> {
-        let answer = match claimed(from)? {
+        let Some(claim) = self.claims.get(item) else {
+            return Err(reply::unexpected("no answer"));
+        };
+        let answer = match claimed(from, *claim)? {
             Ok(Acquired::Found(())) => match from.next()? {
                 Word::Bulk(value) => Acquired::Found(value),
                 _ => return Err(reply::unexpected("a value")),
             },
-            Ok(Acquired::Yours) => Acquired::Yours,
-            Ok(Acquired::Stale) => Acquired::Stale,
-            Ok(Acquired::Held(ms)) => Acquired::Held(ms),
+            Ok(answer) => answer.map(|()| &[][..]),
             Err(refusal) => return Ok(Err(refusal)),
         };
         tell(answer);
@@ -275,11 +345,10 @@ struct Fulfill<'a> {
     script: &'a Script,
     tokens: &'a [Token],
     values: &'a [(Value<'a>, Life)],
-    attempts: Vec<Attempts>,
 }
 
 impl scripted::Step for Fulfill<'_> {
-    type Answer<'a> = bool;
+    type Answer<'a> = Stored;
     const ARGS: usize = 3;
 
     fn script(&self) -> &Script {
@@ -290,26 +359,56 @@ impl scripted::Step for Fulfill<'_> {
         if let (Some(token), Some((value, life))) = (self.tokens.get(item), self.values.get(item)) {
             pack_store(to, *token, *value, *life);
         }
-        sent(&self.attempts, item);
     }
 
     fn size(&self, item: usize) -> usize {
         self.values.get(item).map_or(0, |(value, _)| value.len())
     }
 
-    fn read(&self, from: &mut Replies<'_>, item: usize, tell: impl FnMut(bool)) -> Reply<()> {
-        read_once(&self.attempts, from, item, tell)
+    fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(Stored)) -> Reply<()> {
+        Ok(stored(from)?.map(tell))
     }
 }
 
-struct Release<'a> {
+struct Swap<'a> {
     script: &'a Script,
-    tokens: &'a [Token],
-    backoff_ms: u64,
-    attempts: Vec<Attempts>,
+    olds: &'a [&'a [u8]],
+    values: &'a [(Value<'a>, Life)],
 }
 
-impl scripted::Step for Release<'_> {
+impl scripted::Step for Swap<'_> {
+    type Answer<'a> = bool;
+    const ARGS: usize = 3;
+
+    fn script(&self) -> &Script {
+        self.script
+    }
+
+    fn pack_args(&self, to: &mut Encoder<'_>, item: usize) {
+        if let (Some(old), Some((value, life))) = (self.olds.get(item), self.values.get(item)) {
+            pack_swap(to, old, *value, *life);
+        }
+    }
+
+    fn size(&self, item: usize) -> usize {
+        let old = self.olds.get(item).map_or(0, |old| old.len());
+        old + self.values.get(item).map_or(0, |(value, _)| value.len())
+    }
+
+    fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(bool)) -> Reply<()> {
+        Ok(from.flag()?.map(tell))
+    }
+}
+
+/// A step of the holder of a lease: RELEASE, RENEW.
+struct Owned<'a> {
+    script: &'a Script,
+    tokens: &'a [Token],
+    ms: u64,
+    read: fn(&mut Replies<'_>) -> Reply<bool>,
+}
+
+impl scripted::Step for Owned<'_> {
     type Answer<'a> = bool;
     const ARGS: usize = 2;
 
@@ -319,37 +418,13 @@ impl scripted::Step for Release<'_> {
 
     fn pack_args(&self, to: &mut Encoder<'_>, item: usize) {
         if let Some(token) = self.tokens.get(item) {
-            pack_token(to, *token, self.backoff_ms);
+            pack_token(to, *token, self.ms);
         }
-        sent(&self.attempts, item);
     }
 
-    fn read(&self, from: &mut Replies<'_>, item: usize, tell: impl FnMut(bool)) -> Reply<()> {
-        read_once(&self.attempts, from, item, tell)
+    fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(bool)) -> Reply<()> {
+        Ok((self.read)(from)?.map(tell))
     }
-}
-
-/// Those of every item.
-fn attempts(keys: &KeyList) -> Vec<Attempts> {
-    (0..keys.len()).map(|_| Attempts::default()).collect()
-}
-
-fn sent(attempts: &[Attempts], item: usize) {
-    if let Some(attempts) = attempts.get(item) {
-        attempts.sent();
-    }
-}
-
-fn read_once(
-    attempts: &[Attempts],
-    from: &mut Replies<'_>,
-    item: usize,
-    tell: impl FnMut(bool),
-) -> Reply<()> {
-    let answer = from.flag()?;
-    let attempts = attempts.get(item);
-    let done = attempts.map_or(Ok(false), |attempts| attempts.judge(answer));
-    Ok(done.map(tell))
 }
 
 const OWNERS: To<'static> = To::Owners(Access::Write);

@@ -248,7 +248,7 @@ impl scripted::Step for Drop<'_> {
     }
 
     fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(bool)) -> Reply<()> {
-        Ok(from.flag()?.map(tell))
+        Ok(from.done_once()?.map(tell))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::config::{Layout, OnWaitTimeout};
 use crate::entry::{Content, Look, Seen};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Expiry};
-use crate::store::{Access, Acquired, Claim, KeyList, Sink};
+use crate::store::{Access, Acquired, Claim, Force, KeyList, Sink};
 
 use super::LoadError;
 use super::form::{Bytes, Form, Typed};
@@ -254,7 +254,7 @@ impl<'a, F: Form> Batch<'a, F> {
         }
         let claims: Vec<_> = places
             .iter()
-            .map(|_| Claim::new(cache.shared.options.lease, false))
+            .map(|_| Claim::new(cache.shared.options.lease, Force::No, None))
             .collect();
         let items = &mut self.items;
         let mut each = |index: usize, acquired: Result<Acquired<&[u8]>>, clock| {
@@ -263,17 +263,17 @@ impl<'a, F: Form> Batch<'a, F> {
                 _ => None,
             };
             let mine = |lease, old| Item::Mine(Mine { lease, clock, old });
-            let item = match (acquired, claims.get(index)) {
-                (Ok(Acquired::Yours), Some(claim)) => mine(Right::Lease(claim.token), old),
-                (Ok(Acquired::Found(stored)), _) => match see::<F>(cache, stored, clock) {
+            let item = match acquired {
+                Ok(Acquired::Yours(token)) => mine(Right::Lease(token), old),
+                Ok(Acquired::Found(stored)) => match see::<F>(cache, stored, clock) {
                     Item::Wanted { .. } | Item::Open => mine(Right::Overwrite, old),
                     item => item,
                 },
-                (Ok(_), _) => match old {
+                Ok(_) => match old {
                     Some(value) => stale(cache, value),
                     None => Item::Open,
                 },
-                (Err(error), _) => away(cache, error, old),
+                Err(error) => away(cache, error, old),
             };
             put_at(items, &places, index, item);
         };

@@ -9,7 +9,7 @@ use crate::entry::freshness::{Freshness, cost_of};
 use crate::entry::header::Header;
 use crate::error::Result;
 use crate::expiry::{Clock, Expiry, Life};
-use crate::store::{Head, KeyList, Token, Value};
+use crate::store::{Head, KeyList, Stored, Token, Value};
 
 use super::super::BACKOFF_MS;
 use super::super::form::Form;
@@ -193,8 +193,8 @@ impl Stores {
             .map(|(head, body, life)| (Value { head, body }, *life))
             .collect();
         let mut stored = 0;
-        let mut each = |_, done: Result<bool>| match done {
-            Ok(done) => stored += u64::from(done),
+        let mut each = |_, done: Result<Stored>| match done {
+            Ok(done) => stored += u64::from(done == Stored::Yes),
             Err(error) => cache.tell(&error),
         };
         let store = &cache.shared.store;

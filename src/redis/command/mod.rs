@@ -1,6 +1,5 @@
 //! A command: what goes out and how its answer is read, together, under its name.
 
-pub(crate) mod once;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod values;
@@ -22,7 +21,8 @@ pub(crate) trait Command {
     /// Its name in errors, and what may be done with it.
     fn verb(&self) -> Verb;
 
-    /// Writes the commands. Once for every attempt; all attempts write the same.
+    /// Writes the commands, for every attempt anew: what a first one was not answered, and where [`Encoder::lost`] says
+    /// that it may have been done, in the words of a repetition.
     fn pack(&self, to: &mut Encoder<'_>);
 
     /// Reads all the replies, of one attempt. After a lost connection it is called again: then everything begins anew.

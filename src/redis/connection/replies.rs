@@ -22,13 +22,29 @@ impl<'a> Replies<'a> {
         Replies { from, budget, lost }
     }
 
+    /// Attempts that were sent and never answered, before this one.
+    #[inline]
+    pub(crate) fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    /// The same replies, of a command that follows so many more attempts.
+    #[inline]
+    pub(crate) fn after(&mut self, lost: u32) -> Replies<'_> {
+        Replies {
+            from: &mut *self.from,
+            budget: self.budget,
+            lost: self.lost + lost,
+        }
+    }
+
     /// Whether earlier attempts were sent, and nothing was ever heard of them: the server may have done it already.
     #[inline(always)]
     pub(crate) fn is_repeated(&self) -> bool {
         self.lost > 0
     }
 
-    /// The reply of a script that says "done" once: run again, it finds its work done and says 0.
+    /// The reply to what says "done" once: done again, it finds nothing left to do and says 0.
     pub(crate) fn done_once(&mut self) -> Reply<bool> {
         let is_repeated = self.is_repeated();
         Ok(self.flag()?.map(|done| done || is_repeated))

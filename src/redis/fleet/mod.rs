@@ -8,6 +8,7 @@ pub(crate) mod many;
 pub(crate) mod retry;
 pub(crate) mod scripted;
 pub(crate) mod together;
+pub(crate) mod window;
 
 use std::borrow::Cow;
 use std::sync::Arc;

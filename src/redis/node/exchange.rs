@@ -102,8 +102,6 @@ impl<'a> Call<'a> {
                     if !command.reword(&refusal) {
                         return Err(self.refused(refusal));
                     }
-                    // It has not run here, nor before.
-                    self.lost = 0;
                 }
                 Err(error) => self.recover(SendFault {
                     error,
@@ -122,7 +120,7 @@ impl<'a> Call<'a> {
             let connection = self.loan.connection_or(|| node.connect(budget, admission));
             let sent = match connection {
                 Ok(connection) => {
-                    pack(&mut connection.encoder());
+                    pack(&mut connection.encoder().after(self.lost));
                     connection.send(budget)
                 }
                 Err(error) => return Err(self.refused(error)),

@@ -1,5 +1,6 @@
 //! The backend against real servers, and against fake ones where a real one cannot be made to misbehave.
 
+pub(crate) mod again;
 pub(crate) mod ahead;
 pub(crate) mod batches;
 pub(crate) mod faults;

@@ -14,10 +14,9 @@ use crate::redis::connection::resp::Encoder;
 use crate::redis::fleet::many::To;
 use crate::redis::node::Node;
 use crate::redis::{RedisStore, migrate};
-use crate::store::{Access, EachDone, EachValue, Head, KeyList, Pttl, Sink, Touch, Value, Values};
-
-/// Beyond this the scripts' numbers, which are doubles, would lose milliseconds.
-const LATEST_MS: u64 = 1 << 52;
+use crate::store::{
+    Access, EachDone, EachValue, Head, KeyList, LATEST_MS, Pttl, Sink, Touch, Value, Values,
+};
 
 const OWNERS: To<'static> = To::Owners(Access::Write);
 
@@ -86,6 +85,21 @@ impl Values for RedisStore {
         let script = &self.scripts.add;
         let (added, _) = self.run(script, &[key], budget, 2, pack, |from| from.flag())?;
         Ok(added)
+    }
+
+    fn add_many(
+        &self,
+        keys: &KeyList,
+        values: &[(Value<'_>, Life)],
+        budget: Budget,
+        each: &mut EachDone<'_>,
+    ) {
+        let is_over = |item: &usize| matches!(values.get(*item), Some((_, Life::Expired)));
+        let (over, items): (Vec<_>, Vec<_>) = keys.places().into_iter().partition(is_over);
+        over.into_iter().for_each(|item| each(item, Ok(true)));
+        let add = many::Add(many::Set { keys, values });
+        self.fleet
+            .ask_some(OWNERS, keys, items, &add, budget, many::done(each));
     }
 
     fn delete(&self, key: &[u8], budget: Budget) -> Result<bool> {

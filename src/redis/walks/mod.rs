@@ -48,7 +48,7 @@ impl Walks for RedisStore {
         if keys.is_empty() {
             return Ok(0);
         }
-        self.fleet.ask_node(node, budget, UnlinkAll { keys: &keys })
+        self.fleet.ask_node(node, budget, UnlinkAll::new(&keys))
     }
 
     fn read_at(&self, node: &str, keys: &KeyList, budget: Budget, each: &mut EachValue<'_>) {
