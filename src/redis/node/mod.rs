@@ -10,6 +10,7 @@ pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod pool;
 pub(crate) mod time;
+pub(crate) mod together;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
