@@ -11,18 +11,14 @@ use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token as Word};
 use crate::redis::fleet::many::To;
 use crate::redis::fleet::scripted;
-use crate::redis::node::exchange::Verb;
-use crate::redis::node::handshake;
+use crate::redis::node::time::Time;
 use crate::redis::values::many;
 use crate::store::{
     Access, Acquired, Claim, EachAcquired, EachDone, EachStored, Force, KeyList, LATEST_MS, Leases,
     Sink, Stored, Token, Value,
 };
 
-use super::connection::Connection;
-use super::{RedisStore, command};
-
-const TIME: Verb = Verb::safe("TIME");
+use super::RedisStore;
 
 impl Leases for RedisStore {
     fn clock(&self, key: &[u8], budget: Budget) -> Result<Clock> {
@@ -31,9 +27,9 @@ impl Leases for RedisStore {
             return Ok(clock);
         }
         // The greeting of the connection that this opens asks for the time.
-        let read = |from: &mut Connection, budget: Budget| Ok(Ok(from.skip(budget)?));
-        let time = command::pair(TIME, handshake::pack_time, read);
-        let (_, node) = self.fleet.ask((key, Access::Write), budget, time)?;
+        let (_, node) = self
+            .fleet
+            .ask((key, Access::Write), budget, Time::default())?;
         Ok(node.clock())
     }
 

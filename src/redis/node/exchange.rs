@@ -4,6 +4,7 @@
 use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::command::Command;
+use crate::redis::command::verb::{Resend, Verb};
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::connection::{AtHand, Connection, SendFault};
@@ -13,38 +14,6 @@ use crate::redis::wire::Wants;
 use super::breaker::Admission;
 use super::opening::Opening;
 use super::pool::Loan;
-
-/// A kind of command: its name in errors, and whether it may be sent again.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Verb {
-    pub(crate) name: &'static str,
-    pub(crate) resend: Resend,
-}
-
-/// What may be done when a connection broke after a command was sent and before its reply came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resend {
-    /// Send it again: it reads, or doing it twice does what doing it once does, whatever came in between.
-    Safe,
-    /// Report the fault: the server may have done it.
-    Never,
-}
-
-impl Verb {
-    pub(crate) const fn safe(name: &'static str) -> Self {
-        Verb {
-            name,
-            resend: Resend::Safe,
-        }
-    }
-
-    pub(crate) const fn once(name: &'static str) -> Self {
-        Verb {
-            name,
-            resend: Resend::Never,
-        }
-    }
-}
 
 /// Why commands came to nothing.
 #[derive(Debug, Clone)]

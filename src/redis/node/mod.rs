@@ -9,13 +9,12 @@ pub(crate) mod handshake;
 pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod pool;
+pub(crate) mod time;
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::budget::Budget;
-use crate::base::clocks::uptime_us;
 use crate::base::moment::Moment;
 use crate::config::{Address, Hooks, Location, Options};
 use crate::error::{Error, Result};
@@ -24,17 +23,19 @@ use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::store::Traffic;
 
-use super::command::{self, Command};
+use super::command::Command;
+use super::command::verb::{Resend, Verb};
 use super::connection::{Connection, Dial};
 use super::wire::poll;
 use super::wire::tls::{self, TlsSettings};
 
 use breaker::{Admission, Breaker};
 use clock::NodeClock;
-use exchange::{Call, Exchange, Failed, Resend, Verb};
+use exchange::{Call, Exchange, Failed};
 use login::Login;
 use opening::{Opening, Parking};
 use pool::{Limits, Loan, Pool, Pooled};
+use time::Time;
 
 /// How often at most all connections to a node are given up.
 const DISTRUST_NANOS: u64 = 100_000_000;
@@ -218,17 +219,7 @@ impl Node {
 
     #[cold]
     fn ask_clock(&self, budget: Budget) {
-        let sent_at = Cell::new(0);
-        let pack = |to: &mut Encoder<'_>| {
-            sent_at.set(uptime_us());
-            handshake::pack_time(to);
-        };
-        let read = |from: &mut Connection, budget| {
-            let told = handshake::read_time(from, sent_at.get(), budget)?;
-            Ok(Ok(told))
-        };
-        let mut time = command::pair(Verb::safe("TIME"), pack, read);
-        if let Ok(Some(told)) = self.run(0, budget, &mut time) {
+        if let Ok(Some(told)) = self.run(0, budget, &mut Time::default()) {
             self.clock.set(told);
         }
     }

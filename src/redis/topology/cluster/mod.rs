@@ -20,19 +20,15 @@ use crate::base::fork::PerProcess;
 use crate::base::one_at_a_time::{Meanwhile, OneAtATime};
 use crate::config::{Hooks, Location, Options, ReadFrom};
 use crate::error::{Error, ErrorKind, Result};
-use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::Verb;
 use crate::store::Access;
 
 use super::super::node::Node;
-use super::slots::{self, SLOTS};
+use super::slots::{self, ClusterSlots, SLOTS};
 use super::{Advice, Failure, Topology};
 
 use known::Known;
 use maker::Maker;
 use member::Member;
-
-const CLUSTER_SLOTS: Verb = Verb::safe("CLUSTER SLOTS");
 
 /// Whatever happens, nobody looks around more often than this.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -130,18 +126,11 @@ impl Cluster {
 
     fn ask(&self, adviser: &Member, budget: Budget) -> Result<()> {
         let node = &adviser.node;
-        let pack = |to: &mut Encoder<'_>| {
-            to.command(2).arg(b"CLUSTER").arg(b"SLOTS");
-        };
-        let answer = node.run(
-            0,
-            budget,
-            &mut super::super::command::pair(CLUSTER_SLOTS, pack, slots::read_slots),
-        );
+        let answer = node.run(0, budget, &mut ClusterSlots);
         let ranges = answer.map_err(|failed| explained(failed.error, node))?;
         if ranges.is_empty() {
             let error = nobody("the cluster has no slots: it is not set up, or left this node");
-            return Err(node.named(error, CLUSTER_SLOTS));
+            return Err(node.named(error, ClusterSlots::VERB));
         }
         let mut known = self.state().correct();
         known.learn(&ranges, node.address(), &self.maker);
@@ -239,7 +228,7 @@ fn explained(error: Error, node: &Node) -> Error {
     }
     let text = "the server is in no cluster: it is for `topology=single`, or has to be started with \
                 `cluster-enabled yes`";
-    node.named(Error::new(ErrorKind::Config, text), CLUSTER_SLOTS)
+    node.named(Error::new(ErrorKind::Config, text), ClusterSlots::VERB)
 }
 
 impl fmt::Debug for Cluster {
