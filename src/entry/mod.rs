@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
 use crate::store::Head;
 
-pub(crate) use look::{Content, Look, Payload, Seen};
+pub(crate) use look::{Judge, Keeping, Look, Payload, Seen, Sight};
 pub(crate) use sinks::{Decode, Fill, Gather, Number};
 
 /// Encodes a typed value: its payload goes behind what `out` holds, its header is returned.
