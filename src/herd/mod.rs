@@ -8,11 +8,13 @@ pub(crate) mod held;
 pub(crate) mod lead;
 pub(crate) mod lease;
 pub(crate) mod load;
+pub(crate) mod loading;
 pub(crate) mod many;
 #[cfg(test)]
 pub(crate) mod model;
 pub(crate) mod one;
 pub(crate) mod step;
+pub(crate) mod terms;
 pub(crate) mod weigh;
 
 use std::marker::PhantomData;
@@ -30,64 +32,15 @@ use crate::key::WireKey;
 use crate::store::Access;
 
 pub(crate) use form::{Bytes, Form, Reader, Typed};
-use held::Held;
+pub use loading::Loading;
+pub(crate) use terms::{BACKOFF_MS, LoadError, lost};
+pub use terms::{Outcome, Source};
 
 pub use many::Made;
 #[cfg(feature = "capi")]
 pub(crate) use many::Renew;
 
 use one::Call;
-
-/// After a failed load nobody tries again for so long, while there is a stale value to serve.
-pub(crate) const BACKOFF_MS: u64 = 1000;
-
-/// The error of a caller's loader: anything that is an error, or a text.
-pub(crate) type LoadError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Where the value of an [`Outcome`] comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// The cache, before its expiry; or another caller who computed it just now.
-    Fresh,
-    /// The cache, past its expiry and within the option `stale`: somebody is renewing it, or that failed.
-    Stale,
-    /// This call's own loader.
-    Computed,
-}
-
-/// What [`get_or_set_with`](Cache::get_or_set_with) answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome<T> {
-    /// The value; `None` when it is known to be absent.
-    pub value: Option<T>,
-    /// How fresh that is.
-    pub source: Source,
-}
-
-/// A computation under way: what a loader may say about its value.
-#[derive(Debug)]
-pub struct Loading<'a> {
-    /// `None`: the value will not be stored by a lease.
-    held: Option<&'a Held<&'a Cache>>,
-    expiry: Expiry,
-}
-
-impl Loading<'_> {
-    /// Stores the value (or its absence) with this expiry instead of the caller's: the loader often knows better.
-    pub fn set_ttl(&mut self, expiry: impl Into<Expiry>) {
-        self.expiry = expiry.into();
-    }
-
-    /// The computation goes on: nobody else is to begin one for another `lease`. One round trip; none when there is
-    /// no lease to renew, because the value will not be stored.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Lost`]: the key was deleted or written, or somebody else has the lease. The value will go to this
-    /// call's caller only.
-    pub fn renew(&mut self) -> Result<()> {
-        self.held.map_or(Ok(()), Held::renew)
-    }
-}
 
 impl Cache {
     /// The value under `key`; where there is none, `load` computes it and it is stored. Of all threads of all
@@ -255,12 +208,4 @@ impl Cache {
             ))),
         }
     }
-}
-
-/// The lease is somebody else's now, or nobody's.
-pub(crate) fn lost() -> Error {
-    Error::new(
-        ErrorKind::Lost,
-        "the lease is no longer held: the key was deleted or written, or the lease ran out",
-    )
 }

@@ -248,9 +248,12 @@ fn what_may_be_sent_again_is() {
     }
 }
 
+/// Each is a list of words.
+type Commands = Vec<Vec<Vec<u8>>>;
+
 /// A server whose first connection breaks at the first script and whose second one is not ready yet: `then` answers the
 /// third attempt. Every attempt's arguments are kept.
-fn reluctant(then: &'static [u8]) -> (RedisStore, Arc<Mutex<Vec<Vec<Vec<u8>>>>>) {
+fn reluctant(then: &'static [u8]) -> (RedisStore, Arc<Mutex<Commands>>) {
     let (asked, scripts) = (Arc::<Mutex<Vec<_>>>::default(), AtomicUsize::new(0));
     let kept = Arc::clone(&asked);
     let address = fake(move |_, command| match command[0].as_slice() {
