@@ -7,13 +7,14 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expiry::Clock;
 use crate::redis::command::Command;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::node::exchange::{Failed, Verb};
+use crate::redis::node::verdict::Verdict;
 use crate::redis::node::{Node, Opening, exchange as call};
 use crate::redis::topology::{self, Advice, Failure};
 use crate::redis::{Patience, RedisBackend};
@@ -386,6 +387,7 @@ impl<'a, J: Batch> Exchange<'a, J> {
             window: &window,
             progress: 0,
             setbacks,
+            complaint: None,
             each,
         };
         match call.finish(&mut reading) {
@@ -411,6 +413,8 @@ struct Reading<'w, 'a, J, E> {
     /// Items of the window that are done with; it outlives a connection that has to be replaced.
     progress: usize,
     setbacks: &'w mut Vec<Setback>,
+    /// The refusal that concerns more than its own items.
+    complaint: Option<Error>,
     each: &'w mut E,
 }
 
@@ -430,9 +434,24 @@ impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
             window,
             progress,
             setbacks,
+            complaint,
             each,
         } = self;
-        window.read(from, progress, setbacks, *each).map(Ok)
+        let before = setbacks.len();
+        if let Err(refusal) = window.read(from, progress, setbacks, *each)? {
+            return Ok(Err(refusal));
+        }
+        let refusals = setbacks
+            .iter()
+            .skip(before)
+            .map(|setback| &setback.failed.error);
+        let concerns_more = |error: &&Error| Verdict::of(error, false).concerns_more();
+        *complaint = refusals.into_iter().find(concerns_more).cloned();
+        Ok(Ok(()))
+    }
+
+    fn complaint(&self) -> Option<&Error> {
+        self.complaint.as_ref()
     }
 }
 
@@ -471,7 +490,7 @@ impl<J: Batch> Window<'_, J> {
         progress: &mut usize,
         setbacks: &mut Vec<Setback>,
         each: &mut impl Each<J>,
-    ) -> Result<()> {
+    ) -> Reply<()> {
         let node = &self.share.node;
         let mut before = 0;
         for items in self.items.chunks(self.group) {
@@ -493,6 +512,10 @@ impl<J: Batch> Window<'_, J> {
                 let told = group.told;
                 *progress = before + told;
                 if let Err(refusal) = answer? {
+                    if *progress == 0 && refusal.code() == Some("NOAUTH") {
+                        // Nothing of this will be done here.
+                        return Ok(Err(refusal));
+                    }
                     let refusal = node.named(refusal, self.scatter.job.verb());
                     let left = items.get(told..).unwrap_or_default();
                     setbacks.extend(
@@ -504,6 +527,6 @@ impl<J: Batch> Window<'_, J> {
             }
             before += items.len();
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod handshake;
 pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod pool;
+pub(crate) mod verdict;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +29,7 @@ use super::wire::tls::{self, TlsSettings};
 
 use breaker::{Admission, Breaker};
 use clock::NodeClock;
-use exchange::{Call, Exchange, Failed, Resend, Verb};
+use exchange::{Call, Exchange, Failed, Verb};
 use login::Login;
 use pool::{Limits, Loan, Pool, Pooled};
 
@@ -48,6 +49,8 @@ pub(crate) struct Node {
     dial: Dial,
     login: Login,
     connect_timeout: Duration,
+    /// The time that a call has, and with it no connect has more.
+    timeout: Duration,
     is_primary: bool,
     pool: Pool<Connection>,
     breaker: Breaker,
@@ -67,6 +70,7 @@ impl Node {
             max_connections: options.max_connections,
             pool_timeout: options.pool_timeout,
             idle_check: options.idle_check,
+            idle_timeout: options.idle_timeout,
             max_lifetime: options.max_lifetime,
         };
         let backoff = options.breaker_backoff;
@@ -82,6 +86,7 @@ impl Node {
             },
             login,
             connect_timeout: options.connect_timeout,
+            timeout: options.timeout,
             is_primary: false,
             pool: Pool::new(limits),
             breaker: Breaker::new(
@@ -185,7 +190,7 @@ impl Node {
             // Nothing was sent here; what was lost elsewhere is lost all the same.
             Err(failed) => return Err(Failed { lost, ..failed }),
         };
-        let mut call = Call::new(self, loan, verb, budget, admission).after(lost);
+        let mut call = Call::new(self, loan, verb, budget, admission).alone(lost);
         call.dispatch(|to| command.pack(to))?;
         call.receive(command)
     }
@@ -201,12 +206,11 @@ impl Node {
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Option<Exchange<'_>>, Failed> {
         let admission = self.admit(verb, budget)?;
-        let careful = verb.resend == Resend::Never;
         let loan = if opening.may_wait {
-            let loan = self.pool.lend(opening.budget, careful);
+            let loan = self.pool.lend(opening.budget);
             Some(loan.map_err(|error| Failed::refused(self.named(error, verb)))?)
         } else {
-            self.pool.lend_now(opening.budget, careful)
+            self.pool.lend_now(opening.budget)
         };
         let Some(loan) = loan else { return Ok(None) };
         let call = Call::new(self, loan, verb, budget, admission);
@@ -223,7 +227,7 @@ impl Node {
         budget: Budget,
     ) -> Result<(Admission, Loan<'_, Connection>), Failed> {
         let admission = self.admit(verb, budget)?;
-        let loan = self.pool.lend(budget, verb.resend == Resend::Never);
+        let loan = self.pool.lend(budget);
         let loan = loan.map_err(|error| Failed::refused(self.named(error, verb)))?;
         Ok((admission, loan))
     }
@@ -250,27 +254,61 @@ impl Node {
     /// A connection that is ready for commands. A failure counts at once: a node that cannot be connected to is not
     /// tried twice.
     pub(crate) fn connect(&self, budget: Budget, admission: Admission) -> Result<Connection> {
-        match self.open(budget.capped(self.connect_timeout)) {
+        self.breaker.still_admits(admission)?;
+        let budget = self.time_to_open(budget);
+        match self.open(budget) {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(refusal)) => {
-                self.answered();
+                self.was_refused(admission, &refusal);
                 Err(refusal)
             }
             Err(fault) => {
-                self.did_not_answer(admission);
+                self.was_not_opened(admission, &fault, budget);
                 Err(fault)
             }
         }
     }
 
-    /// Tells the breaker that the node answered, whatever it said.
+    /// Whether a call that was let pass may still connect: others may have found out meanwhile that the node does not serve.
+    pub(crate) fn may_connect(&self, admission: Admission) -> Result<()> {
+        self.breaker.still_admits(admission)
+    }
+
+    /// Tells the breaker that the node serves, or what it said instead.
+    #[inline]
     pub(crate) fn answered(&self) {
         self.breaker.succeeded();
     }
 
-    /// Tells the breaker that it did not.
-    pub(crate) fn did_not_answer(&self, admission: Admission) {
-        self.breaker.failed(admission);
+    /// Tells the breaker that the node does not serve, and why; what this process lacks is no evidence against it.
+    #[cold]
+    pub(crate) fn did_not_serve(&self, admission: Admission, why: &Error) {
+        if !why.is_our_own() {
+            self.breaker.failed(admission, why);
+        }
+    }
+
+    /// The node answered the greeting, and takes nobody in like this; a replica in the place of a primary serves others.
+    #[cold]
+    pub(crate) fn was_refused(&self, admission: Admission, refusal: &Error) {
+        match refusal.code() {
+            Some("READONLY") => self.answered(),
+            _ => self.did_not_serve(admission, refusal),
+        }
+    }
+
+    /// A connection did not come about within `budget`. Where that was a part of what others have, it is no evidence.
+    #[cold]
+    pub(crate) fn was_not_opened(&self, admission: Admission, fault: &Error, budget: Budget) {
+        let all = self.connect_timeout.min(self.timeout);
+        let is_cut = budget.total().saturating_mul(4) < all.saturating_mul(3);
+        if !fault.is_timeout() || !is_cut {
+            self.did_not_serve(admission, fault);
+        }
+    }
+
+    pub(crate) fn pool(&self) -> &Pool<Connection> {
+        &self.pool
     }
 
     /// Counts commands that are sent a second time.
@@ -286,11 +324,6 @@ impl Node {
     /// The time to open a connection within a call.
     pub(crate) fn time_to_open(&self, budget: Budget) -> Budget {
         budget.capped(self.connect_timeout)
-    }
-
-    /// Whether somebody who had so much time has waited for as long as anybody would.
-    pub(crate) fn has_had_its_time(&self, budget: Budget) -> bool {
-        budget.total() >= self.connect_timeout
     }
 
     pub(crate) fn dial(&self) -> &Dial {
