@@ -150,7 +150,7 @@ fn the_defaults_are_those_of_the_documentation() {
         ("connect_timeout", "1s"),
         ("timeout", "1s"),
         ("idle_check", "1ms"),
-        ("idle_timeout", "5m"),
+        ("idle_timeout", "300s"),
         ("max_lifetime", "never"),
         ("breaker_failures", "5"),
         ("breaker_backoff", "100ms"),

@@ -71,8 +71,8 @@ impl<C: Pooled> Pool<C> {
         let mut slots = loan.lock();
         let mut patience = None;
         loop {
-            let is_wanted = |open: &Box<Open<C>>| since.is_none_or(|since| open.born >= since);
-            let place = slots.idle.iter().rposition(is_wanted);
+            let is_wanted = |open: &Open<C>| since.is_none_or(|since| open.born >= since);
+            let place = slots.idle.iter().rposition(|open| is_wanted(open));
             if place.is_some() || slots.may_open() {
                 let open = place.map(|place| slots.idle.remove(place));
                 loan.fill(&mut slots, open);
@@ -125,13 +125,13 @@ impl<C: Pooled> Pool<C> {
     pub(super) fn look_at_idle(&self, now: Moment, rested: u64) {
         let shared = self.shared();
         let mut slots = shared.slots.lock();
-        let has_rested = |open: &Box<Open<C>>| now.nanos_since(open.idle_since) >= rested;
-        if !slots.idle.iter().any(has_rested) {
+        let has_rested = |open: &Open<C>| now.nanos_since(open.idle_since) >= rested;
+        if !slots.idle.iter().any(|open| has_rested(open)) {
             return;
         }
         let (resting, others) = std::mem::take(&mut slots.idle)
             .into_iter()
-            .partition(has_rested);
+            .partition(|open| has_rested(open));
         slots.idle = others;
         let resting: Vec<Box<Open<C>>> = resting;
         slots.lent += resting.len();
