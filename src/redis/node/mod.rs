@@ -408,6 +408,10 @@ impl Pooled for Connection {
         Connection::is_quiet(self)
     }
 
+    fn knows_its_end(&self) -> bool {
+        Connection::knows_its_end(self)
+    }
+
     #[inline]
     fn take_traffic(&mut self) -> (u64, u64) {
         Connection::take_traffic(self)

@@ -92,7 +92,7 @@ impl<C: Pooled> Pool<C> {
     }
 
     /// The connection broke: it is closed. Where the server closed or reset it the idle ones are looked at, for they may
-    /// have ended as well.
+    /// have ended as well; those that could not tell are closed.
     pub(crate) fn broken(&self, loan: &mut Loan<'_, C>, is_timeout: bool) {
         loan.end();
         if loan.is_inherited() {
@@ -100,7 +100,7 @@ impl<C: Pooled> Pool<C> {
         }
         loan.lock().is_recovering = true;
         if !is_timeout {
-            self.look_at_idle(Moment::now(), 0);
+            self.look_at_idle(Moment::now(), 0, true);
         }
     }
 
@@ -117,12 +117,13 @@ impl<C: Pooled> Pool<C> {
         }
         slots.look_at = now.after(every);
         drop(slots);
-        self.look_at_idle(now, u64::try_from(every.as_nanos()).unwrap_or(u64::MAX));
+        let rested = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
+        self.look_at_idle(now, rested, false);
     }
 
     /// Looks at all idle connections that rested for so many nanoseconds, and closes those that cannot be used. Meanwhile they
-    /// count as lent: nobody opens others in their place.
-    pub(super) fn look_at_idle(&self, now: Moment, rested: u64) {
+    /// count as lent: nobody opens others in their place. `in_doubt` closes those that do not know as well.
+    pub(super) fn look_at_idle(&self, now: Moment, rested: u64, in_doubt: bool) {
         let shared = self.shared();
         let mut slots = shared.slots.lock();
         let has_rested = |open: &Open<C>| now.nanos_since(open.idle_since) >= rested;
@@ -141,7 +142,10 @@ impl<C: Pooled> Pool<C> {
             .map(|open| Loan::new(shared, Some(open), Origin::Idle))
             .collect();
         for loan in &mut looked_at {
-            let is_fit = |open: &mut Box<Open<C>>| self.fitness(open, now, 0) == Fit::Yes;
+            let is_fit = |open: &mut Box<Open<C>>| {
+                let is_told = !in_doubt || open.connection.knows_its_end();
+                is_told && self.fitness(open, now, 0) == Fit::Yes
+            };
             if !loan.open.as_mut().is_some_and(is_fit) {
                 loan.end();
             }

@@ -35,6 +35,9 @@ pub(crate) trait Pooled {
     /// It is open and nothing has come in unasked; found out without waiting.
     fn is_quiet(&mut self) -> bool;
 
+    /// Whether that finds out that the server has ended it.
+    fn knows_its_end(&self) -> bool;
+
     /// Gives back memory that it does not need while it is idle.
     fn trim(&mut self);
 
@@ -265,7 +268,7 @@ impl<C: Pooled> Pool<C> {
 
     /// Looks at all idle connections first: what the server closed is not open.
     pub(crate) fn state(&self) -> PoolState {
-        self.look_at_idle(Moment::now(), 0);
+        self.look_at_idle(Moment::now(), 0, false);
         let slots = self.shared().slots.lock();
         PoolState {
             open: slots.idle.len() + slots.lent,

@@ -12,6 +12,7 @@ struct Fake {
     number: usize,
     quiet: Cell<bool>,
     reusable: bool,
+    knows: bool,
     dropped: Arc<AtomicUsize>,
 }
 
@@ -22,6 +23,10 @@ impl Pooled for Fake {
 
     fn is_quiet(&mut self) -> bool {
         self.quiet.get()
+    }
+
+    fn knows_its_end(&self) -> bool {
+        self.knows
     }
 
     fn trim(&mut self) {}
@@ -75,6 +80,7 @@ impl House {
             number: self.opened.fetch_add(1, Ordering::Relaxed),
             quiet: Cell::new(true),
             reusable: true,
+            knows: true,
             dropped: Arc::clone(&self.dropped),
         }
     }
@@ -232,16 +238,16 @@ fn a_reset_costs_the_connections_that_are_dead() {
     let house = House::new(WIDE);
     house.fill(16);
     let mut broken = house.lend();
-    {
-        let others = (house.lend(), house.lend());
-        others.1.open.as_ref().unwrap().connection.quiet.set(false);
-    }
+    let mut others = [house.lend(), house.lend(), house.lend()];
+    others[1].connection().unwrap().quiet.set(false);
+    others[2].connection().unwrap().knows = false;
+    drop(others);
     house.pool.broken(&mut broken, false);
     assert!(broken.connection().is_none());
-    assert_eq!(house.dropped(), 2);
+    assert_eq!(house.dropped(), 3);
     drop(broken);
-    assert_eq!(house.pool.state().open, 14);
-    let numbers: Vec<_> = (0..14)
+    assert_eq!(house.pool.state().open, 13);
+    let numbers: Vec<_> = (0..13)
         .map(|_| house.lend())
         .collect::<Vec<_>>()
         .iter_mut()
@@ -264,7 +270,7 @@ fn a_timeout_costs_its_own_connection() {
 fn what_is_looked_at_stays_at_its_place() {
     let house = House::new(WIDE);
     house.fill(4);
-    house.pool.look_at_idle(Moment::now(), 0);
+    house.pool.look_at_idle(Moment::now(), 0, false);
     let mut loans: Vec<_> = (0..4).map(|_| house.lend()).collect();
     let numbers: Vec<_> = loans.iter_mut().map(number).collect();
     assert_eq!(numbers, [0, 1, 2, 3]);
