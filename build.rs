@@ -9,10 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which the header is to be read.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 19] = [
     "types",
+    "callbacks",
     "library",
     "config",
+    "client",
     "cache",
     "counters",
     "many",

@@ -14,63 +14,25 @@
 )]
 
 use std::hint::black_box;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use redis_cache::{Cache, Expiry};
 
+use launcher::{Folder, Process};
+
+#[path = "../tests/common/launcher.rs"]
+mod launcher;
+
 const SLICES: usize = 40;
 const SLICE: Duration = Duration::from_millis(25);
 
-struct Server {
-    process: Child,
-    folder: PathBuf,
-}
-
-impl Server {
-    fn start() -> Server {
-        let folder = std::env::temp_dir().join(format!("redis-cache-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let program = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
-        let process = Command::new(program)
-            .args([
-                "--port",
-                "0",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--unixsocket",
-            ])
-            .arg(folder.join("redis.sock"))
-            .current_dir(&folder)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server: install it, or name it in REDIS_SERVER");
-        let server = Server { process, folder };
-        let give_up = Instant::now() + Duration::from_secs(5);
-        while std::os::unix::net::UnixStream::connect(server.socket()).is_err() {
-            assert!(
-                Instant::now() < give_up,
-                "redis-server did not open its socket within 5 s"
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        server
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.join("redis.sock")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
+/// A server on a Unix socket alone.
+fn server(folder: &Path) -> Process {
+    let socket = launcher::socket_in(folder);
+    let serves = || std::os::unix::net::UnixStream::connect(&socket).is_ok();
+    Process::start(folder, ["--port", "0"], serves)
+        .unwrap_or_else(|| panic!("no server: {}", launcher::log_of(folder)))
 }
 
 /// Nanoseconds per call over one slice.
@@ -99,8 +61,9 @@ fn compare(name: &str, ours: &mut dyn FnMut(), theirs: &mut dyn FnMut()) {
 }
 
 fn main() {
-    let server = Server::start();
-    let socket = server.socket();
+    let folder = Folder::new("bench");
+    let _server = server(folder.path());
+    let socket = launcher::socket_in(folder.path());
     let cache = Cache::open(&format!("unix://{}", socket.display())).unwrap();
     let client = redis::Client::open(format!("unix://{}", socket.display())).unwrap();
     let mut peer = client.get_connection().unwrap();

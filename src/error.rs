@@ -2,9 +2,13 @@
 //! node and the command and says what was expected; it never holds a value or a password. It is one pointer wide
 //! and cheap to clone, because several callers may wait for one load and all of them are owed the reason.
 
+mod meaning;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+
+pub(crate) use meaning::Meaning;
 
 /// The result of every call of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -144,6 +148,14 @@ impl Error {
         })
     }
 
+    /// Another account of the same fault, at the same node and command.
+    pub(crate) fn reworded(&self, kind: ErrorKind, text: impl Into<String>) -> Self {
+        self.clone().edit(|fault| {
+            (fault.kind, fault.text) = (kind, text.into());
+            fault.code = None;
+        })
+    }
+
     fn edit(mut self, change: impl FnOnce(&mut Fault)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
@@ -177,19 +189,6 @@ impl Error {
     /// True when the time budget of the call was spent.
     pub fn is_timeout(&self) -> bool {
         self.kind() == ErrorKind::Timeout
-    }
-
-    /// True when the server could not be asked at all, or could not serve just now: the faults that
-    /// `on_error=miss` turns into a miss.
-    pub fn is_unavailable(&self) -> bool {
-        match self.kind() {
-            ErrorKind::Io | ErrorKind::Timeout | ErrorKind::Unavailable => true,
-            ErrorKind::Server => matches!(
-                self.code(),
-                Some("LOADING" | "OOM" | "READONLY" | "CLUSTERDOWN" | "MASTERDOWN")
-            ),
-            _ => false,
-        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! How long an entry lives. Callers say [`Expiry`]; inside the library it becomes a [`Life`] in milliseconds, the
 //! unit of `PX`. Fractions round up, so that a lifetime is never cut to nothing.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::Duration;
 
+use crate::base::clocks::{uptime_us, wall_us};
 use crate::base::random::draw;
 
 /// Milliseconds above which a time is "for ever": Redis refuses a `PX` that overflows its clock.
@@ -80,35 +82,83 @@ pub(crate) fn millis_rounded_up(time: Duration) -> u64 {
     time.as_secs().saturating_mul(1000).saturating_add(rest)
 }
 
-/// The clock of a node, as a difference to the local one. Soft expiries are server time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Clock {
-    pub(crate) offset_ms: i64,
-}
+/// A server's clock: the machine's own, which counts sleep and which nobody can set, and how far the server's Unix time is
+/// ahead of that. Soft expiries are server time.
+///
+/// One word: the difference in microseconds, and in the last bit whether it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Clock(i64);
 
 impl Clock {
     /// One that stands before every expiry.
-    pub(crate) const DAWN: Clock = Clock {
-        offset_ms: i64::MIN,
-    };
+    pub(crate) const DAWN: Clock = Clock(i64::MIN);
 
-    /// The node's time now, in Unix milliseconds.
+    /// The clock of a server that was so many microseconds of Unix time ahead of [`uptime_us`] when it told.
+    pub(crate) fn told(ahead_us: i64) -> Clock {
+        Clock(ahead_us.saturating_mul(2) | 1)
+    }
+
+    /// That of a server which does not tell: what this machine's wall clock says now, and goes on from there.
+    pub(crate) fn guessed() -> Clock {
+        Clock((wall_us() - uptime_us()).saturating_mul(2))
+    }
+
+    /// This process's own: the wall clock as it stood when that was first asked for. What is stored in this process is
+    /// judged by nothing else, so whether it was right then does not matter.
+    pub(crate) fn own() -> Clock {
+        static FIRST: OnceLock<Clock> = OnceLock::new();
+        let guess = FIRST.get_or_init(Clock::guessed);
+        Clock(guess.0 | 1)
+    }
+
+    #[allow(dead_code, reason = "get_or_set is to ask before it claims a lease")]
+    /// Whether this is the time that entries are judged by where they are stored. Where it is not, nothing can be said
+    /// about a lease, and nothing that depends on one may be stored.
+    pub(crate) fn is_known(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    /// The server's time now, in Unix milliseconds.
+    #[inline]
     pub(crate) fn now_ms(self) -> u64 {
-        local_unix_ms().saturating_add_signed(self.offset_ms)
+        self.now_us() / 1000
+    }
+
+    /// The same in microseconds.
+    #[inline]
+    pub(crate) fn now_us(self) -> u64 {
+        u64::try_from(uptime_us().saturating_add(self.0 >> 1)).unwrap_or(0)
+    }
+
+    /// As one word, for an atomic.
+    #[inline]
+    pub(crate) fn to_bits(self) -> i64 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn from_bits(bits: i64) -> Clock {
+        Clock(bits)
     }
 }
 
-/// Local Unix time in milliseconds; 0 on a machine whose clock stands before 1970.
+/// A guess: of a server that was not asked yet.
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock(Clock::own().0 & !1)
+    }
+}
+
+/// Unix time by the wall clock, in milliseconds.
+#[cfg(test)]
 pub(crate) fn local_unix_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(wall_us()).unwrap() / 1000
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clocks::step_wall;
 
     #[test]
     fn a_lifetime_rounds_up_and_is_bounded() {
@@ -136,5 +186,37 @@ mod tests {
             assert_eq!(Life::Millis(1).jittered(1.0), Life::Millis(1));
         }
         assert_eq!(Life::Forever.jittered(0.5), Life::Forever);
+    }
+
+    #[test]
+    fn a_clock_is_a_difference_and_whether_it_is_known() {
+        let hour = 3_600_000_000;
+        for ahead in [-hour, 0, hour, 1_800_000_000_000_000] {
+            let clock = Clock::told(ahead);
+            assert!(clock.is_known() && Clock::from_bits(clock.to_bits()) == clock);
+            let expected = u64::try_from(uptime_us() + ahead).unwrap_or(0);
+            assert!(clock.now_us() - expected < 60_000_000, "{ahead}");
+            assert_eq!(clock.now_ms(), clock.now_us() / 1000, "{ahead}");
+        }
+        assert!(Clock::own().is_known() && !Clock::default().is_known());
+        assert_eq!(Clock::DAWN.now_ms(), 0);
+        assert!(Clock::told(i64::MAX).now_ms() > 1 << 52, "no overflow");
+    }
+
+    /// With `offset to SystemTime::now()` every one of these times moved along with the wall clock.
+    #[test]
+    fn no_step_of_the_wall_clock_changes_the_time_of_a_server() {
+        let clocks = [Clock::own(), Clock::default(), Clock::guessed()];
+        let clocks = clocks
+            .into_iter()
+            .chain([Clock::told(1_800_000_000_000_000)]);
+        for clock in clocks {
+            for minutes in [10, -20] {
+                let before = clock.now_ms();
+                step_wall(minutes, 60_000_000);
+                assert!((before..before + 60_000).contains(&clock.now_ms()));
+            }
+            step_wall(10, 60_000_000);
+        }
     }
 }

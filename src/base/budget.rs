@@ -82,6 +82,24 @@ impl Budget {
     }
 }
 
+/// A second, for tests that do not care.
+#[cfg(test)]
+pub(crate) fn soon() -> Budget {
+    Budget::new(Duration::from_secs(1))
+}
+
+/// 300 ms, for tests in which time runs out.
+#[cfg(test)]
+pub(crate) fn quickly() -> Budget {
+    Budget::new(Duration::from_millis(300))
+}
+
+/// A minute, for tests in which it never does.
+#[cfg(test)]
+pub(crate) fn minute() -> Budget {
+    Budget::new(Duration::from_secs(60))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

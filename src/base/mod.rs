@@ -2,6 +2,7 @@
 
 pub(crate) mod backoff;
 pub(crate) mod budget;
+pub(crate) mod clocks;
 pub(crate) mod flight;
 pub(crate) mod fork;
 pub(crate) mod moment;

@@ -1,4 +1,4 @@
-//! Finding out anew who is who, by one caller at a time. Others that need it wait for that one within their budgets,
+//! Something that one caller does for all, such as finding out anew who is who. The others wait for it or go on without,
 //! and nobody holds a lock while the network is asked. A forked child begins afresh.
 
 use std::fmt;
@@ -9,125 +9,192 @@ use crate::base::budget::Budget;
 use crate::base::fork::PerProcess;
 use crate::base::moment::Moment;
 
-/// Whose turn it is.
-pub(crate) struct Renewal {
-    state: PerProcess<State>,
+/// What a caller does while another one is at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meanwhile {
+    /// It waits for the end of that, as long as its budget lasts.
+    Wait,
+    /// It goes on with what is known.
+    GoOn,
 }
 
-#[derive(Default)]
-struct State {
-    turn: Mutex<Turn>,
+/// Whose turn it is, and what came of the last one.
+pub(crate) struct OneAtATime<T> {
+    state: PerProcess<State<T>>,
+}
+
+struct State<T> {
+    turn: Mutex<Turn<T>>,
     over: Condvar,
 }
 
-#[derive(Default)]
-struct Turn {
+struct Turn<T> {
     is_taken: bool,
-    ended: Option<Moment>,
+    last: Option<(Moment, T)>,
 }
 
-impl Renewal {
+impl<T: Clone> OneAtATime<T> {
     pub(crate) fn new() -> Self {
-        Renewal {
-            state: PerProcess::new(State::default()),
+        OneAtATime {
+            state: PerProcess::new(State::new()),
         }
     }
 
     /// Whether a caller is at it now.
     pub(crate) fn is_running(&self) -> bool {
-        self.state.get(|_| State::default()).lock().is_taken
+        self.state().lock().is_taken
     }
 
-    /// Runs `renew`, or waits for the end of what another caller is running. Nothing is done when the last one ended
-    /// less than `rest` ago.
-    pub(crate) fn run(&self, budget: Budget, rest: Duration, renew: impl FnOnce()) {
-        let state = self.state.get(|_| State::default());
+    /// Does `job`, unless another caller is at it or has done it less than `rest` ago. Returns what came of it: `None`
+    /// when that is still to come, or the budget of who waits is spent.
+    pub(crate) fn run(
+        &self,
+        rest: Duration,
+        meanwhile: Meanwhile,
+        budget: Budget,
+        job: impl FnOnce() -> T,
+    ) -> Option<T> {
+        let state = self.state();
         let mut turn = state.lock();
         if turn.is_taken {
+            if meanwhile == Meanwhile::GoOn {
+                return None;
+            }
             while let Some(left) = budget.left().filter(|_| turn.is_taken) {
                 let woken = state.over.wait_timeout(turn, left);
                 turn = woken.unwrap_or_else(PoisonError::into_inner).0;
             }
-            return;
+            return turn.outcome().filter(|_| !turn.is_taken);
         }
-        if turn
-            .ended
-            .is_some_and(|ended| Moment::now() < ended.after(rest))
+        if let Some((ended, outcome)) = &turn.last
+            && Moment::now() < ended.after(rest)
         {
-            return;
+            return Some(outcome.clone());
         }
         turn.is_taken = true;
         drop(turn);
-        let _ending = Ending(state);
-        renew();
+        let mut ending = Ending {
+            state,
+            outcome: None,
+        };
+        let outcome = job();
+        ending.outcome = Some(outcome.clone());
+        Some(outcome)
+    }
+
+    fn state(&self) -> &State<T> {
+        self.state.get(|_| State::new())
     }
 }
 
-impl State {
-    fn lock(&self) -> MutexGuard<'_, Turn> {
+impl<T> State<T> {
+    fn new() -> Self {
+        State {
+            turn: Mutex::new(Turn {
+                is_taken: false,
+                last: None,
+            }),
+            over: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Turn<T>> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Gives the turn back, also after a panic.
-struct Ending<'a>(&'a State);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        let mut turn = self.0.lock();
-        turn.is_taken = false;
-        turn.ended = Some(Moment::now());
-        drop(turn);
-        self.0.over.notify_all();
+impl<T: Clone> Turn<T> {
+    fn outcome(&self) -> Option<T> {
+        self.last.as_ref().map(|(_, outcome)| outcome.clone())
     }
 }
 
-impl fmt::Debug for Renewal {
+/// Gives the turn back, also after a panic, of which nothing comes.
+struct Ending<'a, T> {
+    state: &'a State<T>,
+    outcome: Option<T>,
+}
+
+impl<T> Drop for Ending<'_, T> {
+    fn drop(&mut self) {
+        let mut turn = self.state.lock();
+        turn.is_taken = false;
+        turn.last = self.outcome.take().map(|outcome| (Moment::now(), outcome));
+        drop(turn);
+        self.state.over.notify_all();
+    }
+}
+
+impl<T> fmt::Debug for OneAtATime<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Renewal").finish_non_exhaustive()
+        f.debug_struct("OneAtATime").finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::thread;
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(10);
+    const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn one_caller_renews_and_the_others_wait_for_it() {
-        let (renewal, runs) = (Renewal::new(), AtomicU32::new(0));
-        let renew = || {
-            renewal.run(Budget::new(LONG), LONG, || {
+    fn one_caller_does_it_and_those_who_wait_share_the_outcome() {
+        let (it, runs) = (OneAtATime::new(), AtomicU32::new(0));
+        let look = || {
+            let outcome = it.run(LONG, Meanwhile::Wait, Budget::new(LONG), || {
                 thread::sleep(Duration::from_millis(50));
-                runs.fetch_add(1, Ordering::SeqCst);
+                runs.fetch_add(1, Ordering::SeqCst) + 7
             });
-            assert_eq!(runs.load(Ordering::SeqCst), 1);
+            assert_eq!(outcome, Some(7));
         };
-        thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(renew))));
+        thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(look))));
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
     }
 
     #[test]
-    fn waiting_ends_with_the_budget_and_a_panic_with_the_turn() {
-        let renewal = Renewal::new();
+    fn nobody_waits_longer_than_he_wants_to() {
+        let (it, inside, over) = (OneAtATime::new(), Barrier::new(2), Barrier::new(2));
         thread::scope(|scope| {
-            let slow = scope.spawn(|| {
-                renewal.run(Budget::new(LONG), LONG, || {
-                    thread::sleep(Duration::from_millis(200));
-                    panic!("on purpose");
-                });
+            scope.spawn(|| {
+                it.run(Duration::ZERO, Meanwhile::Wait, Budget::new(LONG), || {
+                    inside.wait();
+                    over.wait();
+                })
             });
-            thread::sleep(Duration::from_millis(50));
+            inside.wait();
             let short = Budget::new(Duration::from_millis(10));
-            renewal.run(short, Duration::ZERO, || unreachable!());
-            assert!(!slow.is_finished());
-            assert!(slow.join().is_err());
+            let unreachable = || unreachable!();
+            assert_eq!(it.run(LONG, Meanwhile::Wait, short, unreachable), None);
+            let budget = Budget::new(LONG);
+            assert_eq!(it.run(LONG, Meanwhile::GoOn, budget, unreachable), None);
+            assert!(it.is_running());
+            over.wait();
         });
-        let mut ran = false;
-        renewal.run(Budget::new(LONG), Duration::ZERO, || ran = true);
-        assert!(ran);
+        assert!(!it.is_running());
+    }
+
+    #[test]
+    fn a_panic_ends_the_turn_and_nothing_comes_of_it() {
+        let it = OneAtATime::new();
+        thread::scope(|scope| {
+            let one = scope.spawn(|| {
+                let budget = Budget::new(LONG);
+                it.run(Duration::ZERO, Meanwhile::Wait, budget, || -> u32 {
+                    panic!("on purpose")
+                })
+            });
+            assert!(one.join().is_err());
+        });
+        let budget = Budget::new(LONG);
+        assert_eq!(it.run(LONG, Meanwhile::GoOn, budget, || 1), Some(1));
+        assert_eq!(it.run(LONG, Meanwhile::GoOn, budget, || 2), Some(1));
+        assert_eq!(
+            it.run(Duration::ZERO, Meanwhile::GoOn, budget, || 3),
+            Some(3)
+        );
     }
 }

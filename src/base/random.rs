@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use crate::expiry::local_unix_ms;
+use super::clocks::uptime_us;
 
 /// Draws from this thread's generator.
 pub(crate) fn draw<R>(from: impl FnOnce(&mut fastrand::Rng) -> R) -> R {
@@ -11,7 +11,7 @@ pub(crate) fn draw<R>(from: impl FnOnce(&mut fastrand::Rng) -> R) -> R {
     SEED.with(|seed| {
         let place = std::ptr::from_ref(seed).addr() as u64;
         let start = match seed.get() {
-            0 => local_unix_ms() ^ place.rotate_left(32) ^ u64::from(std::process::id()),
+            0 => uptime_us().unsigned_abs() ^ place.rotate_left(32) ^ u64::from(std::process::id()),
             drawn => drawn,
         };
         let mut rng = fastrand::Rng::with_seed(start);

@@ -18,7 +18,10 @@ impl Cache {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
         let mut sink = Number::default();
-        let found = self.shared.backend.get(key, Access::Read, &mut sink);
+        let found = self
+            .shared
+            .store
+            .get(key, Access::Read, &mut sink, self.budget());
         let number = match self.or_miss(found, None)? {
             None => None,
             Some(clock) => self.report(sink.finish(clock))?,
@@ -56,7 +59,7 @@ impl Cache {
     pub fn incr(&self, key: impl AsRef<[u8]>, delta: i64) -> Result<Option<i64>> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        self.or_miss(self.shared.backend.incr(key, delta), None)
+        self.or_miss(self.shared.store.incr(key, delta, self.budget()), None)
     }
 
     /// Subtracts from an integer; see [`incr`](Cache::incr).
@@ -91,8 +94,8 @@ impl Cache {
         let life = self.life(expiry.into());
         self.report(
             self.shared
-                .backend
-                .incr_or_create(key, delta, initial, life),
+                .store
+                .incr_or_create(key, delta, initial, life, self.budget()),
         )
     }
 }

@@ -47,14 +47,16 @@ impl Cache {
     fn retime(&self, key: &[u8], touch: Touch) -> Result<bool> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        self.or_miss(self.shared.backend.touch(key, touch), false)
+        self.or_miss(self.shared.store.touch(key, touch, self.budget()), false)
     }
 
     /// How long an entry will be fresh; `None` when there is no value. One round trip.
     pub fn ttl(&self, key: impl AsRef<[u8]>) -> Result<Option<Ttl>> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        let Some((pttl, head, clock)) = self.or_miss(self.shared.backend.ttl(key), None)? else {
+        let Some((pttl, head, clock)) =
+            self.or_miss(self.shared.store.ttl(key, self.budget()), None)?
+        else {
             return Ok(None);
         };
         if !entry::is_live(&self.shared.options, &head, clock) {

@@ -43,7 +43,7 @@ impl Cache {
         let deadline = Instant::now().checked_add(wait);
         let mut pause = Pause::until(deadline.unwrap_or_else(far_away));
         loop {
-            let taken = self.shared.backend.lock(&key, token, ms);
+            let taken = self.shared.store.lock(&key, token, ms, self.budget());
             let is_reachable = !taken.as_ref().is_err_and(Error::is_unavailable);
             if let Some(fencing) = self.or_miss(taken, None)? {
                 return Ok(Some(Lock {
@@ -83,8 +83,8 @@ impl Lock {
     /// [`ErrorKind::Lost`]: it ran out, and may be somebody else's.
     pub fn extend(&self, ttl: Duration) -> Result<()> {
         let ms = self.cache.report(lock_life(ttl))?;
-        let backend = &self.cache.shared.backend;
-        let extended = backend.extend_lock(&self.key, self.token, ms);
+        let store = &self.cache.shared.store;
+        let extended = store.extend_lock(&self.key, self.token, ms, self.cache.budget());
         self.still_held(extended)
     }
 
@@ -94,7 +94,11 @@ impl Lock {
     /// [`ErrorKind::Lost`]: it ran out before.
     pub fn release(mut self) -> Result<()> {
         self.is_over = true;
-        let released = self.cache.shared.backend.unlock(&self.key, self.token);
+        let released = self
+            .cache
+            .shared
+            .store
+            .unlock(&self.key, self.token, self.cache.budget());
         self.still_held(released)
     }
 
@@ -114,7 +118,12 @@ impl Drop for Lock {
         if self.is_over {
             return;
         }
-        if let Err(error) = self.cache.shared.backend.unlock(&self.key, self.token) {
+        if let Err(error) =
+            self.cache
+                .shared
+                .store
+                .unlock(&self.key, self.token, self.cache.budget())
+        {
             self.cache.tell(&error);
         }
     }

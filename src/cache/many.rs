@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::base::budget::Budget;
 use crate::cache::Cache;
 use crate::cache::stats::Reads;
 use crate::entry;
@@ -149,7 +150,9 @@ impl Cache {
             let stored = self.or_miss(stored, None);
             each(index, stored.map(|stored| Some((stored?, clock))));
         };
-        self.shared.backend.get_many(keys, Access::Read, &mut each);
+        self.shared
+            .store
+            .get_many(keys, Access::Read, self.budget(), &mut each);
     }
 
     /// Stores many values with one expiry. One round trip a node, all nodes at once; a pipeline, not a transaction.
@@ -235,7 +238,8 @@ impl Cache {
                 *place = (value, self.life(expiry));
             }
         }
-        let heads = self.heads_with_stale(keys, &mut values_in_order);
+        let budget = self.budget();
+        let heads = self.heads_with_stale(keys, &mut values_in_order, budget);
         for ((value, _), head) in values_in_order.iter_mut().zip(&heads) {
             value.head = head;
         }
@@ -245,21 +249,26 @@ impl Cache {
             stored += u64::from(done.is_ok());
             each(index, done);
         };
-        let backend = &self.shared.backend;
-        backend.set_many(keys, &values_in_order, &mut each);
+        let store = &self.shared.store;
+        store.set_many(keys, &values_in_order, budget, &mut each);
         self.shared.counters.sets.add(stored);
     }
 
     /// With the option `stale`, the long headers of these values, whose lives are prolonged; else none. When a node
     /// cannot be asked for its time, the local one has to do: the write will tell of the fault.
-    fn heads_with_stale(&self, keys: &KeyList, values: &mut [(Value<'_>, Life)]) -> Vec<Head> {
+    fn heads_with_stale(
+        &self,
+        keys: &KeyList,
+        values: &mut [(Value<'_>, Life)],
+        budget: Budget,
+    ) -> Vec<Head> {
         if self.shared.options.stale.is_zero() {
             return Vec::new();
         }
         let mut is_reachable = true;
         let heads = values.iter_mut().enumerate().map(|(index, (value, life))| {
             let key = keys.get(index).filter(|_| is_reachable);
-            let clock = match key.map(|key| self.shared.backend.clock(key)) {
+            let clock = match key.map(|key| self.shared.store.clock(key, budget)) {
                 Some(Ok(clock)) => clock,
                 Some(Err(_)) => {
                     is_reachable = false;
@@ -305,7 +314,9 @@ impl Cache {
             removed += u64::from(matches!(deleted, Ok(true)));
             each(index, deleted);
         };
-        self.shared.backend.delete_many(&keys, &mut each);
+        self.shared
+            .store
+            .delete_many(&keys, self.budget(), &mut each);
         self.shared.counters.deletes.add(removed);
     }
 

@@ -1,10 +1,11 @@
-//! The cache itself: one short method an operation. Each makes the wire key, asks the backend, and decodes what
+//! The cache itself: one short method an operation. Each makes the wire key, asks the store, and decodes what
 //! came back; what is longer has its own file (`many`, `lifetime`, `counters`, `sweep`, `herd`).
 
 pub(crate) mod counters;
 pub(crate) mod lifetime;
 pub(crate) mod lock;
 pub(crate) mod many;
+pub(crate) mod open;
 pub(crate) mod stats;
 pub(crate) mod steps;
 
@@ -21,7 +22,7 @@ use crate::entry::{self, Decode, Fill, Gather};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Expiry;
 use crate::key::{KeySpace, WireKey};
-use crate::store::{Access, Backend};
+use crate::store::{Access, Store};
 
 /// A cache: a handle on one or more servers (or on an embedded store), a prefix and a version.
 ///
@@ -42,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) options: Options,
     pub(crate) hooks: Hooks,
-    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) counters: Counters,
     pub(crate) flights: Flights,
     /// Loads by those whose wait for another process is over.
@@ -52,40 +53,6 @@ pub(crate) struct Shared {
 }
 
 impl Cache {
-    /// Opens a cache on a location: `redis://host:port/db?prefix=app&ttl=5m`, `/path/to.sock`, `memory://`, ...
-    /// Several locations are separated by commas. Every option can stand in the query.
-    ///
-    /// No network: connections are opened when they are needed.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] names the location or option, its value, and what would be accepted.
-    pub fn open(url: &str) -> Result<Cache> {
-        Config::parse(url)?.connect()
-    }
-
-    pub(crate) fn assemble(
-        config: Config,
-        options: Options,
-        hooks: Hooks,
-        backend: Arc<dyn Backend>,
-    ) -> Cache {
-        let keys = Arc::new(KeySpace::new(&options, &hooks));
-        let shared = Shared {
-            config,
-            options,
-            hooks,
-            backend,
-            counters: Counters::default(),
-            flights: Flights::default(),
-            late_flights: Flights::default(),
-            decode_told: false.into(),
-        };
-        Cache {
-            shared: Arc::new(shared),
-            keys,
-        }
-    }
-
     /// A view on another version of the keys, which shares everything else with this one. No network.
     #[must_use]
     pub fn version(&self, version: u64) -> Cache {
@@ -215,7 +182,7 @@ impl Cache {
     pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        let deleted = self.or_miss(self.shared.backend.delete(key), false)?;
+        let deleted = self.or_miss(self.shared.store.delete(key, self.budget()), false)?;
         self.shared.counters.deletes.add(deleted.into());
         Ok(deleted)
     }
@@ -224,7 +191,10 @@ impl Cache {
     pub fn has_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        let head = self.or_miss(self.shared.backend.head(key, Access::Read), None)?;
+        let head = self.or_miss(
+            self.shared.store.head(key, Access::Read, self.budget()),
+            None,
+        )?;
         Ok(head.is_some_and(|(head, clock)| entry::is_live(&self.shared.options, &head, clock)))
     }
 
@@ -256,7 +226,7 @@ impl Cache {
         let (mut here, mut there) = (WireKey::new(), WireKey::new());
         let from = self.wire_key(key, &mut here)?;
         let to = self.report(self.keys.at_version(version).wire(key, &mut there))?;
-        let moved = self.report(self.shared.backend.rename(from, to))?;
+        let moved = self.report(self.shared.store.rename(from, to, self.budget()))?;
         Ok(moved.then_some(version))
     }
 
@@ -270,34 +240,34 @@ impl Cache {
     pub fn where_is(&self, key: impl AsRef<[u8]>) -> Result<String> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        self.report(self.shared.backend.locate(key))
+        self.report(self.shared.store.locate(key, self.budget()))
     }
 
     /// Asks every node for a sign of life. One round trip a node.
     pub fn ping(&self) -> Result<()> {
-        self.report(self.shared.backend.ping())
+        self.report(self.shared.store.ping(self.budget()))
     }
 
     /// Removes **everything** in the database of every node, also what other programs put there: FLUSHDB ASYNC.
     /// To remove this cache's entries only, see [`clear`](Cache::clear). One round trip a node.
     pub fn flush_db(&self) -> Result<()> {
-        self.report(self.shared.backend.flush())
+        self.report(self.shared.store.flush(self.budget()))
     }
 
     /// Closes idle connections. The cache stays usable; later calls open new ones. No round trip.
     pub fn close(&self) {
-        self.shared.backend.close();
+        self.shared.store.close();
     }
 
     /// The counters of this cache with all its views and clones. No network.
     pub fn stats(&self) -> Stats {
-        self.shared.counters.snapshot(self.shared.backend.traffic())
+        self.shared.counters.snapshot(self.shared.store.traffic())
     }
 
     /// Sets all counters to zero.
     pub fn reset_stats(&self) {
         self.shared.counters.reset();
-        self.shared.backend.reset_traffic();
+        self.shared.store.reset_traffic();
     }
 }
 
@@ -305,7 +275,7 @@ impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cache")
             .field("keys", &self.keys)
-            .field("backend", &self.shared.backend)
+            .field("store", &self.shared.store)
             .finish()
     }
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
+use crate::base::budget::Budget;
 use crate::cache::Cache;
 use crate::config::{OnDecodeError, OnError};
 use crate::entry::freshness::Freshness;
@@ -13,6 +14,12 @@ use crate::key::WireKey;
 use crate::store::{Access, Head, Sink, Value};
 
 impl Cache {
+    /// The time for one exchange with the store, or for a whole call, beginning now.
+    #[inline]
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(self.shared.options.timeout)
+    }
+
     #[inline]
     pub(crate) fn wire_key<'a>(
         &self,
@@ -25,7 +32,12 @@ impl Cache {
     /// Reads the value of a wire key into `sink`; a missing key is counted here, a found one by `count_read`.
     #[inline]
     pub(crate) fn fetch(&self, key: &[u8], sink: &mut dyn Sink) -> Result<Option<Clock>> {
-        let found = self.or_miss(self.shared.backend.get(key, Access::Read, sink), None)?;
+        let found = self.or_miss(
+            self.shared
+                .store
+                .get(key, Access::Read, sink, self.budget()),
+            None,
+        )?;
         if found.is_none() {
             self.shared.counters.misses.add(1);
         }
@@ -70,10 +82,13 @@ impl Cache {
     }
 
     pub(crate) fn store(&self, key: &[u8], head: &Head, body: &[u8], expiry: Expiry) -> Result<()> {
-        let stored = self.dressed(key, head, expiry).and_then(|(head, life)| {
-            let value = Value { head: &head, body };
-            self.shared.backend.set(key, value, life)
-        });
+        let budget = self.budget();
+        let stored = self
+            .dressed(key, head, expiry, budget)
+            .and_then(|(head, life)| {
+                let value = Value { head: &head, body };
+                self.shared.store.set(key, value, life, budget)
+            });
         self.or_miss(stored, ())?;
         self.shared.counters.sets.add(1);
         Ok(())
@@ -86,10 +101,13 @@ impl Cache {
         body: &[u8],
         expiry: Expiry,
     ) -> Result<bool> {
-        let stored = self.dressed(key, head, expiry).and_then(|(head, life)| {
-            let value = Value { head: &head, body };
-            self.shared.backend.add(key, value, life)
-        });
+        let budget = self.budget();
+        let stored = self
+            .dressed(key, head, expiry, budget)
+            .and_then(|(head, life)| {
+                let value = Value { head: &head, body };
+                self.shared.store.add(key, value, life, budget)
+            });
         let added = self.or_miss(stored, false)?;
         self.shared.counters.sets.add(added.into());
         Ok(added)
@@ -103,12 +121,13 @@ impl Cache {
         key: &[u8],
         head: &'a Head,
         expiry: Expiry,
+        budget: Budget,
     ) -> Result<(Cow<'a, Head>, Life)> {
         let life = self.life(expiry);
         if self.shared.options.stale.is_zero() || head.is_empty() {
             return Ok((Cow::Borrowed(head), life));
         }
-        let clock = self.shared.backend.clock(key)?;
+        let clock = self.shared.store.clock(key, budget)?;
         let freshness = Freshness::new(&self.shared.options, life);
         let (head, life) = freshness.dress(head.clone(), 0, clock);
         Ok((Cow::Owned(head), life))

@@ -30,14 +30,10 @@ pub(crate) use location::Said;
 pub(crate) use location::{Address, Location};
 pub(crate) use options::{Options, TlsOptions};
 
-use crate::cache::Cache;
 use crate::codec::{CustomCodec, CustomCompressor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::memory::MemoryStore;
-use crate::redis::RedisBackend;
-use crate::store::Backend;
 
-/// What a [`Cache`] is made from: locations, options, and functions of the caller.
+/// What a [`Cache`](crate::Cache) is made from: locations, options, and functions of the caller.
 ///
 /// Every option has a typed setter under its name; [`set`](Config::set) takes the same names and the value as
 /// text, and so does the query of a location. All are checked together by [`connect`](Config::connect).
@@ -175,27 +171,7 @@ impl Config {
         self
     }
 
-    /// Makes the cache. It does not touch the network; connections are opened when they are needed.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] when there is no location, when a value of a setter is not accepted, or when
-    /// options and locations do not fit each other.
-    pub fn connect(&self) -> Result<Cache> {
-        let (options, locations, hooks) = self.resolve()?;
-        let backend: Arc<dyn Backend> = match locations.as_slice() {
-            [
-                Location {
-                    address: Address::Memory(name),
-                    name: title,
-                    ..
-                },
-            ] => MemoryStore::open(name.as_deref(), title.as_deref(), options.memory_limit),
-            servers => Arc::new(RedisBackend::new(&options, servers, &hooks)?),
-        };
-        Ok(Cache::assemble(self.clone(), options, hooks, backend))
-    }
-
-    /// The same without its locations; what their queries said about the whole cache stays said.
+    /// The same configuration without its locations; what their queries said about the whole cache stays said.
     pub(crate) fn without_servers(&self) -> Self {
         Config {
             locations: Vec::new(),

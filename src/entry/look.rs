@@ -118,6 +118,11 @@ impl<S: Sink> Sink for Look<S> {
         };
         self.payload.begin(head, len)
     }
+
+    fn fresh_until_ms(&self) -> u64 {
+        let lease = self.header.and_then(|header| header.lease);
+        lease.map_or(0, |lease| lease.soft_expire_ms)
+    }
 }
 
 #[cfg(test)]

@@ -180,6 +180,14 @@ impl Shape {
         }
     }
 
+    /// 0 is never.
+    fn fresh_until_ms(&self) -> u64 {
+        match self {
+            Shape::Tagged(tag) => tag.soft_expire_ms,
+            _ => 0,
+        }
+    }
+
     /// False: a read says "missing". An error: the header cannot be read.
     #[inline]
     fn is_live(&self, clock: Clock) -> Result<bool> {

@@ -65,6 +65,10 @@ impl Sink for Gather<'_> {
         self.payload.extend_from_slice(payload);
         Ok(Room::Append(&mut self.payload))
     }
+
+    fn fresh_until_ms(&self) -> u64 {
+        self.shape.fresh_until_ms()
+    }
 }
 
 /// Decodes a typed value, in place when all of it has arrived.
@@ -110,6 +114,10 @@ impl<T: DeserializeOwned> Sink for Decode<'_, T> {
             self.done = Some(shape.decode(self.gather.options, payload));
         }
         Ok(Room::Discard)
+    }
+
+    fn fresh_until_ms(&self) -> u64 {
+        self.gather.fresh_until_ms()
     }
 }
 
@@ -177,6 +185,10 @@ impl Sink for Fill<'_> {
         let (now, later) = room.split_at_mut(here.len().min(self.len));
         now.copy_from_slice(here);
         Ok(Room::Fill(later))
+    }
+
+    fn fresh_until_ms(&self) -> u64 {
+        self.shape.fresh_until_ms()
     }
 }
 

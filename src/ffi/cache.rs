@@ -3,25 +3,11 @@
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 
-use super::config::{redis_cache_config, utf8};
-use super::guard::*;
-use super::pointers::*;
-use super::ttl::expiry;
+use super::boundary::*;
+use super::client::*;
+use super::config::redis_cache_config;
 use super::types::*;
 use crate::cache::Cache;
-
-/// A client. Any number of threads may use one at once, and after fork() the child may go on
-/// using it. Freed with redis_cache_free().
-#[derive(Debug)]
-pub struct redis_cache {
-    pub(super) cache: Cache,
-}
-
-impl redis_cache {
-    pub(super) fn give(cache: Cache) -> *mut redis_cache {
-        give(redis_cache { cache })
-    }
-}
 
 /// A client from one location, such as "redis://127.0.0.1:6379/1?prefix=app&ttl=5m", or from
 /// several: "a,b,c" is a ring of three. OK and `*out`, freed with redis_cache_free(), or
@@ -108,18 +94,12 @@ pub unsafe extern "C" fn redis_cache_where(
     key_len: usize,
     out: *mut redis_cache_bytes,
 ) -> redis_cache_status {
-    guard(|| {
-        // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) = unsafe {
-            (
-                self::out("out", out)?,
-                borrow("cache", cache)?,
-                bytes("key", key, key_len)?,
-            )
-        };
-        out.set(cache.cache.where_is(key)?.into_bytes().into());
-        Ok(REDIS_CACHE_OK)
-    })
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
+            Ok(Some(cache.where_is(key)?.into_bytes().into()))
+        })
+    }
 }
 
 /// Reads a value: OK and `*out`, freed with redis_cache_bytes_free(), or NOT_FOUND. One round
@@ -131,21 +111,12 @@ pub unsafe extern "C" fn redis_cache_get(
     key_len: usize,
     out: *mut redis_cache_bytes,
 ) -> redis_cache_status {
-    guard(|| {
-        // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) = unsafe {
-            (
-                self::out("out", out)?,
-                borrow("cache", cache)?,
-                bytes("key", key, key_len)?,
-            )
-        };
-        let Some(value) = cache.cache.get_bytes(key)? else {
-            return Ok(REDIS_CACHE_NOT_FOUND);
-        };
-        out.set(value.into());
-        Ok(REDIS_CACHE_OK)
-    })
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
+            Ok(cache.get_bytes(key)?.map(Into::into))
+        })
+    }
 }
 
 /// Reads a value into memory of the caller; no NUL is added, and nothing is
@@ -164,16 +135,14 @@ pub unsafe extern "C" fn redis_cache_get_into(
 ) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key, buf) = unsafe {
-            let out = out("out_len", out_len)?;
+        let (out, (cache, key), buf) = unsafe {
             (
-                out,
-                borrow("cache", cache)?,
-                bytes("key", key, key_len)?,
+                out("out_len", out_len)?,
+                client_and_key(cache, key, key_len)?,
                 buffer("buf", buf.cast(), cap)?,
             )
         };
-        let Some(len) = cache.cache.get_into(key, buf)? else {
+        let Some(len) = cache.get_into(key, buf)? else {
             return Ok(REDIS_CACHE_NOT_FOUND);
         };
         out.set(len);
@@ -196,18 +165,14 @@ pub unsafe extern "C" fn redis_cache_set(
     value_len: usize,
     ttl_ms: i64,
 ) -> redis_cache_status {
-    guard(|| {
-        // SAFETY: the caller keeps the rules of the header.
-        let (cache, key, value) = unsafe {
-            (
-                borrow("cache", cache)?,
-                bytes("key", key, key_len)?,
-                bytes("value", value.cast(), value_len)?,
-            )
-        };
-        cache.cache.set_bytes(key, value, expiry(ttl_ms))?;
-        Ok(REDIS_CACHE_OK)
-    })
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        on_key(cache, key, key_len, |cache, key| {
+            let value = bytes("value", value.cast(), value_len)?;
+            cache.set_bytes(key, value, expiry(ttl_ms))?;
+            Ok(REDIS_CACHE_OK)
+        })
+    }
 }
 
 /// Writes a value unless there is one: OK or EXISTS. With a lifetime that has passed it says the
@@ -221,22 +186,18 @@ pub unsafe extern "C" fn redis_cache_add(
     value_len: usize,
     ttl_ms: i64,
 ) -> redis_cache_status {
-    guard(|| {
-        // SAFETY: the caller keeps the rules of the header.
-        let (cache, key, value) = unsafe {
-            (
-                borrow("cache", cache)?,
-                bytes("key", key, key_len)?,
-                bytes("value", value.cast(), value_len)?,
-            )
-        };
-        let added = cache.cache.add_bytes(key, value, expiry(ttl_ms))?;
-        Ok(if added {
-            REDIS_CACHE_OK
-        } else {
-            REDIS_CACHE_EXISTS
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        on_key(cache, key, key_len, |cache, key| {
+            let value = bytes("value", value.cast(), value_len)?;
+            let added = cache.add_bytes(key, value, expiry(ttl_ms))?;
+            Ok(if added {
+                REDIS_CACHE_OK
+            } else {
+                REDIS_CACHE_EXISTS
+            })
         })
-    })
+    }
 }
 
 /// Deletes an entry: OK or NOT_FOUND. One round trip.
@@ -246,16 +207,12 @@ pub unsafe extern "C" fn redis_cache_delete(
     key: *const c_char,
     key_len: usize,
 ) -> redis_cache_status {
-    guard(|| {
-        // SAFETY: the caller keeps the rules of the header.
-        let (cache, key) = unsafe { (borrow("cache", cache)?, bytes("key", key, key_len)?) };
-        let deleted = cache.cache.delete(key)?;
-        Ok(if deleted {
-            REDIS_CACHE_OK
-        } else {
-            REDIS_CACHE_NOT_FOUND
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        on_key(cache, key, key_len, |cache, key| {
+            Ok(found(cache.delete(key)?))
         })
-    })
+    }
 }
 
 /// Whether there is an entry: OK or NOT_FOUND. One round trip.
@@ -265,14 +222,10 @@ pub unsafe extern "C" fn redis_cache_has_key(
     key: *const c_char,
     key_len: usize,
 ) -> redis_cache_status {
-    guard(|| {
-        // SAFETY: the caller keeps the rules of the header.
-        let (cache, key) = unsafe { (borrow("cache", cache)?, bytes("key", key, key_len)?) };
-        let found = cache.cache.has_key(key)?;
-        Ok(if found {
-            REDIS_CACHE_OK
-        } else {
-            REDIS_CACHE_NOT_FOUND
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        on_key(cache, key, key_len, |cache, key| {
+            Ok(found(cache.has_key(key)?))
         })
-    })
+    }
 }

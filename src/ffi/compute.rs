@@ -2,13 +2,12 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::cache::redis_cache;
-use super::guard::*;
-use super::pointers::*;
-use super::ttl::expiry;
+use super::boundary::*;
+use super::callbacks::*;
+use super::client::*;
 use super::types::*;
 use super::writer::{Renewal, redis_cache_writer};
-use crate::herd::{Loading, Source};
+use crate::herd::Loading;
 
 /// The value of `key`, and when there is none (or it is due to be renewed) what `fn` computes,
 /// which is then stored for ttl_ms. However many threads and processes ask at once, one computes
@@ -34,13 +33,8 @@ pub unsafe extern "C" fn redis_cache_get_or_set(
 ) -> redis_cache_status {
     guard_to_the_end(|| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) = unsafe {
-            (
-                self::out("out", out)?,
-                borrow("cache", cache)?,
-                bytes("key", key, key_len)?,
-            )
-        };
+        let (out, (cache, key)) =
+            unsafe { (self::out("out", out)?, client_and_key(cache, key, key_len)?) };
         let compute = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
         let load = |loading: &mut Loading<'_>| {
             let mut renew = || loading.renew();
@@ -53,25 +47,7 @@ pub unsafe extern "C" fn redis_cache_get_or_set(
             }
             Ok::<_, String>(written.into_value())
         };
-        let outcome = cache
-            .cache
-            .get_or_set_bytes_with(key, expiry(ttl_ms), load)?;
+        let outcome = cache.get_or_set_bytes_with(key, expiry(ttl_ms), load)?;
         Ok(store(outcome.value, outcome.source, &out))
     })
-}
-
-/// Hands out a value that may be stale.
-pub(super) fn store(
-    value: Option<Vec<u8>>,
-    source: Source,
-    out: &Out<redis_cache_bytes>,
-) -> Status {
-    let Some(value) = value else {
-        return REDIS_CACHE_NOT_FOUND;
-    };
-    out.set(value.into());
-    match source {
-        Source::Stale => REDIS_CACHE_STALE,
-        Source::Fresh | Source::Computed => REDIS_CACHE_OK,
-    }
 }

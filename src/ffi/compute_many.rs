@@ -2,11 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::cache::redis_cache;
-use super::guard::*;
+use super::boundary::*;
+use super::callbacks::*;
+use super::client::*;
 use super::many::{redis_cache_results, slices};
-use super::pointers::*;
-use super::ttl::expiry;
 use super::types::*;
 use super::writer::{Content, Renewal, Written, redis_cache_writer};
 use crate::herd::{Made, Renew};

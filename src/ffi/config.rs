@@ -1,15 +1,14 @@
 //! The configuration of a client: locations, options by name and two functions of the caller. It only fills a
 //! [`Config`]; what the options mean and whether they fit together is decided there.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::mem;
 
-use super::guard::*;
-use super::pointers::*;
+use super::boundary::*;
+use super::callbacks::*;
 use super::types::*;
 use super::writer::redis_cache_writer;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
 
 /// A configuration under way: servers, options, functions. Freed with redis_cache_config_free(),
 /// at any time after redis_cache_connect(), which only reads it. One thread at a time.
@@ -186,10 +185,4 @@ fn c_text(text: impl Into<Vec<u8>>) -> Vec<u8> {
     let mut text = text.into();
     text.push(0);
     text
-}
-
-/// A location or an option is text; what is not UTF-8 cannot be right.
-pub(super) fn utf8<'a>(what: &str, text: &'a CStr) -> Result<&'a str> {
-    text.to_str()
-        .map_err(|_| Error::new(ErrorKind::Config, format!("{what} is not UTF-8 text")))
 }

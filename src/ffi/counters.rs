@@ -2,13 +2,9 @@
 
 use std::ffi::c_char;
 
-use super::cache::redis_cache;
-use super::guard::*;
-use super::pointers::*;
-use super::ttl::expiry;
+use super::boundary::*;
+use super::client::*;
 use super::types::*;
-use crate::cache::Cache;
-use crate::error::Result;
 
 /// Writes an integer, as its decimal digits, so that redis_cache_incr() works on it. OK. One
 /// round trip.
@@ -20,12 +16,13 @@ pub unsafe extern "C" fn redis_cache_set_int(
     value: i64,
     ttl_ms: i64,
 ) -> redis_cache_status {
-    guard(|| {
-        // SAFETY: the caller keeps the rules of the header.
-        let (cache, key) = unsafe { (borrow("cache", cache)?, bytes("key", key, key_len)?) };
-        cache.cache.set_int(key, value, expiry(ttl_ms))?;
-        Ok(REDIS_CACHE_OK)
-    })
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        on_key(cache, key, key_len, |cache, key| {
+            cache.set_int(key, value, expiry(ttl_ms))?;
+            Ok(REDIS_CACHE_OK)
+        })
+    }
 }
 
 /// Reads an integer: OK and `*out`, NOT_FOUND, or ERR_WRONG_TYPE for anything else. One round
@@ -38,7 +35,11 @@ pub unsafe extern "C" fn redis_cache_get_int(
     out: *mut i64,
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
-    unsafe { counter(cache, key, key_len, out, |cache, key| cache.get_int(key)) }
+    unsafe {
+        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
+            cache.get_int(key)
+        })
+    }
 }
 
 /// Adds `delta` to an integer and keeps its lifetime: OK and the new value in `*out`; NOT_FOUND
@@ -53,7 +54,7 @@ pub unsafe extern "C" fn redis_cache_incr(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        counter(cache, key, key_len, out, |cache, key| {
+        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
             cache.incr(key, delta)
         })
     }
@@ -71,7 +72,7 @@ pub unsafe extern "C" fn redis_cache_decr(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        counter(cache, key, key_len, out, |cache, key| {
+        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
             cache.decr(key, delta)
         })
     }
@@ -91,38 +92,10 @@ pub unsafe extern "C" fn redis_cache_incr_or_create(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        counter(cache, key, key_len, out, |cache, key| {
+        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
             cache
                 .incr_or_create(key, delta, initial, expiry(ttl_ms))
                 .map(Some)
         })
     }
-}
-
-/// What the operations on integers have in common.
-///
-/// # Safety
-/// The pointers are as the header asks for.
-unsafe fn counter(
-    cache: *const redis_cache,
-    key: *const c_char,
-    key_len: usize,
-    out: *mut i64,
-    work: impl FnOnce(&Cache, &[u8]) -> Result<Option<i64>>,
-) -> Status {
-    guard(|| {
-        // SAFETY: as promised by the caller.
-        let (out, cache, key) = unsafe {
-            (
-                self::out("out", out)?,
-                borrow("cache", cache)?,
-                bytes("key", key, key_len)?,
-            )
-        };
-        let Some(value) = work(&cache.cache, key)? else {
-            return Ok(REDIS_CACHE_NOT_FOUND);
-        };
-        out.set(value);
-        Ok(REDIS_CACHE_OK)
-    })
 }

@@ -10,9 +10,9 @@ use crate::error::Result;
 use crate::groups::keys::Keys;
 use crate::groups::sweep::{Progress, Sweep, Swept};
 
-use super::cache::redis_cache;
-use super::guard::*;
-use super::pointers::*;
+use super::boundary::*;
+use super::callbacks::*;
+use super::client::*;
 use super::types::*;
 
 /// Bounds of a sweep over keys, and who hears of its progress. Set `size` to
@@ -316,18 +316,16 @@ pub unsafe extern "C" fn redis_cache_incr_version(
     delta: i64,
     out_version: *mut u64,
 ) -> redis_cache_status {
-    guard(|| {
-        // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) = unsafe {
-            let out = self::out("out_version", out_version)?;
-            (out, borrow("cache", cache)?, bytes("key", key, key_len)?)
-        };
-        let Some(version) = cache.cache.incr_version(key, delta)? else {
-            return Ok(REDIS_CACHE_NOT_FOUND);
-        };
-        out.set(version);
-        Ok(REDIS_CACHE_OK)
-    })
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        ask_on_key(
+            cache,
+            key,
+            key_len,
+            ("out_version", out_version),
+            |cache, key| cache.incr_version(key, delta),
+        )
+    }
 }
 
 /// Moves the entries of this cache that lie on another node than the ring places them, in all
@@ -363,16 +361,10 @@ pub unsafe extern "C" fn redis_cache_make_key(
     key_len: usize,
     out: *mut redis_cache_bytes,
 ) -> redis_cache_status {
-    guard(|| {
-        // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) = unsafe {
-            (
-                self::out("out", out)?,
-                borrow("cache", cache)?,
-                bytes("key", key, key_len)?,
-            )
-        };
-        out.set(cache.cache.make_key(key)?.into());
-        Ok(REDIS_CACHE_OK)
-    })
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
+            Ok(Some(cache.make_key(key)?.into()))
+        })
+    }
 }

@@ -5,11 +5,8 @@ use std::ffi::{c_char, c_void};
 use crate::herd::Source;
 use crate::herd::lease::{Begun, Lease};
 
-use super::cache::redis_cache;
-use super::compute::store;
-use super::guard::*;
-use super::pointers::*;
-use super::ttl::expiry;
+use super::boundary::*;
+use super::client::*;
 use super::types::*;
 
 /// The duty to compute a value, for as long as the option `lease`. It ends, whatever they return,
@@ -45,8 +42,8 @@ pub unsafe extern "C" fn redis_cache_lease_begin(
             unsafe { (self::out("out", out), self::out("out_lease", out_lease)) };
         let (out, out_lease) = (out?, out_lease?);
         // SAFETY: the caller keeps the rules of the header.
-        let (cache, key) = unsafe { (borrow("cache", cache)?, bytes("key", key, key_len)?) };
-        let (value, source, lease) = match cache.cache.lease_bytes(key)? {
+        let (cache, key) = unsafe { client_and_key(cache, key, key_len)? };
+        let (value, source, lease) = match cache.lease_bytes(key)? {
             Begun::Fresh(value) => (value, Source::Fresh, None),
             Begun::Stale(value, lease) => (value, Source::Stale, lease),
             Begun::Yours(lease) => (None, Source::Computed, Some(lease)),

@@ -4,7 +4,7 @@
 use std::ffi::{CStr, c_char};
 use std::mem;
 
-use super::guard::{guard_or, last_text};
+use super::boundary::{guard_or, last_text};
 use super::types::*;
 
 /// The version of the library that is running, such as "0.1.0"; lives for ever. The macro
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn redis_cache_bytes_free(bytes: *mut redis_cache_bytes) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ffi::guard::{guard, invalid};
+    use crate::ffi::boundary::{guard, invalid};
     use std::ptr::null_mut;
 
     #[test]

@@ -1,13 +1,11 @@
 //! Locks that processes share, with fencing tokens.
 
 use std::ffi::c_char;
-use std::time::Duration;
 
 use crate::cache::lock::Lock;
 
-use super::cache::redis_cache;
-use super::guard::*;
-use super::pointers::*;
+use super::boundary::*;
+use super::client::*;
 use super::types::*;
 
 /// A lock that is held. It ends with redis_cache_lock_release(), which frees it, and on its own
@@ -95,9 +93,4 @@ pub unsafe extern "C" fn redis_cache_lock_token(lock: *const redis_cache_lock) -
         // SAFETY: the caller keeps the rules of the header.
         Ok(unsafe { borrow("lock", lock)? }.lock.token())
     })
-}
-
-/// What is below 0 is nothing: no time to live, none to wait.
-fn millis(ms: i64) -> Duration {
-    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }

@@ -1,10 +1,8 @@
 //! Many keys in one call, and the results that tell about each: values in one piece of memory, faults as they
 //! were, so that asking for an item gives its own status and text.
 
-use super::cache::redis_cache;
-use super::guard::*;
-use super::pointers::*;
-use super::ttl::expiry;
+use super::boundary::*;
+use super::client::*;
 use super::types::*;
 use crate::error::{Error, Result};
 

@@ -1,8 +1,7 @@
 //! The near cache, seen from C.
 
-use super::cache::redis_cache;
-use super::guard::*;
-use super::pointers::*;
+use super::boundary::*;
+use super::client::*;
 
 /// Forgets what the near cache of this client holds, so that the next reads ask the server. A
 /// client whose option `near` is 0 has none, and there is nothing to forget. NULL does nothing. No

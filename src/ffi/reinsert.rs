@@ -5,10 +5,10 @@ use std::ffi::c_void;
 use crate::groups::reinsert::Rewrite;
 use crate::groups::sweep::Sweep;
 
-use super::cache::redis_cache;
+use super::boundary::*;
+use super::callbacks::*;
+use super::client::*;
 use super::groups::{Plan, redis_cache_sweep};
-use super::guard::*;
-use super::pointers::*;
 use super::types::*;
 use super::writer::redis_cache_writer;
 

@@ -2,11 +2,8 @@
 
 use std::ffi::c_char;
 
-use super::cache::redis_cache;
-use super::compute::store;
-use super::guard::*;
-use super::pointers::*;
-use super::ttl::found;
+use super::boundary::*;
+use super::client::*;
 use super::types::*;
 
 /// Makes a value stale at once: reads miss it, and redis_cache_get_or_set() serves it, for as long
@@ -19,11 +16,12 @@ pub unsafe extern "C" fn redis_cache_expire_soft(
     key: *const c_char,
     key_len: usize,
 ) -> redis_cache_status {
-    guard(|| {
-        // SAFETY: the caller keeps the rules of the header.
-        let (cache, key) = unsafe { (borrow("cache", cache)?, bytes("key", key, key_len)?) };
-        Ok(found(cache.cache.expire_soft(key)?))
-    })
+    // SAFETY: the caller keeps the rules of the header.
+    unsafe {
+        on_key(cache, key, key_len, |cache, key| {
+            Ok(found(cache.expire_soft(key)?))
+        })
+    }
 }
 
 /// Reads what redis_cache_get_or_set() could serve without computing: OK and a fresh value in
@@ -38,14 +36,9 @@ pub unsafe extern "C" fn redis_cache_get_stale(
 ) -> redis_cache_status {
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) = unsafe {
-            (
-                self::out("out", out)?,
-                borrow("cache", cache)?,
-                bytes("key", key, key_len)?,
-            )
-        };
-        let outcome = cache.cache.get_stale_bytes(key)?;
+        let (out, (cache, key)) =
+            unsafe { (self::out("out", out)?, client_and_key(cache, key, key_len)?) };
+        let outcome = cache.get_stale_bytes(key)?;
         Ok(store(outcome.value, outcome.source, &out))
     })
 }

@@ -2,9 +2,8 @@
 
 use std::mem::size_of;
 
-use super::cache::redis_cache;
-use super::guard::*;
-use super::pointers::*;
+use super::boundary::*;
+use super::client::*;
 use super::types::*;
 
 /// What a client and its views have done since it was made, or since redis_cache_stats_reset().

@@ -1,11 +1,10 @@
-//! The vocabulary of the C API: statuses, owned and borrowed bytes, lifetimes and the types of callbacks. How they
-//! look in memory is part of the ABI: fields are never moved and enumerators never change their value.
+//! The vocabulary of the C API: statuses, owned and borrowed bytes, lifetimes. How they look in memory is part
+//! of the ABI: fields are never moved and enumerators never change their value.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
 
-use super::writer::redis_cache_writer;
 use crate::error::ErrorKind;
 
 /// As ttl_ms: the lifetime that is configured as the option `ttl`, 300 seconds unless set.
@@ -161,79 +160,6 @@ pub struct redis_cache_entry {
     pub key: redis_cache_slice,
     pub value: redis_cache_slice,
 }
-
-/// Computes a value that is missing: appends it to `out` with redis_cache_writer_append() and
-/// returns 0, or says redis_cache_writer_set_absent(). Anything but 0 says that it failed;
-/// redis_cache_writer_fail() may tell why. Called on the thread of the call that was given it,
-/// which is still under way. It may use the cache, but must not ask for what it computes, and it
-/// must return: leaving by longjmp(), pthread_exit() or an exception is not allowed. When its thread
-/// is cancelled, the computation goes on, and the thread ends after the call.
-pub type redis_cache_compute_fn = Option<
-    unsafe extern "C-unwind" fn(user_data: *mut c_void, out: *mut redis_cache_writer) -> i32,
->;
-
-/// Computes the values of many keys, in the order of `missing`: appends each and ends it with
-/// redis_cache_writer_next(). A key may also be skipped (redis_cache_writer_skip()) or be said to be
-/// absent, and have a lifetime of its own (redis_cache_writer_set_ttl()): these concern the value
-/// that was begun last. Returns 0; anything else says that it failed for all. `missing` lives until
-/// it returns. Otherwise as redis_cache_compute_fn.
-pub type redis_cache_compute_many_fn = Option<
-    unsafe extern "C-unwind" fn(
-        user_data: *mut c_void,
-        missing: *const redis_cache_slice,
-        count: usize,
-        out: *mut redis_cache_writer,
-    ) -> i32,
->;
-
-/// Says what becomes of a value: 0, and it is replaced by what was appended to `out`, with its
-/// lifetime; 1, it is kept; 2, it is deleted. Anything else says that it failed, which ends the
-/// sweep with REDIS_CACHE_ERR_CALLBACK. `key` is as redis_cache_keys_next() tells it, or, of another
-/// version, as on the wire; while a server rehashes its keys one may be shown twice. `value` is as
-/// redis_cache_get() gives it. Both live until the function returns. It may use the cache, and it
-/// must return, as redis_cache_compute_fn.
-pub type redis_cache_rewrite_fn = Option<
-    unsafe extern "C-unwind" fn(
-        user_data: *mut c_void,
-        key: *const redis_cache_slice,
-        value: *const redis_cache_slice,
-        out: *mut redis_cache_writer,
-    ) -> i32,
->;
-
-/// Hears how far a sweep is: keys looked at, keys that matched, keys changed, and the part of the
-/// way that is done, from 0 to 1. Returns 0 to go on; anything else ends the sweep, which then
-/// says REDIS_CACHE_STOPPED. Called on the thread of the sweep.
-pub type redis_cache_progress_fn = Option<
-    unsafe extern "C-unwind" fn(
-        user_data: *mut c_void,
-        scanned: u64,
-        matched: u64,
-        changed: u64,
-        fraction: f64,
-    ) -> i32,
->;
-
-/// Hears of every fault, also of those that `on_error=miss` turns into a miss. `text` lives
-/// until it returns. It is called on whichever thread met the fault, on several at once if need
-/// be, for as long as a client of this configuration lives.
-pub type redis_cache_error_fn =
-    Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, status: i32, text: *const c_char)>;
-
-/// Makes the key on the wire from the prefix, the version and the caller's key: appends it to
-/// `out` and returns 0; anything else fails the call with REDIS_CACHE_ERR_CALLBACK. It must give
-/// the same answer every time. Operations on groups of keys pass a pattern as the key, and a
-/// prefix in which what is special in a pattern is escaped. Called from any thread, on several at
-/// once if need be, for as long as a client of this configuration lives.
-pub type redis_cache_key_fn = Option<
-    unsafe extern "C-unwind" fn(
-        user_data: *mut c_void,
-        prefix: *const c_char,
-        version: u64,
-        key: *const redis_cache_slice,
-        out: *mut redis_cache_writer,
-    ) -> i32,
->;
 
 #[cfg(test)]
 mod tests {

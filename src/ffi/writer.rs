@@ -5,9 +5,7 @@ use std::ffi::{c_char, c_void};
 use std::mem;
 use std::ptr::NonNull;
 
-use super::guard::*;
-use super::pointers::*;
-use super::ttl::expiry;
+use super::boundary::*;
 use super::types::*;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Expiry;

@@ -64,14 +64,17 @@ impl Sweep<'_> {
     /// # Errors
     /// As [`rebalance`](Sweep::rebalance); also when `to` is an embedded store.
     pub fn rebalance_to(self, to: &Cache) -> Result<Swept> {
-        let (cache, target) = (self.cache, to.shared.backend.as_ref());
+        let (cache, target) = (self.cache, to.shared.store.as_ref());
         let moved = self.run(
             &|node, key| target.is_misplaced(node, key),
             &mut |node, keys, dry_run| {
                 if dry_run {
                     return Ok(Part::untouched(keys));
                 }
-                let left = cache.shared.backend.export(node, keys, target)?;
+                let left = cache
+                    .shared
+                    .store
+                    .export(node, keys, target, &|| cache.budget())?;
                 Ok(Part::gone(keys, left))
             },
         );

@@ -187,7 +187,7 @@ impl<'a> Sweep<'a> {
             if dry_run {
                 return Ok(Part::untouched(keys));
             }
-            let deleted = cache.shared.backend.unlink(node, keys)?;
+            let deleted = cache.shared.store.unlink(node, keys, cache.budget())?;
             cache.shared.counters.deletes.add(deleted);
             Ok(Part::gone(keys, deleted))
         });

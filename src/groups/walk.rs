@@ -4,7 +4,7 @@
 
 use crate::cache::Cache;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Backend, KeyList, ScanStep};
+use crate::store::{KeyList, ScanStep, Store};
 
 /// Where a walk stands, and what it looks for.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Page {
 impl Walk {
     /// A walk from the beginning, or from where the cursor says.
     pub(crate) fn new(cache: &Cache, glob: Glob, count: u32, start: Option<&str>) -> Result<Walk> {
-        let nodes = cache.shared.backend.nodes()?;
+        let nodes = cache.shared.store.nodes(cache.budget())?;
         let mut walk = Walk {
             nodes,
             glob,
@@ -47,12 +47,12 @@ impl Walk {
             skip: 0,
         };
         if let Some(text) = start {
-            walk.go_to(text, cache.shared.backend.as_ref())?;
+            walk.go_to(text, cache.shared.store.as_ref())?;
         }
         Ok(walk)
     }
 
-    fn go_to(&mut self, text: &str, backend: &dyn Backend) -> Result<()> {
+    fn go_to(&mut self, text: &str, store: &dyn Store) -> Result<()> {
         let refused = |why: String| {
             Error::new(
                 ErrorKind::InvalidArgument,
@@ -72,7 +72,7 @@ impl Walk {
         };
         let Some(index) = self.nodes.iter().position(|name| name == node) else {
             // It owned keys once, and another one has taken over: which of these is not known.
-            if backend.knows(node) {
+            if store.knows(node) {
                 return Ok(());
             }
             return Err(refused(format!(
@@ -98,7 +98,7 @@ impl Walk {
     /// After a fault: whether the node was replaced by others meanwhile. They are walked from their beginning, for a
     /// cursor counts for one server only.
     pub(crate) fn moves_on(&mut self, cache: &Cache) -> bool {
-        let Ok(mut owners) = cache.shared.backend.nodes() else {
+        let Ok(mut owners) = cache.shared.store.nodes(cache.budget()) else {
             return false;
         };
         if self
@@ -146,7 +146,7 @@ impl Walk {
         };
         let mut page = Page::default();
         let (mut skip, mut fault) = (self.skip, None);
-        page.next = cache.shared.backend.scan(step, &mut |key| {
+        page.next = cache.shared.store.scan(step, cache.budget(), &mut |key| {
             page.scanned += 1;
             if self.glob.owned_only && !cache.keys.owns(key) {
                 return;
@@ -184,7 +184,7 @@ impl Walk {
         let within = if self.cursor == 0 {
             0.0
         } else {
-            cache.shared.backend.walked(self.cursor)
+            cache.shared.store.walked(self.cursor)
         };
         (self.node as f64 + within) / self.nodes.len().max(1) as f64
     }

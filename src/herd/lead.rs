@@ -40,8 +40,8 @@ where
             match self
                 .cache
                 .shared
-                .backend
-                .acquire(self.key, claim, &mut look)
+                .store
+                .acquire(self.key, claim, &mut look, self.cache.budget())
             {
                 Ok((Acquired::Yours, clock)) => {
                     let held = Held::new(self.cache, self.key, claim.token, 0);
@@ -114,7 +114,7 @@ where
         };
         lead.close();
         let stored = encoded::<F, _>(cache, &loaded, clock, |value, life| {
-            cache.shared.backend.set(key, value, life)
+            cache.shared.store.set(key, value, life, cache.budget())
         });
         let stored = stored.and_then(|stored| match stored {
             Ok(()) => {
@@ -153,7 +153,7 @@ where
             if loaded.value.is_none() {
                 return Ok(Landing::Uncached { stored, since });
             }
-            match cache.shared.backend.add(key, value, life) {
+            match cache.shared.store.add(key, value, life, cache.budget()) {
                 Ok(true) => {
                     cache.shared.counters.sets.add(1);
                     Ok(Landing::Stored(stored))
@@ -181,7 +181,7 @@ where
             Ok(Some((Err(_), _))) => {
                 // What is there cannot be read, and `add` does not replace it.
                 let replaced = encoded::<F, _>(cache, &loaded, Clock::default(), |value, life| {
-                    cache.shared.backend.set(key, value, life)
+                    cache.shared.store.set(key, value, life, cache.budget())
                 })?;
                 replaced.or_else(|error| cache.passed_over(error))?;
                 Ok(loaded.outcome())

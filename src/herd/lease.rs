@@ -102,7 +102,11 @@ impl Cache {
     /// With a stale value in hand: the lease to renew it comes along if it can be had.
     fn renewal<R: Reader>(&self, key: &[u8], old: Option<R::Value>) -> Result<Begun<R::Value>> {
         let (claim, mut look) = self.claim::<R>();
-        match self.shared.backend.acquire(key, claim, &mut look) {
+        match self
+            .shared
+            .store
+            .acquire(key, claim, &mut look, self.budget())
+        {
             Ok((Acquired::Yours, clock)) => {
                 let lease = self.lease_of(key, Some(claim.token), BACKOFF_MS);
                 Ok(self.stale(old, Some(lease.at(clock))))
@@ -125,7 +129,11 @@ impl Cache {
         pause: &mut Pause,
     ) -> Result<Option<Begun<R::Value>>> {
         let (claim, mut look) = self.claim::<R>();
-        let answer = match self.shared.backend.acquire(key, claim, &mut look) {
+        let answer = match self
+            .shared
+            .store
+            .acquire(key, claim, &mut look, self.budget())
+        {
             Ok((Acquired::Yours, clock)) => {
                 let lease = self.lease_of(key, Some(claim.token), 0);
                 Begun::Yours(lease.at(clock))
@@ -152,7 +160,7 @@ impl Cache {
 
     fn claim<R: Reader>(&self) -> (Claim, Look<R::Sink<'_>>) {
         let options = &self.shared.options;
-        let claim = Claim::new(options, false);
+        let claim = Claim::new(options.lease, false);
         (claim, Look::new(options, R::sink(options)))
     }
 
@@ -235,10 +243,11 @@ impl Lease {
     }
 
     fn put(&self, value: Value<'_>, life: Life) -> Result<bool> {
-        let backend = &self.cache.shared.backend;
+        let store = &self.cache.shared.store;
+        let budget = self.cache.budget();
         let stored = match self.token {
-            Some(token) => backend.fulfill(&self.key, token, value, life),
-            None => backend.set(&self.key, value, life).map(|()| true),
+            Some(token) => store.fulfill(&self.key, token, value, life, budget),
+            None => store.set(&self.key, value, life, budget).map(|()| true),
         };
         self.cache.or_miss(stored, true)
     }
@@ -249,8 +258,8 @@ impl Drop for Lease {
         let Some(token) = self.token.filter(|_| !self.is_over) else {
             return;
         };
-        let backend = &self.cache.shared.backend;
-        if let Err(error) = backend.release(&self.key, token, self.backoff_ms) {
+        let store = &self.cache.shared.store;
+        if let Err(error) = store.release(&self.key, token, self.backoff_ms, self.cache.budget()) {
             self.cache.tell(&error);
         }
     }

@@ -44,7 +44,11 @@ where
         }
         let landing = encoded::<F, _>(cache, &loaded, clock, |value, life| {
             let token = held.keep();
-            match cache.shared.backend.fulfill(key, token, value, life) {
+            match cache
+                .shared
+                .store
+                .fulfill(key, token, value, life, cache.budget())
+            {
                 Ok(true) => {
                     cache.shared.counters.sets.add(1);
                     Ok(if is_awaited {
@@ -171,8 +175,10 @@ impl Drop for Held<'_> {
         if self.is_kept {
             return;
         }
-        let backend = &self.cache.shared.backend;
-        if let Err(error) = backend.release(self.key, self.token, self.backoff_ms) {
+        let store = &self.cache.shared.store;
+        if let Err(error) =
+            store.release(self.key, self.token, self.backoff_ms, self.cache.budget())
+        {
             self.cache.tell(&error);
         }
     }

@@ -1,6 +1,6 @@
 //! `get_or_set`: read a value, or compute and store it, so that of all who miss it together, in this process and in
-//! others, one computes it. Here are the calls and what they answer; the way of a call is in `herd/call.rs` and its
-//! siblings. `flight` is the part of it that threads of one process share, `backend::leases` the part that processes do.
+//! others, one computes it. Here are the calls and what they answer; the way of a call is in `herd/one.rs` and its
+//! siblings. `base::flight` is the part of it that threads of one process share, `store::leases` the part that processes do.
 
 pub(crate) mod form;
 pub(crate) mod lead;
@@ -175,7 +175,7 @@ impl Cache {
         self.needs_tagged("expire_soft")?;
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        self.or_miss(self.shared.backend.expire_soft(key), false)
+        self.or_miss(self.shared.store.expire_soft(key, self.budget()), false)
     }
 
     /// The call of a loader that always has a value.
@@ -223,13 +223,16 @@ impl Cache {
     pub(crate) fn see<R: Reader>(&self, key: &[u8]) -> Result<Option<Sight<R>>> {
         let options = &self.shared.options;
         let mut look = Look::new(options, R::sink(options));
-        let found = self.shared.backend.get(key, Access::Write, &mut look)?;
+        let found = self
+            .shared
+            .store
+            .get(key, Access::Write, &mut look, self.budget())?;
         Ok(found.map(|clock| (look.finish(clock), clock)))
     }
 
     pub(crate) fn renew_lease(&self, key: &[u8], token: Token) -> Result<()> {
         let lease_ms = millis_rounded_up(self.shared.options.lease);
-        let renewed = self.shared.backend.renew(key, token, lease_ms);
+        let renewed = self.shared.store.renew(key, token, lease_ms, self.budget());
         if self.or_miss(renewed, true)? {
             return Ok(());
         }

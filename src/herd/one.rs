@@ -126,11 +126,11 @@ where
     fn renew(self, content: Content<F::Value>, source: Source) -> Result<Outcome<F::Value>> {
         let mut look = self.sink();
         let claim = self.claim(source == Source::Fresh);
-        let acquired = self
-            .cache
-            .shared
-            .backend
-            .acquire(self.key, claim, &mut look);
+        let acquired =
+            self.cache
+                .shared
+                .store
+                .acquire(self.key, claim, &mut look, self.cache.budget());
         let clock = match acquired {
             Ok((Acquired::Yours, clock)) => clock,
             Ok((Acquired::Found(()), clock)) => {
@@ -236,7 +236,7 @@ where
     }
 
     pub(crate) fn claim(&self, force: bool) -> Claim {
-        Claim::new(&self.cache.shared.options, force)
+        Claim::new(self.cache.shared.options.lease, force)
     }
 
     fn is_plain(&self) -> bool {

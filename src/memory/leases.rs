@@ -1,7 +1,6 @@
-//! The lease protocol and locks on the embedded store: every step is one step of its table, by the local clock.
+//! The lease protocol and locks on the embedded store: every step is one step of its table, by the clock of this process.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 use crate::store::{Acquired, Claim, EachAcquired, EachDone, KeyList, Leases, Sink, Token, Value};
@@ -9,8 +8,8 @@ use crate::store::{Acquired, Claim, EachAcquired, EachDone, KeyList, Leases, Sin
 use super::{MemoryStore, joined, locked};
 
 impl Leases for MemoryStore {
-    fn clock(&self, _: &[u8]) -> Result<Clock> {
-        Ok(Clock::default())
+    fn clock(&self, _: &[u8], _: Budget) -> Result<Clock> {
+        Ok(Clock::own())
     }
 
     fn acquire(
@@ -18,6 +17,7 @@ impl Leases for MemoryStore {
         key: &[u8],
         claim: Claim,
         sink: &mut dyn Sink,
+        _: Budget,
     ) -> Result<(Acquired<()>, Clock)> {
         let answer = self.command("SET", |table, now| table.acquire(key, claim, now))?;
         let answer = match answer {
@@ -29,10 +29,16 @@ impl Leases for MemoryStore {
             Acquired::Stale => Acquired::Stale,
             Acquired::Held(ms) => Acquired::Held(ms),
         };
-        Ok((answer, Clock::default()))
+        Ok((answer, Clock::own()))
     }
 
-    fn acquire_many(&self, keys: &KeyList, claims: &[Claim], each: &mut EachAcquired<'_>) {
+    fn acquire_many(
+        &self,
+        keys: &KeyList,
+        claims: &[Claim],
+        _: Budget,
+        each: &mut EachAcquired<'_>,
+    ) {
         for (index, key) in keys.iter() {
             let answer = given(claims, index).and_then(|claim| {
                 self.command("SET", |table, now| table.acquire(key, *claim, now))
@@ -44,11 +50,18 @@ impl Leases for MemoryStore {
                 Ok(Acquired::Held(ms)) => Ok(Acquired::Held(*ms)),
                 Err(error) => Err(error.clone()),
             };
-            each(index, answer, Clock::default());
+            each(index, answer, Clock::own());
         }
     }
 
-    fn fulfill(&self, key: &[u8], token: Token, value: Value<'_>, life: Life) -> Result<bool> {
+    fn fulfill(
+        &self,
+        key: &[u8],
+        token: Token,
+        value: Value<'_>,
+        life: Life,
+        _: Budget,
+    ) -> Result<bool> {
         let value = joined(value);
         self.command("SET", |table, now| {
             table.fulfill(key, token, value, life, now)
@@ -60,18 +73,19 @@ impl Leases for MemoryStore {
         keys: &KeyList,
         tokens: &[Token],
         values: &[(Value<'_>, Life)],
+        budget: Budget,
         each: &mut EachDone<'_>,
     ) {
         for (index, key) in keys.iter() {
             let done = given(tokens, index).and_then(|token| {
                 let (value, life) = given(values, index)?;
-                self.fulfill(key, *token, *value, *life)
+                self.fulfill(key, *token, *value, *life, budget)
             });
             each(index, done);
         }
     }
 
-    fn release(&self, key: &[u8], token: Token, backoff_ms: u64) -> Result<bool> {
+    fn release(&self, key: &[u8], token: Token, backoff_ms: u64, _: Budget) -> Result<bool> {
         Ok(self.step(|table, now| table.release(key, token, backoff_ms, now)))
     }
 
@@ -80,40 +94,38 @@ impl Leases for MemoryStore {
         keys: &KeyList,
         tokens: &[Token],
         backoff_ms: u64,
+        budget: Budget,
         each: &mut EachDone<'_>,
     ) {
         for (index, key) in keys.iter() {
             let token = given(tokens, index);
             each(
                 index,
-                token.and_then(|token| self.release(key, *token, backoff_ms)),
+                token.and_then(|token| self.release(key, *token, backoff_ms, budget)),
             );
         }
     }
 
-    fn renew(&self, key: &[u8], token: Token, lease_ms: u64) -> Result<bool> {
+    fn renew(&self, key: &[u8], token: Token, lease_ms: u64, _: Budget) -> Result<bool> {
         Ok(self.step(|table, now| table.renew(key, token, lease_ms, now)))
     }
 
-    fn expire_soft(&self, key: &[u8]) -> Result<bool> {
+    fn expire_soft(&self, key: &[u8], _: Budget) -> Result<bool> {
         self.command("SET", |table, now| table.expire_soft(key, now))
     }
 
-    fn lock(&self, key: &[u8], token: Token, ms: u64) -> Result<Option<u64>> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let now_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+    fn lock(&self, key: &[u8], token: Token, ms: u64, _: Budget) -> Result<Option<u64>> {
+        let now_us = Clock::own().now_us();
         locked(&self.table)
             .lock(key, token, ms, now_us)
             .map_err(|error| error.during("SET").at_node(&self.location))
     }
 
-    fn extend_lock(&self, key: &[u8], token: Token, ms: u64) -> Result<bool> {
+    fn extend_lock(&self, key: &[u8], token: Token, ms: u64, _: Budget) -> Result<bool> {
         Ok(self.step(|table, now| table.extend_lock(key, token, ms, now)))
     }
 
-    fn unlock(&self, key: &[u8], token: Token) -> Result<bool> {
+    fn unlock(&self, key: &[u8], token: Token, _: Budget) -> Result<bool> {
         Ok(self.step(|table, now| table.unlock(key, token, now)))
     }
 }

@@ -1,4 +1,4 @@
-//! The embedded store behind `memory://`: a [`Backend`] with the behaviour of a Redis server and the scripts, inside
+//! The embedded store behind `memory://`: a [`Store`] with the behaviour of a Redis server and the scripts, inside
 //! this process and without a network. One mutex guards a [`Table`]; values are shared, so that they are copied to
 //! their readers while others go on. It is bounded in bytes; what was unused for longest goes first.
 
@@ -12,11 +12,13 @@ pub(crate) mod tests;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::base::budget::Budget;
+use crate::base::clocks::wall_us;
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::{Clock, Life, local_unix_ms};
+use crate::expiry::{Clock, Life};
 use crate::store::{
-    Access, Backend, Change, EachDone, EachValue, HEAD_LEN, Head, KeyList, Pttl, ScanStep, Sink,
-    Touch, Traffic, Value, glob,
+    Access, Change, EachDone, EachValue, HEAD_LEN, Head, KeyList, Pttl, ScanStep, Sink, Store,
+    Touch, Traffic, Value, Values, Walks, glob,
 };
 
 use self::table::Table;
@@ -44,7 +46,7 @@ impl MemoryStore {
 
     /// One atomic step.
     fn step<R>(&self, work: impl FnOnce(&mut Table, u64) -> R) -> R {
-        let now = local_unix_ms();
+        let now = Clock::own().now_ms();
         work(&mut locked(&self.table), now)
     }
 
@@ -74,30 +76,36 @@ impl MemoryStore {
     }
 }
 
-impl Backend for MemoryStore {
-    fn get(&self, key: &[u8], _: Access, sink: &mut dyn Sink) -> Result<Option<Clock>> {
+impl Values for MemoryStore {
+    fn get(&self, key: &[u8], _: Access, sink: &mut dyn Sink, _: Budget) -> Result<Option<Clock>> {
         let Some(value) = self.value(key) else {
             return Ok(None);
         };
         sink.begin(&value, value.len())?;
-        Ok(Some(Clock::default()))
+        Ok(Some(Clock::own()))
     }
 
-    fn get_many(&self, keys: &KeyList, _: Access, each: &mut EachValue<'_>) {
+    fn get_many(&self, keys: &KeyList, _: Access, _: Budget, each: &mut EachValue<'_>) {
         for (index, key) in keys.iter() {
-            each(index, Ok(self.value(key).as_deref()), Clock::default());
+            each(index, Ok(self.value(key).as_deref()), Clock::own());
         }
     }
 
-    fn set(&self, key: &[u8], value: Value<'_>, life: Life) -> Result<()> {
+    fn set(&self, key: &[u8], value: Value<'_>, life: Life, _: Budget) -> Result<()> {
         let value = joined(value);
         self.command("SET", |table, now| table.set(key, value, life, now))
     }
 
-    fn set_many(&self, keys: &KeyList, values: &[(Value<'_>, Life)], each: &mut EachDone<'_>) {
+    fn set_many(
+        &self,
+        keys: &KeyList,
+        values: &[(Value<'_>, Life)],
+        budget: Budget,
+        each: &mut EachDone<'_>,
+    ) {
         for (index, key) in keys.iter() {
             let done = match values.get(index) {
-                Some((value, life)) => self.set(key, *value, *life),
+                Some((value, life)) => self.set(key, *value, *life, budget),
                 None => Err(Error::new(
                     ErrorKind::InvalidArgument,
                     "there are fewer values than keys",
@@ -107,56 +115,66 @@ impl Backend for MemoryStore {
         }
     }
 
-    fn add(&self, key: &[u8], value: Value<'_>, life: Life) -> Result<bool> {
+    fn add(&self, key: &[u8], value: Value<'_>, life: Life, _: Budget) -> Result<bool> {
         let value = joined(value);
         self.command("SET", |table, now| table.add(key, value, life, now))
     }
 
-    fn delete(&self, key: &[u8]) -> Result<bool> {
+    fn delete(&self, key: &[u8], _: Budget) -> Result<bool> {
         Ok(self.step(|table, now| table.remove(key, now)))
     }
 
-    fn delete_many(&self, keys: &KeyList, each: &mut EachDone<'_>) {
+    fn delete_many(&self, keys: &KeyList, budget: Budget, each: &mut EachDone<'_>) {
         for (index, key) in keys.iter() {
-            each(index, self.delete(key));
+            each(index, self.delete(key, budget));
         }
     }
 
-    fn head(&self, key: &[u8], _: Access) -> Result<Option<(Head, Clock)>> {
+    fn head(&self, key: &[u8], _: Access, _: Budget) -> Result<Option<(Head, Clock)>> {
         let head = self.step(|table, now| table.find(key, now).map(|entry| head_of(entry.value())));
-        Ok(head.map(|head| (head, Clock::default())))
+        Ok(head.map(|head| (head, Clock::own())))
     }
 
-    fn ttl(&self, key: &[u8]) -> Result<Option<(Pttl, Head, Clock)>> {
+    fn ttl(&self, key: &[u8], _: Budget) -> Result<Option<(Pttl, Head, Clock)>> {
         Ok(self.step(|table, now| {
             let entry = table.find(key, now)?;
-            Some((entry.pttl(now), head_of(entry.value()), Clock::default()))
+            Some((entry.pttl(now), head_of(entry.value()), Clock::own()))
         }))
     }
 
-    fn touch(&self, key: &[u8], touch: Touch) -> Result<bool> {
+    fn touch(&self, key: &[u8], touch: Touch, _: Budget) -> Result<bool> {
+        let touch = in_own_time(touch);
         Ok(self.step(|table, now| table.touch(key, touch, now)))
     }
 
-    fn incr(&self, key: &[u8], delta: i64) -> Result<Option<i64>> {
+    fn incr(&self, key: &[u8], delta: i64, _: Budget) -> Result<Option<i64>> {
         self.command("INCRBY", |table, now| table.incr(key, delta, now))
     }
 
-    fn incr_or_create(&self, key: &[u8], delta: i64, initial: i64, life: Life) -> Result<i64> {
+    fn incr_or_create(
+        &self,
+        key: &[u8],
+        delta: i64,
+        initial: i64,
+        life: Life,
+        _: Budget,
+    ) -> Result<i64> {
         self.command("INCRBY", |table, now| {
             table.incr_or_create(key, delta, initial, life, now)
         })
     }
 
-    fn rename(&self, from: &[u8], to: &[u8]) -> Result<bool> {
+    fn rename(&self, from: &[u8], to: &[u8], _: Budget) -> Result<bool> {
         self.command("RENAME", |table, now| table.rename(from, to, now))
     }
+}
 
-    fn nodes(&self) -> Result<Vec<String>> {
+impl Walks for MemoryStore {
+    fn nodes(&self, _: Budget) -> Result<Vec<String>> {
         Ok(vec![self.location.clone()])
     }
 
-    fn scan(&self, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64> {
+    fn scan(&self, step: ScanStep<'_>, _: Budget, each: &mut dyn FnMut(&[u8])) -> Result<u64> {
         self.must_be_this(step.node)?;
         let count = usize::try_from(step.count)
             .unwrap_or(usize::MAX)
@@ -172,7 +190,7 @@ impl Backend for MemoryStore {
         self.step(|table, _| table.walked(cursor))
     }
 
-    fn unlink(&self, node: &str, keys: &KeyList) -> Result<u64> {
+    fn unlink(&self, node: &str, keys: &KeyList, _: Budget) -> Result<u64> {
         self.must_be_this(node)?;
         let removed = keys
             .iter()
@@ -180,11 +198,11 @@ impl Backend for MemoryStore {
         Ok(removed.count() as u64)
     }
 
-    fn read_at(&self, node: &str, keys: &KeyList, each: &mut EachValue<'_>) {
+    fn read_at(&self, node: &str, keys: &KeyList, budget: Budget, each: &mut EachValue<'_>) {
         match self.must_be_this(node) {
-            Ok(()) => self.get_many(keys, Access::Write, each),
+            Ok(()) => self.get_many(keys, Access::Write, budget, each),
             Err(error) => {
-                let tell = |place| each(place, Err(error.clone()), Clock::default());
+                let tell = |place| each(place, Err(error.clone()), Clock::own());
                 keys.places().into_iter().for_each(tell);
             }
         }
@@ -195,6 +213,7 @@ impl Backend for MemoryStore {
         node: &str,
         keys: &KeyList,
         changes: &[Change<'_>],
+        _: Budget,
         each: &mut EachDone<'_>,
     ) {
         let here = self.must_be_this(node);
@@ -206,18 +225,20 @@ impl Backend for MemoryStore {
             each(index, done);
         }
     }
+}
 
-    fn flush(&self) -> Result<()> {
+impl Store for MemoryStore {
+    fn flush(&self, _: Budget) -> Result<()> {
         // Dropping many entries takes its time; nobody has to wait for it.
         let _dropped_unlocked = self.step(|table, _| table.take());
         Ok(())
     }
 
-    fn ping(&self) -> Result<()> {
+    fn ping(&self, _: Budget) -> Result<()> {
         Ok(())
     }
 
-    fn locate(&self, _: &[u8]) -> Result<String> {
+    fn locate(&self, _: &[u8], _: Budget) -> Result<String> {
         Ok(self.location.clone())
     }
 
@@ -235,6 +256,16 @@ impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("MemoryStore").field(&self.location).finish()
     }
+}
+
+/// A caller's Unix time is one by the wall clock as it stands now; from here on it is a distance from now.
+fn in_own_time(touch: Touch) -> Touch {
+    let Touch::At(unix_ms) = touch else {
+        return touch;
+    };
+    let ahead_us = wall_us() - Clock::own().now_us().cast_signed();
+    let ahead_ms = (ahead_us + 500).div_euclid(1000);
+    Touch::At(unix_ms.saturating_add_signed(ahead_ms.saturating_neg()))
 }
 
 /// The lock, also after a panic elsewhere: steps leave a table whole.

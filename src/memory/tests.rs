@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::store::Room;
+use crate::base::budget::soon;
+use crate::base::clocks::step_wall;
+use crate::store::{Acquired, Claim, Leases, Room, Token};
 
 use super::*;
 
@@ -31,7 +33,7 @@ impl Sink for Bytes {
 fn get(store: &MemoryStore, key: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Bytes::default();
     store
-        .get(key, Access::Read, &mut bytes)
+        .get(key, Access::Read, &mut bytes, soon())
         .unwrap()
         .map(|_| bytes.0)
 }
@@ -63,7 +65,9 @@ fn walk(
             count,
         };
         cursor = store
-            .scan(step, &mut |key| *seen.entry(key.to_vec()).or_default() += 1)
+            .scan(step, soon(), &mut |key| {
+                *seen.entry(key.to_vec()).or_default() += 1
+            })
             .unwrap();
         if cursor == 0 {
             return seen;
@@ -83,13 +87,13 @@ fn a_value_comes_back_whole_whatever_its_parts_and_size() {
         (b"head", &megabytes[..]),
     ] {
         let value = Value { head, body };
-        store.set(b"k", value, Life::Forever).unwrap();
+        store.set(b"k", value, Life::Forever, soon()).unwrap();
         assert!(
             get(&store, b"k") == Some([value.head, value.body].concat()),
             "{} bytes",
             value.len()
         );
-        let (short, _) = store.head(b"k", Access::Read).unwrap().unwrap();
+        let (short, _) = store.head(b"k", Access::Read, soon()).unwrap().unwrap();
         assert_eq!(
             &short[..],
             &[value.head, value.body].concat()[..value.len().min(HEAD_LEN)]
@@ -101,9 +105,13 @@ fn a_value_comes_back_whole_whatever_its_parts_and_size() {
 #[test]
 fn a_reader_keeps_a_value_that_is_replaced_meanwhile() {
     let store = private(ROOMY);
-    store.set(b"k", plain(b"old"), Life::Forever).unwrap();
-    store.get_many(&list(["k"]), Access::Read, &mut |_, value, _| {
-        store.set(b"k", plain(b"new"), Life::Forever).unwrap();
+    store
+        .set(b"k", plain(b"old"), Life::Forever, soon())
+        .unwrap();
+    store.get_many(&list(["k"]), Access::Read, soon(), &mut |_, value, _| {
+        store
+            .set(b"k", plain(b"new"), Life::Forever, soon())
+            .unwrap();
         assert_eq!(value.unwrap(), Some(&b"old"[..]));
     });
     assert_eq!(get(&store, b"k"), Some(b"new".to_vec()));
@@ -121,13 +129,13 @@ fn many_keys_are_told_one_by_one_and_faults_are_left_out() {
     let mut done = Vec::new();
     let values = [plain(b"1"), plain(&[0; 2000]), plain(b"3"), plain(b"4")];
     let values = values.map(|value| (value, Life::Forever));
-    store.set_many(&keys, &values, &mut |index, result| {
+    store.set_many(&keys, &values, soon(), &mut |index, result| {
         done.push((index, result.is_ok()))
     });
     assert_eq!(done, [(0, true), (1, false), (3, true)]);
 
     let mut found = Vec::new();
-    store.get_many(&keys, Access::Read, &mut |index, value, _| {
+    store.get_many(&keys, Access::Read, soon(), &mut |index, value, _| {
         found.push((index, value.unwrap().map(<[u8]>::to_vec)))
     });
     assert_eq!(
@@ -140,22 +148,25 @@ fn many_keys_are_told_one_by_one_and_faults_are_left_out() {
     );
 
     let mut removed = Vec::new();
-    store.delete_many(&keys, &mut |index, there| {
+    store.delete_many(&keys, soon(), &mut |index, there| {
         removed.push((index, there.unwrap()))
     });
     assert_eq!(removed, [(0, true), (1, false), (3, true)]);
 }
 
 #[test]
-fn entries_expire_by_the_local_clock() {
+fn entries_expire_by_the_clock_of_the_process() {
     let store = private(ROOMY);
-    store.set(b"k", plain(b"v"), Life::Millis(20)).unwrap();
-    let (left, _, clock) = store.ttl(b"k").unwrap().unwrap();
+    store
+        .set(b"k", plain(b"v"), Life::Millis(20), soon())
+        .unwrap();
+    let (left, _, clock) = store.ttl(b"k", soon()).unwrap().unwrap();
     assert!(matches!(left, Pttl::Millis(ms) if ms <= 20), "{left:?}");
-    assert_eq!(clock.offset_ms, 0);
+    assert_eq!(clock, Clock::own());
     std::thread::sleep(Duration::from_millis(25));
     assert!(
-        store.ttl(b"k").unwrap().is_none() && store.head(b"k", Access::Write).unwrap().is_none()
+        store.ttl(b"k", soon()).unwrap().is_none()
+            && store.head(b"k", Access::Write, soon()).unwrap().is_none()
     );
     assert!(walk(&store, "*", 10, || ()).is_empty());
 }
@@ -163,14 +174,16 @@ fn entries_expire_by_the_local_clock() {
 #[test]
 fn errors_name_the_store_and_the_command() {
     let store = MemoryStore::open(Some("errors"), None, 300);
-    store.set(b"k", plain(b"text"), Life::Forever).unwrap();
-    let error = store.incr(b"k", 1).unwrap_err();
+    store
+        .set(b"k", plain(b"text"), Life::Forever, soon())
+        .unwrap();
+    let error = store.incr(b"k", 1, soon()).unwrap_err();
     assert_eq!(
         (error.node(), error.command()),
         (Some("memory://errors"), Some("INCRBY"))
     );
     let error = store
-        .set(b"k", plain(&[0; 500]), Life::Forever)
+        .set(b"k", plain(&[0; 500]), Life::Forever, soon())
         .unwrap_err();
     let text = "memory://errors: SET: OOM command not allowed: \
                 the entry of 693 bytes is larger than memory_limit (300 bytes)";
@@ -185,12 +198,15 @@ fn increments_of_eight_threads_add_up() {
             let store = &store;
             scope.spawn(move || {
                 for round in 0..5000 {
-                    store.incr_or_create(b"sum", 1, 1, Life::Forever).unwrap();
+                    store
+                        .incr_or_create(b"sum", 1, 1, Life::Forever, soon())
+                        .unwrap();
                     store
                         .set(
                             format!("{thread}:{}", round % 50).as_bytes(),
                             plain(b"x"),
                             Life::Millis(1),
+                            soon(),
                         )
                         .unwrap();
                     get(
@@ -201,7 +217,7 @@ fn increments_of_eight_threads_add_up() {
             });
         }
     });
-    assert_eq!(store.incr(b"sum", 0).unwrap(), Some(40_000));
+    assert_eq!(store.incr(b"sum", 0, soon()).unwrap(), Some(40_000));
 }
 
 #[test]
@@ -212,7 +228,7 @@ fn only_one_of_many_threads_adds() {
             let add = || {
                 usize::from(
                     store
-                        .add(&round.to_le_bytes(), plain(b"x"), Life::Forever)
+                        .add(&round.to_le_bytes(), plain(b"x"), Life::Forever, soon())
                         .unwrap(),
                 )
             };
@@ -232,32 +248,47 @@ fn a_walk_meets_what_stays_exactly_once_whatever_else_changes() {
     let stays: Vec<String> = (0..500).map(|i| format!("stays:{i}")).collect();
     for (i, key) in stays.iter().enumerate() {
         store
-            .set(format!("goes:{i}").as_bytes(), plain(b"x"), Life::Forever)
+            .set(
+                format!("goes:{i}").as_bytes(),
+                plain(b"x"),
+                Life::Forever,
+                soon(),
+            )
             .unwrap();
         store
-            .set(key.as_bytes(), plain(b"x"), Life::Forever)
+            .set(key.as_bytes(), plain(b"x"), Life::Forever, soon())
             .unwrap();
     }
     let mut turn = 0;
     let seen = walk(&store, "*", 7, || {
         turn += 1;
         for i in (0..500).filter(|i| (i + turn) % 11 == 0) {
-            store.delete(format!("goes:{i}").as_bytes()).unwrap();
+            store
+                .delete(format!("goes:{i}").as_bytes(), soon())
+                .unwrap();
             store
                 .set(
                     format!("comes:{turn}:{i}").as_bytes(),
                     plain(b"y"),
                     Life::Forever,
+                    soon(),
                 )
                 .unwrap();
             store
-                .set(stays[i].as_bytes(), plain(b"another value"), Life::Forever)
+                .set(
+                    stays[i].as_bytes(),
+                    plain(b"another value"),
+                    Life::Forever,
+                    soon(),
+                )
                 .unwrap();
             get(&store, stays[(i * 7) % 500].as_bytes());
         }
-        store.set(b"moves", plain(b"x"), Life::Forever).unwrap();
         store
-            .rename(b"moves", stays[turn % 500].as_bytes())
+            .set(b"moves", plain(b"x"), Life::Forever, soon())
+            .unwrap();
+        store
+            .rename(b"moves", stays[turn % 500].as_bytes(), soon())
             .unwrap();
         assert!(turn < 5000, "the walk ends though keys are added");
     });
@@ -270,7 +301,7 @@ fn a_walk_shows_what_fits_the_pattern_and_may_change_the_store() {
     let keys = ["app:1:a", "app:1:b", "app:2:a", "apple"];
     keys.iter().for_each(|key| {
         store
-            .set(key.as_bytes(), plain(b""), Life::Forever)
+            .set(key.as_bytes(), plain(b""), Life::Forever, soon())
             .unwrap()
     });
     let seen = walk(&store, "app:1:*", 1, || ());
@@ -283,7 +314,9 @@ fn a_walk_shows_what_fits_the_pattern_and_may_change_the_store() {
         count: u32::MAX,
     };
     let next = store
-        .scan(step, &mut |key| assert!(store.delete(key).unwrap()))
+        .scan(step, soon(), &mut |key| {
+            assert!(store.delete(key, soon()).unwrap())
+        })
         .unwrap();
     assert_eq!(
         (next, get(&store, b"app:1:a"), get(&store, b"apple")),
@@ -294,14 +327,19 @@ fn a_walk_shows_what_fits_the_pattern_and_may_change_the_store() {
 #[test]
 fn unlink_counts_and_another_node_is_refused() {
     let store = private(ROOMY);
-    store.set(b"a", plain(b""), Life::Forever).unwrap();
-    store.set(b"b", plain(b""), Life::Forever).unwrap();
-    let [node] = &store.nodes().unwrap()[..] else {
+    store.set(b"a", plain(b""), Life::Forever, soon()).unwrap();
+    store.set(b"b", plain(b""), Life::Forever, soon()).unwrap();
+    let [node] = &store.nodes(soon()).unwrap()[..] else {
         panic!("one node")
     };
     assert_eq!(node, "memory://");
-    assert_eq!(store.unlink(node, &list(["a", "b", "c"])).unwrap(), 2);
-    let error = store.unlink("memory://other", &list(["a"])).unwrap_err();
+    assert_eq!(
+        store.unlink(node, &list(["a", "b", "c"]), soon()).unwrap(),
+        2
+    );
+    let error = store
+        .unlink("memory://other", &list(["a"]), soon())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     let step = ScanStep {
         node: "10.0.0.1:6379",
@@ -309,25 +347,29 @@ fn unlink_counts_and_another_node_is_refused() {
         pattern: b"*",
         count: 10,
     };
-    assert!(store.scan(step, &mut |_| ()).is_err());
+    assert!(store.scan(step, soon(), &mut |_| ()).is_err());
 }
 
 #[test]
 fn its_debug_form_shows_no_values() {
     let store = MemoryStore::open(Some("secrets"), None, ROOMY);
-    store.set(b"k", plain(b"hush"), Life::Forever).unwrap();
+    store
+        .set(b"k", plain(b"hush"), Life::Forever, soon())
+        .unwrap();
     assert_eq!(format!("{store:?}"), "MemoryStore(\"memory://secrets\")");
 }
 
 #[test]
 fn flush_empties_the_store() {
     let store = private(ROOMY);
-    store.set(b"a", plain(b""), Life::Forever).unwrap();
-    store.flush().unwrap();
+    store.set(b"a", plain(b""), Life::Forever, soon()).unwrap();
+    store.flush(soon()).unwrap();
     assert!(walk(&store, "*", 10, || ()).is_empty());
-    store.set(b"a", plain(b"again"), Life::Forever).unwrap();
+    store
+        .set(b"a", plain(b"again"), Life::Forever, soon())
+        .unwrap();
     assert_eq!(get(&store, b"a"), Some(b"again".to_vec()));
-    store.ping().unwrap();
+    store.ping(soon()).unwrap();
 }
 
 #[test]
@@ -335,9 +377,11 @@ fn a_name_is_shared_while_somebody_holds_it_and_grows_to_the_largest_limit() {
     let first = MemoryStore::open(Some("shared"), None, 400);
     let second = MemoryStore::open(Some("shared"), None, 1000);
     let third = MemoryStore::open(Some("shared"), None, 10);
-    first.set(b"k", plain(&[0; 500]), Life::Forever).unwrap();
+    first
+        .set(b"k", plain(&[0; 500]), Life::Forever, soon())
+        .unwrap();
     assert!(get(&third, b"k").is_some());
-    assert_eq!(second.locate(b"k").unwrap(), "memory://shared");
+    assert_eq!(second.locate(b"k", soon()).unwrap(), "memory://shared");
     assert_eq!(
         get(&MemoryStore::open(Some("another"), None, 1000), b"k"),
         None
@@ -355,13 +399,17 @@ fn a_child_forked_amid_other_threads_goes_on_with_its_own_copy() {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     let store = MemoryStore::open(Some("forked"), None, ROOMY);
-    store.set(b"sum", plain(b"1"), Life::Forever).unwrap();
+    store
+        .set(b"sum", plain(b"1"), Life::Forever, soon())
+        .unwrap();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    store.set(b"busy", plain(b"x"), Life::Forever).unwrap();
+                    store
+                        .set(b"busy", plain(b"x"), Life::Forever, soon())
+                        .unwrap();
                     MemoryStore::open(Some("forked"), None, 1);
                 }
             });
@@ -371,17 +419,92 @@ fn a_child_forked_amid_other_threads_goes_on_with_its_own_copy() {
                 std::thread::scope(|scope| {
                     for _ in 0..2 {
                         scope.spawn(|| {
-                            (0..1000)
-                                .for_each(|_| assert!(store.incr(b"sum", 1).unwrap().is_some()))
+                            (0..1000).for_each(|_| {
+                                assert!(store.incr(b"sum", 1, soon()).unwrap().is_some())
+                            })
                         });
                     }
                 });
                 let again = MemoryStore::open(Some("forked"), None, 1);
-                assert_eq!(again.incr(b"sum", 0).unwrap(), Some(2001));
+                assert_eq!(again.incr(b"sum", 0, soon()).unwrap(), Some(2001));
             })
         });
         stop.store(true, Ordering::Relaxed);
         assert!(children_fared_well);
     });
     assert_eq!(get(&store, b"sum"), Some(b"1".to_vec()));
+}
+
+/// Ten minutes either way, and back. On the wall clock, entries of a minute were gone or lived for ten, a lease was given
+/// to a second caller, and so was a lock.
+#[test]
+fn no_step_of_the_wall_clock_is_seen() {
+    let minute = Life::Millis(60_000);
+    for minutes in [10, -10] {
+        let store = private(ROOMY);
+        let claim = |token| Claim {
+            token,
+            lease_ms: 60_000,
+            force: false,
+        };
+        let (first, second) = (Token::new(), Token::new());
+        let acquire = |key: &[u8], token| {
+            let (answer, _) = store
+                .acquire(key, claim(token), &mut Bytes::default(), soon())
+                .unwrap();
+            answer
+        };
+        store.set(b"k", plain(b"v"), minute, soon()).unwrap();
+        assert_eq!(acquire(b"leased", first), Acquired::Yours);
+        let fence = store.lock(b"lock", first, 60_000, soon()).unwrap().unwrap();
+        let before = Clock::own().now_ms();
+
+        step_wall(minutes, 60_000_000);
+        let (left, _, clock) = store.ttl(b"k", soon()).unwrap().unwrap();
+        assert!(matches!(left, Pttl::Millis(1..=60_000)), "{left:?}");
+        assert!((before..before + 60_000).contains(&clock.now_ms()));
+        store
+            .set(b"later", plain(b"v"), Life::Millis(20), soon())
+            .unwrap();
+        assert!(matches!(
+            acquire(b"leased", second),
+            Acquired::Held(1..=60_000)
+        ));
+        assert_eq!(store.lock(b"lock", second, 60_000, soon()).unwrap(), None);
+        assert!(store.extend_lock(b"lock", first, 60_000, soon()).unwrap());
+        assert!(store.unlock(b"lock", first, soon()).unwrap());
+        assert!(
+            store
+                .lock(b"lock", second, 60_000, soon())
+                .unwrap()
+                .unwrap()
+                > fence
+        );
+        let stored = store
+            .fulfill(b"leased", first, plain(b"v"), minute, soon())
+            .unwrap();
+        assert!(stored, "the lease is still there");
+
+        step_wall(-minutes, 60_000_000);
+        assert_eq!(get(&store, b"k").unwrap(), b"v");
+        std::thread::sleep(Duration::from_millis(25));
+        assert_eq!(get(&store, b"later"), None, "it lives for 20 ms");
+    }
+}
+
+/// A caller's Unix time is what the wall clock says when he says it; afterwards it is as far away as it was then.
+#[test]
+fn a_callers_unix_time_is_translated_once() {
+    let store = private(ROOMY);
+    store.set(b"k", plain(b"v"), Life::Forever, soon()).unwrap();
+    step_wall(10, 60_000_000);
+    let in_a_minute = wall_us().unsigned_abs() / 1000 + 60_000;
+    assert!(store.touch(b"k", Touch::At(in_a_minute), soon()).unwrap());
+    step_wall(-20, 60_000_000);
+    let (left, ..) = store.ttl(b"k", soon()).unwrap().unwrap();
+    assert!(matches!(left, Pttl::Millis(1..=60_001)), "{left:?}");
+    let past = wall_us().unsigned_abs() / 1000 - 10;
+    assert!(store.touch(b"k", Touch::At(past), soon()).unwrap());
+    assert!(store.ttl(b"k", soon()).unwrap().is_none());
+    step_wall(10, 60_000_000);
 }

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::expiry::{Clock, Life};
 use crate::redis::command::once::Attempts;
 use crate::redis::command::script::Script;
+use crate::redis::command::values::signed;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token as Word};
@@ -14,31 +15,26 @@ use crate::redis::fleet::scripted;
 use crate::redis::node::exchange::Verb;
 use crate::redis::node::handshake;
 use crate::redis::values::many;
-use crate::redis::values::one::{self, signed};
 use crate::store::{
     Access, Acquired, Claim, EachAcquired, EachDone, KeyList, Leases, Sink, Token, Value,
 };
 
 use super::connection::Connection;
-use super::{RedisBackend, command};
+use super::{RedisStore, command};
 
 const TIME: Verb = Verb::safe("TIME");
 
-impl Leases for RedisBackend {
-    fn clock(&self, key: &[u8]) -> Result<Clock> {
-        let budget = self.budget();
-        let node = self.topology.pick(key, Access::Write, budget)?;
+impl Leases for RedisStore {
+    fn clock(&self, key: &[u8], budget: Budget) -> Result<Clock> {
+        let node = self.fleet.topology.pick(key, Access::Write, budget)?;
         if let Some(clock) = node.known_clock() {
             return Ok(clock);
         }
         // The greeting of the connection that this opens asks for the time.
         let read = |from: &mut Connection, budget: Budget| Ok(Ok(from.skip(budget)?));
-        let (_, clock) = self.ask(
-            (key, Access::Write),
-            budget,
-            command::pair(TIME, handshake::pack_time, read),
-        )?;
-        Ok(clock)
+        let time = command::pair(TIME, handshake::pack_time, read);
+        let (_, node) = self.fleet.ask((key, Access::Write), budget, time)?;
+        Ok(node.clock())
     }
 
     fn acquire(
@@ -46,11 +42,11 @@ impl Leases for RedisBackend {
         key: &[u8],
         claim: Claim,
         sink: &mut dyn Sink,
+        budget: Budget,
     ) -> Result<(Acquired<()>, Clock)> {
         let pack = |to: &mut Encoder<'_>| pack_claim(to, claim);
         let read = |from: &mut Replies<'_>| {
-            let budget = from.budget();
-            match claimed(from.connection(), budget)? {
+            match claimed(from)? {
                 // What was found is read by its own rules.
                 Ok(Acquired::Found(())) => match from.value(sink)? {
                     Ok(true) => Ok(Ok(Acquired::Found(()))),
@@ -61,18 +57,41 @@ impl Leases for RedisBackend {
             }
         };
         let script = &self.scripts.acquire;
-        one::run_timed(self, script, &[key], self.budget(), 3, pack, read)
+        let (answer, node) = self.run(script, &[key], budget, 3, pack, read)?;
+        if answer == Acquired::Found(()) {
+            // It is fresh by the server's clock, which is the one that counts.
+            match sink.fresh_until_ms() {
+                0 => {}
+                until => node.contradicted(until, budget),
+            }
+        }
+        Ok((answer, node.clock()))
     }
 
-    fn acquire_many(&self, keys: &KeyList, claims: &[Claim], each: &mut EachAcquired<'_>) {
+    fn acquire_many(
+        &self,
+        keys: &KeyList,
+        claims: &[Claim],
+        budget: Budget,
+        each: &mut EachAcquired<'_>,
+    ) {
         let script = &self.scripts.acquire;
         let step = Acquire { script, claims };
-        scripted::run(self, OWNERS, keys, &step, each);
+        self.run_many(OWNERS, keys, &step, budget, each);
     }
 
-    fn fulfill(&self, key: &[u8], token: Token, value: Value<'_>, life: Life) -> Result<bool> {
+    fn fulfill(
+        &self,
+        key: &[u8],
+        token: Token,
+        value: Value<'_>,
+        life: Life,
+        budget: Budget,
+    ) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| pack_store(to, token, value, life);
-        step_once(self, &self.scripts.store, key, 3, pack)
+        self.step(&self.scripts.store, key, 3, budget, pack, |from| {
+            from.done_once()
+        })
     }
 
     fn fulfill_many(
@@ -80,21 +99,24 @@ impl Leases for RedisBackend {
         keys: &KeyList,
         tokens: &[Token],
         values: &[(Value<'_>, Life)],
+        budget: Budget,
         each: &mut EachDone<'_>,
     ) {
         let script = &self.scripts.store;
-        let step = Store {
+        let step = Fulfill {
             script,
             tokens,
             values,
             attempts: attempts(keys),
         };
-        scripted::run(self, OWNERS, keys, &step, many::done(each));
+        self.run_many(OWNERS, keys, &step, budget, many::done(each));
     }
 
-    fn release(&self, key: &[u8], token: Token, backoff_ms: u64) -> Result<bool> {
+    fn release(&self, key: &[u8], token: Token, backoff_ms: u64, budget: Budget) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| pack_token(to, token, backoff_ms);
-        step_once(self, &self.scripts.release, key, 2, pack)
+        self.step(&self.scripts.release, key, 2, budget, pack, |from| {
+            from.done_once()
+        })
     }
 
     fn release_many(
@@ -102,6 +124,7 @@ impl Leases for RedisBackend {
         keys: &KeyList,
         tokens: &[Token],
         backoff_ms: u64,
+        budget: Budget,
         each: &mut EachDone<'_>,
     ) {
         let script = &self.scripts.release;
@@ -111,64 +134,63 @@ impl Leases for RedisBackend {
             backoff_ms,
             attempts: attempts(keys),
         };
-        scripted::run(self, OWNERS, keys, &step, many::done(each));
+        self.run_many(OWNERS, keys, &step, budget, many::done(each));
     }
 
-    fn renew(&self, key: &[u8], token: Token, lease_ms: u64) -> Result<bool> {
+    fn renew(&self, key: &[u8], token: Token, lease_ms: u64, budget: Budget) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| pack_token(to, token, lease_ms);
-        step(self, &self.scripts.renew, key, 2, pack, |from| from.flag())
+        self.step(&self.scripts.renew, key, 2, budget, pack, |from| {
+            from.flag()
+        })
     }
 
-    fn expire_soft(&self, key: &[u8]) -> Result<bool> {
-        step(
-            self,
+    fn expire_soft(&self, key: &[u8], budget: Budget) -> Result<bool> {
+        self.step(
             &self.scripts.expire_soft,
             key,
             0,
+            budget,
             |_| {},
             |from| from.flag(),
         )
     }
 
-    fn lock(&self, key: &[u8], token: Token, ms: u64) -> Result<Option<u64>> {
+    fn lock(&self, key: &[u8], token: Token, ms: u64, budget: Budget) -> Result<Option<u64>> {
         let pack = |to: &mut Encoder<'_>| pack_token(to, token, ms);
-        let number = step(self, &self.scripts.lock, key, 2, pack, |from| from.int())?;
+        let number = self.step(&self.scripts.lock, key, 2, budget, pack, |from| from.int())?;
         Ok(u64::try_from(number).ok().filter(|number| *number > 0))
     }
 
-    fn extend_lock(&self, key: &[u8], token: Token, ms: u64) -> Result<bool> {
+    fn extend_lock(&self, key: &[u8], token: Token, ms: u64, budget: Budget) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| pack_token(to, token, ms);
-        step(self, &self.scripts.extend, key, 2, pack, |from| from.flag())
+        self.step(&self.scripts.extend, key, 2, budget, pack, |from| {
+            from.flag()
+        })
     }
 
-    fn unlock(&self, key: &[u8], token: Token) -> Result<bool> {
+    fn unlock(&self, key: &[u8], token: Token, budget: Budget) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| {
             to.arg(token.bytes());
         };
-        step(self, &self.scripts.unlock, key, 1, pack, |from| from.flag())
+        self.step(&self.scripts.unlock, key, 1, budget, pack, |from| {
+            from.flag()
+        })
     }
 }
 
-fn step<R>(
-    backend: &RedisBackend,
-    script: &Script,
-    key: &[u8],
-    args: usize,
-    pack: impl Fn(&mut Encoder<'_>),
-    read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
-) -> Result<R> {
-    one::run(backend, script, &[key], backend.budget(), args, pack, read)
-}
-
-/// A step that says "done" only once.
-fn step_once(
-    backend: &RedisBackend,
-    script: &Script,
-    key: &[u8],
-    args: usize,
-    pack: impl Fn(&mut Encoder<'_>),
-) -> Result<bool> {
-    step(backend, script, key, args, pack, |from| from.done_once())
+impl RedisStore {
+    fn step<R>(
+        &self,
+        script: &Script,
+        key: &[u8],
+        args: usize,
+        budget: Budget,
+        pack: impl Fn(&mut Encoder<'_>),
+        read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
+    ) -> Result<R> {
+        let (answer, _) = self.run(script, &[key], budget, args, pack, read)?;
+        Ok(answer)
+    }
 }
 
 fn pack_claim(to: &mut Encoder<'_>, claim: Claim) {
@@ -191,13 +213,13 @@ fn pack_token(to: &mut Encoder<'_>, token: Token, ms: u64) {
 }
 
 /// The answer of ACQUIRE, up to the value that follows [`Acquired::Found`].
-fn claimed(from: &mut Connection, budget: Budget) -> Reply<Acquired<()>> {
+fn claimed(from: &mut Replies<'_>) -> Reply<Acquired<()>> {
     let odd = || Err(reply::unexpected("an answer to a claim"));
-    let len = match reply::array(from, budget)? {
+    let len = match from.array()? {
         Ok(len) => len,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let code = match reply::int(from, budget)? {
+    let code = match from.int()? {
         Ok(code) => code,
         Err(_) => return odd(),
     };
@@ -205,7 +227,7 @@ fn claimed(from: &mut Connection, budget: Budget) -> Reply<Acquired<()>> {
         (1, 1) => Acquired::Yours,
         (2, 1) => Acquired::Stale,
         (3, 2) => Acquired::Found(()),
-        (4, 2) => match reply::int(from, budget)? {
+        (4, 2) => match from.int()? {
             Ok(ms) => Acquired::Held(u64::try_from(ms).unwrap_or_default()),
             Err(_) => return odd(),
         },
@@ -238,8 +260,7 @@ impl scripted::Step for Acquire<'_> {
         _item: usize,
         mut tell: impl FnMut(Acquired<&[u8]>),
     ) -> Reply<()> {
-        let budget = from.budget();
-        let answer = match claimed(from.connection(), budget)? {
+        let answer = match claimed(from)? {
             Ok(Acquired::Found(())) => match from.next()? {
                 Word::Bulk(value) => Acquired::Found(value),
                 _ => return Err(reply::unexpected("a value")),
@@ -254,14 +275,14 @@ impl scripted::Step for Acquire<'_> {
     }
 }
 
-struct Store<'a> {
+struct Fulfill<'a> {
     script: &'a Script,
     tokens: &'a [Token],
     values: &'a [(Value<'a>, Life)],
     attempts: Vec<Attempts>,
 }
 
-impl scripted::Step for Store<'_> {
+impl scripted::Step for Fulfill<'_> {
     type Answer<'a> = bool;
     const ARGS: usize = 3;
 

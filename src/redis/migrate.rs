@@ -5,21 +5,17 @@
 use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Life;
+use crate::redis::RedisStore;
+use crate::redis::command::Command;
 use crate::redis::command::script::Script;
+use crate::redis::command::values::pack_set_new;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
 use crate::redis::fleet::many::{Batch, Each, Group, To};
-use crate::redis::fleet::{many as scatter, scripted};
+use crate::redis::fleet::scripted;
 use crate::redis::node::exchange::Verb;
-use crate::redis::values::one::{self, pack_set};
-use crate::store::{Access, Backend, Entry, HEAD_LEN, KeyList, Pttl, Room, Sink, Value};
-
-use super::connection::{Connection, Found};
-use super::{RedisBackend, command};
-
-const STRLEN: Verb = Verb::safe("STRLEN");
-const SET: Verb = Verb::once("SET");
+use crate::store::{Entry, HEAD_LEN, KeyList, Pttl, Room, Sink, Store, Value, Values};
 
 /// How often a move begins again because the entry changed under it.
 const ATTEMPTS: usize = 16;
@@ -28,42 +24,20 @@ const WINDOW_BYTES: u64 = 4 << 20;
 const WINDOW: usize = 256;
 
 /// Moves a live entry to a key of another node and replaces what is there: four steps at most, all within one budget.
-pub(crate) fn rename(
-    backend: &RedisBackend,
-    from: &[u8],
-    to: &[u8],
-    budget: Budget,
-) -> Result<bool> {
-    let scripts = &backend.scripts;
+pub(crate) fn rename(store: &RedisStore, from: &[u8], to: &[u8], budget: Budget) -> Result<bool> {
+    let scripts = &store.scripts;
     let mut is_moved = false;
     for _ in 0..ATTEMPTS {
-        let taken = one::run(
-            backend,
-            &scripts.take,
-            &[from],
-            budget,
-            0,
-            |_| {},
-            |from| {
-                let budget = from.budget();
-                entry(from.connection(), budget)
-            },
-        )?;
+        let (taken, _) = store.run(&scripts.take, &[from], budget, 0, |_| {}, entry)?;
         let Some(entry) = taken else {
             return Ok(is_moved);
         };
-        let value = entry.value();
-        let pack = |out: &mut Encoder<'_>| pack_set(out, to, value, entry.life());
-        backend.ask(
-            (to, Access::Write),
-            budget,
-            command::pair(SET, pack, reply::done),
-        )?;
+        store.set(to, entry.value(), entry.life(), budget)?;
         is_moved = true;
         let pack = |out: &mut Encoder<'_>| pack_drop(out, &entry);
-        if one::run(backend, &scripts.drop, &[from], budget, 2, pack, |from| {
-            from.flag()
-        })? {
+        let (dropped, _) =
+            store.run(&scripts.drop, &[from], budget, 2, pack, |from| from.flag())?;
+        if dropped {
             return Ok(true);
         }
     }
@@ -74,12 +48,14 @@ pub(crate) fn rename(
 /// Moves entries that lie on `node` to where `to` places them, unless something is there already; returns how many
 /// have left the node.
 pub(crate) fn export(
-    backend: &RedisBackend,
+    store: &RedisStore,
     node: &str,
     keys: &KeyList,
-    to: &dyn Backend,
+    to: &dyn Store,
+    budget: &dyn Fn() -> Budget,
 ) -> Result<u64> {
-    let sizes = sizes(backend, node, keys)?;
+    let lengths = Lengths { keys };
+    let sizes = store.fleet.ask_node(node, budget(), lengths)?;
     let (mut from, mut moved) = (0, 0);
     while from < keys.len() {
         let mut bytes = 0;
@@ -91,7 +67,7 @@ pub(crate) fn export(
         let rest = sizes.iter().skip(from).take(WINDOW);
         let window = keys.part(from, rest.take_while(fits).count().max(1));
         from += window.len();
-        let found = copies(backend, node, &window)?;
+        let found = copies(store, node, &window, budget())?;
         let mut entries = Vec::with_capacity(found.len());
         let mut movable = KeyList::with_capacity(found.len());
         for ((_, key), entry) in window.iter().zip(found) {
@@ -101,37 +77,21 @@ pub(crate) fn export(
             }
         }
         let mut first = Ok(());
-        to.import(&movable, &entries, &mut |_, outcome| {
+        to.import(&movable, &entries, budget(), &mut |_, outcome| {
             if let (Ok(()), Err(error)) = (&first, outcome) {
                 first = Err(error);
             }
         });
         first?;
-        moved += drop_all(backend, node, &movable, &entries)?;
+        moved += drop_all(store, node, &movable, &entries, budget())?;
     }
     Ok(moved)
 }
 
-/// Stores entries where nothing is yet.
-pub(crate) fn import(
-    backend: &RedisBackend,
-    keys: &KeyList,
-    entries: &[Entry],
-    each: &mut crate::store::EachDone<'_>,
-) {
-    let job = Import { keys, entries };
-    scatter::run(
-        backend,
-        To::Owners(Access::Write),
-        keys,
-        &job,
-        crate::redis::values::many::done(each),
-    );
-}
-
-struct Import<'a> {
-    keys: &'a KeyList,
-    entries: &'a [Entry],
+/// SET NX of whole entries.
+pub(crate) struct Import<'a> {
+    pub(crate) keys: &'a KeyList,
+    pub(crate) entries: &'a [Entry],
 }
 
 impl Batch for Import<'_> {
@@ -151,7 +111,7 @@ impl Batch for Import<'_> {
             let (Some(key), Some(entry)) = (self.keys.get(*item), self.entries.get(*item)) else {
                 continue;
             };
-            one::pack_set_new(to, key, entry.value(), entry.life());
+            pack_set_new(to, key, entry.value(), entry.life());
         }
     }
 
@@ -160,46 +120,60 @@ impl Batch for Import<'_> {
         from: &mut Replies<'_>,
         group: &mut Group<'_, Self, impl Each<Self>>,
     ) -> Reply<()> {
-        let budget = from.budget();
-        let stored = reply::stored(from.connection(), budget)?;
+        let stored = from.stored()?;
         Ok(stored.map(|stored| group.tell(0, stored)))
     }
 }
 
-/// The lengths of the values; 0 where there is none, or none that could be moved.
-fn sizes(backend: &RedisBackend, node: &str, keys: &KeyList) -> Result<Vec<u64>> {
-    let pack = |to: &mut Encoder<'_>| {
-        for (_, key) in keys.iter() {
+/// STRLEN of every key; 0 where there is no value, or none that could be moved.
+struct Lengths<'a> {
+    keys: &'a KeyList,
+}
+
+impl Command for Lengths<'_> {
+    type Answer = Vec<u64>;
+
+    fn verb(&self) -> Verb {
+        Verb::safe("STRLEN")
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        for (_, key) in self.keys.iter() {
             to.command(2).arg(b"STRLEN").arg(key);
         }
-    };
-    let read = |from: &mut Connection, budget: Budget| {
-        let mut sizes = Ok(Vec::with_capacity(keys.len()));
-        for _ in 0..keys.len() {
-            let size = or_foreign(reply::int(from, budget)?, 0);
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<Vec<u64>> {
+        let mut sizes = Ok(Vec::with_capacity(self.keys.len()));
+        for _ in 0..self.keys.len() {
+            let size = or_foreign(from.int()?, 0);
             sizes = sizes.and_then(|mut sizes| {
                 sizes.push(u64::try_from(size?).unwrap_or_default());
                 Ok(sizes)
             });
         }
         Ok(sizes)
-    };
-    backend.ask_named(node, command::pair(STRLEN, pack, read))
+    }
 }
 
 /// The entries under `keys` as they are now.
-fn copies(backend: &RedisBackend, node: &str, keys: &KeyList) -> Result<Vec<Option<Entry>>> {
+fn copies(
+    store: &RedisStore,
+    node: &str,
+    keys: &KeyList,
+    budget: Budget,
+) -> Result<Vec<Option<Entry>>> {
     let copy = Copy {
-        script: &backend.scripts.copy,
+        script: &store.scripts.copy,
     };
     let mut copies: Vec<Option<Entry>> = Vec::new();
     copies.resize_with(keys.len(), || None);
     let mut fault = None;
-    scripted::run(
-        backend,
+    store.run_many(
         To::Node(node),
         keys,
         &copy,
+        budget,
         |item, entry, _| match (entry, copies.get_mut(item)) {
             (Ok(entry), Some(copy)) => *copy = entry,
             (Err(error), _) => fault = Some(error),
@@ -224,23 +198,28 @@ impl scripted::Step for Copy<'_> {
     fn pack_args(&self, _: &mut Encoder<'_>, _: usize) {}
 
     fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(Option<Entry>)) -> Reply<()> {
-        let budget = from.budget();
-        Ok(or_foreign(entry(from.connection(), budget)?, None).map(tell))
+        Ok(or_foreign(entry(from)?, None).map(tell))
     }
 }
 
 /// Removes entries that are still as they were copied; returns how many that were.
-fn drop_all(backend: &RedisBackend, node: &str, keys: &KeyList, entries: &[Entry]) -> Result<u64> {
+fn drop_all(
+    store: &RedisStore,
+    node: &str,
+    keys: &KeyList,
+    entries: &[Entry],
+    budget: Budget,
+) -> Result<u64> {
     let drop = Drop {
-        script: &backend.scripts.drop,
+        script: &store.scripts.drop,
         entries,
     };
     let (mut dropped, mut fault) = (0, None);
-    scripted::run(
-        backend,
+    store.run_many(
         To::Node(node),
         keys,
         &drop,
+        budget,
         |_, done, _| match done {
             Ok(done) => dropped += u64::from(done),
             Err(error) => fault = Some(error),
@@ -290,16 +269,16 @@ pub(crate) fn or_foreign<R>(answer: Result<R>, none: R) -> Result<R> {
 }
 
 /// The answer of the scripts that read an entry: {} or {value, ms | -1}.
-fn entry(from: &mut Connection, budget: Budget) -> Reply<Option<Entry>> {
-    match reply::array(from, budget)? {
+fn entry(from: &mut Replies<'_>) -> Reply<Option<Entry>> {
+    match from.array()? {
         Ok(0) => return Ok(Ok(None)),
         Ok(2) => {}
         Ok(_) => return Err(reply::unexpected("a value and its time")),
         Err(refusal) => return Ok(Err(refusal)),
     }
     let mut bytes = Whole(Vec::new());
-    let found = from.value(&mut bytes, budget)?;
-    let (Found::Yes, Token::Int(ms)) = (found, from.next(budget)?) else {
+    let found = from.value(&mut bytes)?;
+    let (Ok(true), Token::Int(ms)) = (found, from.next()?) else {
         return Err(reply::unexpected("a value and its time"));
     };
     let ttl = u64::try_from(ms).map_or(Pttl::Forever, Pttl::Millis);

@@ -1,6 +1,6 @@
-//! The store behind `redis://`: the primitives of [`Backend`] as commands, over whatever topology serves them. The
-//! way of every call is key, node, pool, connection; this file has the part that all calls share, and the others of
-//! this folder have one step of the way each.
+//! The store behind `redis://`: a [`Fleet`] of nodes, and the scripts that they run. `values`, `leases` and `walks` are
+//! what it does, each operation a command that the fleet is asked; the way of a call is fleet, topology, node,
+//! connection, wire, and back.
 
 pub(crate) mod command;
 pub(crate) mod connection;
@@ -17,324 +17,68 @@ pub(crate) mod values;
 pub(crate) mod walks;
 pub(crate) mod wire;
 
-use std::borrow::Cow;
-use std::sync::Arc;
-use std::time::Duration;
-
 use crate::base::budget::Budget;
 use crate::config::{Hooks, Location, Options};
-use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::{Clock, Life};
-use crate::store::{
-    Access, Backend, Change, EachDone, EachValue, Entry, Head, KeyList, Pttl, ScanStep, Sink,
-    Touch, Traffic, Value,
-};
+use crate::error::Result;
+use crate::store::{Access, Store, Traffic};
 
-use command::Command;
-use command::script::Scripts;
-use node::Node;
-use topology::{Advice, Failure, Topology};
-
-/// A node that is asked: borrowed where there is but one, so that no call counts references.
-type Picked<'a> = Cow<'a, Arc<Node>>;
+use command::Run;
+use command::script::{Script, Scripts};
+use command::server::{FlushDb, Ping};
+use connection::replies::Replies;
+use connection::reply::Reply;
+use connection::resp::Encoder;
+use fleet::{Fleet, Picked};
 
 /// One Redis, or many that look like one.
 #[derive(Debug)]
-pub(crate) struct RedisBackend {
-    topology: Box<dyn Topology>,
-    timeout: Duration,
+pub(crate) struct RedisStore {
+    fleet: Fleet,
     scripts: Scripts,
 }
 
-impl RedisBackend {
+impl RedisStore {
     /// Checks that the locations can be served; connects to none of them.
     pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
-        let topology = topology::new(options, locations, hooks)?;
-        let caution = topology.all().iter().find_map(|node| node.caution());
-        if let (Some(text), Some(hook)) = (caution, &hooks.error) {
-            hook(&Error::new(ErrorKind::Config, text));
-        }
-        Ok(RedisBackend {
-            topology,
-            timeout: options.timeout,
+        Ok(RedisStore {
+            fleet: Fleet::new(options, locations, hooks)?,
             scripts: Scripts::new(),
         })
     }
 
-    /// The time for one call, beginning now.
-    fn budget(&self) -> Budget {
-        Budget::new(self.timeout)
-    }
-
-    /// Asks the node that serves `key`: the way of every call that concerns one key.
-    #[inline]
-    fn ask<C: Command>(
+    /// Runs a script where its first key is. Also says who answered.
+    fn run<R>(
         &self,
-        key: (&[u8], Access),
+        script: &Script,
+        keys: &[&[u8]],
         budget: Budget,
-        command: C,
-    ) -> Result<(C::Answer, Clock)> {
-        let (answer, node) = self.ask_of(key, budget, command)?;
-        Ok((answer, node.clock()))
-    }
-
-    /// The same, and who answered.
-    #[inline]
-    fn ask_of<C: Command>(
-        &self,
-        (key, access): (&[u8], Access),
-        budget: Budget,
-        mut command: C,
-    ) -> Result<(C::Answer, Picked<'_>)> {
-        let pick = || match self.topology.only() {
-            Some(node) => Ok((Cow::Borrowed(node), budget)),
-            None => {
-                let node = self.topology.pick(key, access, budget)?;
-                let time = self.topology.time_for(&node, access, budget);
-                Ok((Cow::Owned(node), time))
-            }
-        };
-        self.insist((Some(key), access), budget, pick, &mut command)
-    }
-
-    /// Asks the owner of that name.
-    fn ask_named<C: Command>(&self, name: &str, mut command: C) -> Result<C::Answer> {
-        let budget = self.budget();
-        let pick = || {
-            let node = topology::named(&*self.topology, name, budget)?;
-            Ok((Cow::Owned(node), budget))
-        };
-        let answer = self.insist((None, Access::Write), budget, pick, &mut command)?;
-        Ok(answer.0)
-    }
-
-    /// Asks a node, and does what the topology advises when that comes to nothing. `pick` is asked every time for a
-    /// node and the time it may take, because another node may have taken over.
-    #[inline]
-    fn insist<'a, C: Command>(
-        &self,
-        (key, access): (Option<&[u8]>, Access),
-        budget: Budget,
-        pick: impl Fn() -> Result<(Picked<'a>, Budget)>,
-        command: &mut C,
-    ) -> Result<(C::Answer, Picked<'a>)> {
-        let mut patience = Patience::new(budget);
-        let mut to_ask: Option<Arc<Node>> = None;
-        let mut lost = 0;
-        loop {
-            let (node, outcome) = match to_ask.take() {
-                None => {
-                    let (node, time) = pick().map_err(|error| patience.explain(error))?;
-                    let outcome = node.run(lost, time, command);
-                    (node, outcome)
-                }
-                Some(node) => {
-                    let outcome = fleet::asking::run(&node, lost, budget, command);
-                    (Cow::Owned(node), outcome)
-                }
-            };
-            let failed = match outcome {
-                Ok(answer) => return Ok((answer, node)),
-                Err(failed) => failed,
-            };
-            lost = failed.lost;
-            let failure = Failure {
-                error: &failed.error,
-                node: &node,
-                access,
-                key,
-                may_resend: failed.may_resend,
-            };
-            match self.topology.advise(&failure, budget) {
-                Advice::Final => return Err(patience.explain(failed.error)),
-                Advice::Later => patience.pause(failed.error)?,
-                Advice::Again => patience.redirect(failed.error)?,
-                Advice::Ask(node) => {
-                    patience.redirect(failed.error)?;
-                    to_ask = Some(node);
-                }
-            }
-        }
+        args: usize,
+        pack_args: impl Fn(&mut Encoder<'_>),
+        read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
+    ) -> Result<(R, Picked<'_>)> {
+        let key = keys.first().copied().unwrap_or_default();
+        let run = Run::new(script, keys, args, pack_args, read);
+        self.fleet.ask((key, Access::Write), budget, run)
     }
 }
 
-/// How long a call goes on after a node failed it: within its budget, with a pause of 5 ms, doubling to 50 ms, where
-/// a node says "not now", and with a bounded number of turns to other nodes.
-struct Patience {
-    budget: Budget,
-    next: Duration,
-    redirects: u32,
-    said: Option<Error>,
-}
-
-impl Patience {
-    const LONGEST: Duration = Duration::from_millis(50);
-    const REDIRECTS: u32 = 16;
-
-    fn new(budget: Budget) -> Self {
-        Patience {
-            budget,
-            next: Duration::from_millis(5),
-            redirects: 0,
-            said: None,
-        }
+impl Store for RedisStore {
+    fn flush(&self, budget: Budget) -> Result<()> {
+        self.fleet.ask_all(budget, FlushDb)
     }
 
-    /// Sleeps, after the server said `error`; fails with it when the budget would not outlast that.
-    #[cold]
-    fn pause(&mut self, error: Error) -> Result<()> {
-        if self.budget.left().is_none_or(|left| left <= self.next) {
-            return Err(error);
-        }
-        std::thread::sleep(self.next);
-        self.next = (self.next * 2).min(Self::LONGEST);
-        self.said = Some(error);
-        Ok(())
+    fn ping(&self, budget: Budget) -> Result<()> {
+        self.fleet.ask_all(budget, Ping)
     }
 
-    /// Whether another node may be asked at once after `error`; fails with it when that was done often enough.
-    #[cold]
-    fn redirect(&mut self, error: Error) -> Result<()> {
-        self.redirects += 1;
-        if self.redirects > Self::REDIRECTS || self.budget.left().is_none() {
-            return Err(self.explain(error));
-        }
-        self.said = Some(error);
-        Ok(())
-    }
-
-    /// When the budget ends in the middle of another attempt, what the server said before tells more.
-    fn explain(&self, error: Error) -> Error {
-        match &self.said {
-            Some(said) if error.is_timeout() => said.clone(),
-            _ => error,
-        }
-    }
-}
-
-impl Backend for RedisBackend {
-    fn get(&self, key: &[u8], access: Access, sink: &mut dyn Sink) -> Result<Option<Clock>> {
-        values::one::get(self, key, access, sink)
-    }
-
-    fn get_many(&self, keys: &KeyList, access: Access, each: &mut EachValue<'_>) {
-        values::many::get(self, keys, access, each);
-    }
-
-    fn set(&self, key: &[u8], value: Value<'_>, life: Life) -> Result<()> {
-        values::one::set(self, key, value, life)
-    }
-
-    fn set_many(&self, keys: &KeyList, values: &[(Value<'_>, Life)], each: &mut EachDone<'_>) {
-        values::many::set(self, keys, values, each);
-    }
-
-    fn add(&self, key: &[u8], value: Value<'_>, life: Life) -> Result<bool> {
-        values::one::add(self, key, value, life)
-    }
-
-    fn delete(&self, key: &[u8]) -> Result<bool> {
-        values::one::delete(self, key, self.budget())
-    }
-
-    fn delete_many(&self, keys: &KeyList, each: &mut EachDone<'_>) {
-        values::many::delete(self, keys, each);
-    }
-
-    fn head(&self, key: &[u8], access: Access) -> Result<Option<(Head, Clock)>> {
-        values::one::head(self, key, access, self.budget())
-    }
-
-    fn ttl(&self, key: &[u8]) -> Result<Option<(Pttl, Head, Clock)>> {
-        values::one::ttl(self, key)
-    }
-
-    fn touch(&self, key: &[u8], touch: Touch) -> Result<bool> {
-        values::one::touch(self, key, touch)
-    }
-
-    fn incr(&self, key: &[u8], delta: i64) -> Result<Option<i64>> {
-        values::one::incr(self, key, delta)
-    }
-
-    fn incr_or_create(&self, key: &[u8], delta: i64, initial: i64, life: Life) -> Result<i64> {
-        values::one::incr_or_create(self, key, delta, initial, life)
-    }
-
-    fn rename(&self, from: &[u8], to: &[u8]) -> Result<bool> {
-        values::one::rename(self, from, to)
-    }
-
-    fn nodes(&self) -> Result<Vec<String>> {
-        Ok(self
-            .topology
-            .owners(self.budget())?
-            .iter()
-            .map(|node| node.name().to_owned())
-            .collect())
-    }
-
-    fn knows(&self, node: &str) -> bool {
-        self.topology.knew(node)
-    }
-
-    fn scan(&self, step: ScanStep<'_>, each: &mut dyn FnMut(&[u8])) -> Result<u64> {
-        walks::scan(self, step, each)
-    }
-
-    fn walked(&self, cursor: u64) -> f64 {
-        walks::walked(cursor)
-    }
-
-    fn unlink(&self, node: &str, keys: &KeyList) -> Result<u64> {
-        walks::unlink(self, node, keys)
-    }
-
-    fn read_at(&self, node: &str, keys: &KeyList, each: &mut EachValue<'_>) {
-        walks::rewrite::read(self, node, keys, each);
-    }
-
-    fn replace_at(
-        &self,
-        node: &str,
-        keys: &KeyList,
-        changes: &[Change<'_>],
-        each: &mut EachDone<'_>,
-    ) {
-        walks::rewrite::replace(self, node, keys, changes, each);
-    }
-
-    fn is_misplaced(&self, node: &str, key: &[u8]) -> Result<bool> {
-        self.topology.is_misplaced(node, key)
-    }
-
-    fn export(&self, node: &str, keys: &KeyList, to: &dyn Backend) -> Result<u64> {
-        migrate::export(self, node, keys, to)
-    }
-
-    fn import(&self, keys: &KeyList, entries: &[Entry], each: &mut EachDone<'_>) {
-        migrate::import(self, keys, entries, each);
-    }
-
-    fn flush(&self) -> Result<()> {
-        walks::flush(self)
-    }
-
-    fn ping(&self) -> Result<()> {
-        walks::ping(self)
-    }
-
-    fn locate(&self, key: &[u8]) -> Result<String> {
-        Ok(self
-            .topology
-            .pick(key, Access::Write, self.budget())?
-            .shown()
-            .to_owned())
+    fn locate(&self, key: &[u8], budget: Budget) -> Result<String> {
+        let node = self.fleet.topology.pick(key, Access::Write, budget)?;
+        Ok(node.shown().to_owned())
     }
 
     fn traffic(&self) -> Traffic {
         let mut sum = Traffic::default();
-        for node in self.topology.all() {
+        for node in self.fleet.topology.all() {
             let part = node.traffic();
             sum.refused += part.refused;
             sum.retries += part.retries;
@@ -347,13 +91,12 @@ impl Backend for RedisBackend {
     }
 
     fn reset_traffic(&self) {
-        self.topology
-            .all()
-            .iter()
-            .for_each(|node| node.reset_traffic());
+        let nodes = self.fleet.topology.all();
+        nodes.iter().for_each(|node| node.reset_traffic());
     }
 
     fn close(&self) {
-        self.topology.all().iter().for_each(|node| node.close());
+        let nodes = self.fleet.topology.all();
+        nodes.iter().for_each(|node| node.close());
     }
 }

@@ -72,12 +72,12 @@ fn class_takes(class: &[u8], byte: u8) -> (bool, &[u8]) {
 mod tests {
     use std::cell::RefCell;
     use std::collections::BTreeSet;
-    use std::path::PathBuf;
-    use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
     use proptest::prelude::*;
     use proptest::test_runner::TestRunner;
+
+    use crate::redis::testing::Server;
 
     use super::matches;
 
@@ -149,7 +149,7 @@ mod tests {
     fn a_server_agrees_on_the_table_and_on_random_patterns() {
         let server = Server::start();
         let client = redis::Client::open(format!("unix://{}", server.socket().display())).unwrap();
-        let mut connection = server.connect(&client);
+        let mut connection = client.get_connection().unwrap();
         // KEYS answers the bare `*` before it looks at the keys; another star shows what the matcher thinks.
         for (pattern, takes, refuses) in RULES.iter().filter(|rule| rule.0 != "*") {
             let texts: Vec<&str> = takes.iter().chain(*refuses).copied().collect();
@@ -215,52 +215,5 @@ mod tests {
         let (keys,): (BTreeSet<Vec<u8>>,) =
             pipeline.cmd("KEYS").arg(pattern).query(connection).unwrap();
         keys
-    }
-
-    /// A redis-server of this test's own.
-    struct Server {
-        process: Child,
-        folder: PathBuf,
-    }
-
-    impl Server {
-        fn start() -> Self {
-            let folder =
-                std::env::temp_dir().join(format!("redis-cache-glob-{}", std::process::id()));
-            std::fs::create_dir_all(&folder).unwrap();
-            let process = Command::new("redis-server")
-                .args(["--port", "0", "--save", "", "--unixsocket"])
-                .arg(folder.join("socket"))
-                .current_dir(&folder)
-                .stdout(Stdio::null())
-                .spawn()
-                .expect("redis-server is on the PATH");
-            Server { process, folder }
-        }
-
-        fn socket(&self) -> PathBuf {
-            self.folder.join("socket")
-        }
-
-        fn connect(&self, client: &redis::Client) -> redis::Connection {
-            let deadline = Instant::now() + Duration::from_secs(10);
-            loop {
-                match client.get_connection() {
-                    Ok(connection) => return connection,
-                    Err(error) if Instant::now() > deadline => {
-                        panic!("redis-server did not come up: {error}")
-                    }
-                    Err(_) => std::thread::sleep(Duration::from_millis(10)),
-                }
-            }
-        }
-    }
-
-    impl Drop for Server {
-        fn drop(&mut self) {
-            let _ = self.process.kill();
-            let _ = self.process.wait();
-            let _ = std::fs::remove_dir_all(&self.folder);
-        }
     }
 }

@@ -6,9 +6,9 @@
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::config::Options;
+use crate::base::budget::Budget;
 use crate::error::Result;
 use crate::expiry::{Clock, Life, millis_rounded_up};
 
@@ -52,10 +52,10 @@ pub(crate) struct Claim {
 
 impl Claim {
     /// One of a fresh token, for as long as the option `lease` says.
-    pub(crate) fn new(options: &Options, force: bool) -> Self {
+    pub(crate) fn new(lease: Duration, force: bool) -> Self {
         Claim {
             token: Token::new(),
-            lease_ms: millis_rounded_up(options.lease),
+            lease_ms: millis_rounded_up(lease),
             force,
         }
     }
@@ -81,7 +81,7 @@ pub(crate) type EachAcquired<'a> = dyn FnMut(usize, Result<Acquired<&[u8]>>, Clo
 /// none for `memory://`. Every item of a [`KeyList`] that is not a fault is reported exactly once, in any order.
 pub(crate) trait Leases {
     /// The clock of the node that takes writes for `key`. Network only when that node was never asked anything.
-    fn clock(&self, key: &[u8]) -> Result<Clock>;
+    fn clock(&self, key: &[u8], budget: Budget) -> Result<Clock>;
 
     /// ACQUIRE. The sink has the value where the answer is [`Acquired::Found`].
     fn acquire(
@@ -89,14 +89,28 @@ pub(crate) trait Leases {
         key: &[u8],
         claim: Claim,
         sink: &mut dyn Sink,
+        budget: Budget,
     ) -> Result<(Acquired<()>, Clock)>;
 
     /// ACQUIRE of many, one pipeline a node. `claims` is as long as `keys`.
-    fn acquire_many(&self, keys: &KeyList, claims: &[Claim], each: &mut EachAcquired<'_>);
+    fn acquire_many(
+        &self,
+        keys: &KeyList,
+        claims: &[Claim],
+        budget: Budget,
+        each: &mut EachAcquired<'_>,
+    );
 
     /// STORE: stores a value if the lease is still held; [`Life::Expired`] removes the key instead. False: the lease
     /// was lost, and nothing was stored. (When the answer to a first attempt never came, "lost" is taken as stored.)
-    fn fulfill(&self, key: &[u8], token: Token, value: Value<'_>, life: Life) -> Result<bool>;
+    fn fulfill(
+        &self,
+        key: &[u8],
+        token: Token,
+        value: Value<'_>,
+        life: Life,
+        budget: Budget,
+    ) -> Result<bool>;
 
     /// STORE of many, one pipeline a node. All slices are as long as `keys`.
     fn fulfill_many(
@@ -104,12 +118,13 @@ pub(crate) trait Leases {
         keys: &KeyList,
         tokens: &[Token],
         values: &[(Value<'_>, Life)],
+        budget: Budget,
         each: &mut EachDone<'_>,
     );
 
     /// RELEASE: gives the lease back after a failed load. A placeholder is removed unless `backoff_ms` keeps others
     /// away; a stale value is not loaded again for so long. False: the lease was not held.
-    fn release(&self, key: &[u8], token: Token, backoff_ms: u64) -> Result<bool>;
+    fn release(&self, key: &[u8], token: Token, backoff_ms: u64, budget: Budget) -> Result<bool>;
 
     /// RELEASE of many, one pipeline a node. `tokens` is as long as `keys`.
     fn release_many(
@@ -117,23 +132,24 @@ pub(crate) trait Leases {
         keys: &KeyList,
         tokens: &[Token],
         backoff_ms: u64,
+        budget: Budget,
         each: &mut EachDone<'_>,
     );
 
     /// RENEW: the lease lasts so long from now. False: it was lost.
-    fn renew(&self, key: &[u8], token: Token, lease_ms: u64) -> Result<bool>;
+    fn renew(&self, key: &[u8], token: Token, lease_ms: u64, budget: Budget) -> Result<bool>;
 
     /// EXPIRE_SOFT: a value becomes stale at once and may be served as long as its key lives. False: there was none.
-    fn expire_soft(&self, key: &[u8]) -> Result<bool>;
+    fn expire_soft(&self, key: &[u8], budget: Budget) -> Result<bool>;
 
     /// Takes a lock that nobody holds: its fencing number. `None`: somebody holds it.
-    fn lock(&self, key: &[u8], token: Token, ms: u64) -> Result<Option<u64>>;
+    fn lock(&self, key: &[u8], token: Token, ms: u64, budget: Budget) -> Result<Option<u64>>;
 
     /// Lets a lock last so long from now. False: it is not held by this token.
-    fn extend_lock(&self, key: &[u8], token: Token, ms: u64) -> Result<bool>;
+    fn extend_lock(&self, key: &[u8], token: Token, ms: u64, budget: Budget) -> Result<bool>;
 
     /// Gives a lock back. False: it was not held by this token.
-    fn unlock(&self, key: &[u8], token: Token) -> Result<bool>;
+    fn unlock(&self, key: &[u8], token: Token, budget: Budget) -> Result<bool>;
 }
 
 #[cfg(test)]

@@ -161,11 +161,11 @@ fn a_primary_that_hangs_is_replaced_by_its_replica() {
     let cluster = Changing::cluster();
     let hung = std::sync::Mutex::new(None);
     lose_a_primary(&cluster, Duration::from_secs(1), |port| {
-        cluster.signal(port, "-STOP");
+        cluster.freeze(port);
         *hung.lock().unwrap() = Some(port);
     });
     let hung = hung.lock().unwrap().take().unwrap();
-    cluster.signal(hung, "-CONT");
+    cluster.thaw(hung);
 }
 
 #[test]

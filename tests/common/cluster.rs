@@ -1,6 +1,6 @@
 //! A real Redis Cluster for tests: three primaries with a replica each, in a directory of its own, on ports of the
 //! loopback address. Nodes can be killed and slots moved; when the test program ends, however it ends, the nodes end.
-//! `REDIS_SERVER` and `REDIS_CLI` name other programs than those of the PATH.
+//! `REDIS_CLI` names another program than that of the PATH.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::eventually;
+use super::launcher::{Folder, Process, log_of, on_a_free_port, socket_in};
 
 /// As the cluster specification has it.
 pub(crate) const SLOTS: u16 = 16384;
@@ -21,16 +22,16 @@ pub(crate) const NODE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// A running cluster, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    directory: PathBuf,
     nodes: Vec<Node>,
     /// Ends the nodes when this end of its pipe is closed.
     guard: Guard,
+    folder: Folder,
 }
 
 #[derive(Debug)]
 struct Node {
     port: u16,
-    process: Mutex<Option<Child>>,
+    process: Mutex<Option<Process>>,
 }
 
 #[derive(Debug)]
@@ -51,16 +52,13 @@ pub(crate) struct Range {
 impl Cluster {
     /// A cluster of the caller's own.
     pub(crate) fn start() -> Cluster {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("rcc-{}-{number}", std::process::id()));
-        fs::create_dir_all(&directory).expect("a directory for the cluster");
-        let guard = Guard::over(&directory);
-        let nodes = (0..6).map(|_| Node::start(&directory)).collect();
+        let folder = Folder::new("cluster");
+        let guard = Guard::over(folder.path());
+        let nodes = (0..6).map(|_| Node::start(folder.path())).collect();
         let cluster = Cluster {
-            directory,
             nodes,
             guard,
+            folder,
         };
         cluster.join();
         cluster
@@ -257,16 +255,15 @@ impl Cluster {
     pub(crate) fn kill(&self, port: u16) {
         let node = self.node(port);
         // Before the process is gone: its number may be given to another.
-        let _ = fs::remove_file(self.directory.join(port.to_string()).join("pid"));
+        let _ = fs::remove_file(self.folder_of(port).join("pid"));
         let mut process = node.process().take().expect("a node that runs");
-        process.kill().expect("kill of our own child");
-        process.wait().expect("wait for our own child");
+        process.kill();
     }
 
     /// Starts a node again that was killed. It knows its cluster, and has no data until its primary gives it some.
     pub(crate) fn start_again(&self, port: u16) {
         let node = self.node(port);
-        let process = launch(&self.directory, port).expect("redis-server starts again");
+        let process = launch(&self.folder_of(port), port).expect("a node starts again");
         *node.process() = Some(process);
     }
 
@@ -321,12 +318,15 @@ impl Cluster {
         digits.map_or(0, |digits| digits.parse().expect("a count"))
     }
 
-    /// Stops or continues a node, which keeps its sockets.
-    pub(crate) fn signal(&self, port: u16, signal: &str) {
+    /// Stops a node in the middle of whatever it does; it keeps its sockets.
+    pub(crate) fn freeze(&self, port: u16) {
         let process = self.node(port).process();
-        let id = process.as_ref().expect("a node that runs").id().to_string();
-        let status = Command::new("kill").args([signal, &id]).status();
-        assert!(status.expect("kill can be started").success());
+        process.as_ref().expect("a node that runs").freeze();
+    }
+
+    pub(crate) fn thaw(&self, port: u16) {
+        let process = self.node(port).process();
+        process.as_ref().expect("a node that runs").thaw();
     }
 
     /// Waits until the slots of a dead primary belong to another one; returns which, and when that was.
@@ -405,7 +405,11 @@ impl Cluster {
 
     /// The node's Unix socket.
     pub(crate) fn socket(&self, port: u16) -> PathBuf {
-        self.directory.join(port.to_string()).join("socket")
+        socket_in(&self.folder_of(port))
+    }
+
+    fn folder_of(&self, port: u16) -> PathBuf {
+        self.folder.path().join(port.to_string())
     }
 
     fn node(&self, port: u16) -> &Node {
@@ -424,21 +428,25 @@ impl Range {
 }
 
 impl Node {
-    fn start(directory: &Path) -> Node {
-        // Somebody else may take the port between its choice and its use.
-        for _ in 0..20 {
-            let port = free_port();
-            if let Some(process) = launch(directory, port) {
-                return Node {
-                    port,
-                    process: Mutex::new(Some(process)),
-                };
-            }
+    fn start(folder: &Path) -> Node {
+        let mut log = String::new();
+        let launch = |port: u16| {
+            let folder = folder.join(port.to_string());
+            let process = launch(&folder, port);
+            log = log_of(&folder);
+            process
+        };
+        let started = on_a_free_port(free_port, launch);
+        let Some((port, process)) = started else {
+            panic!("no node started: {log}");
+        };
+        Node {
+            port,
+            process: Mutex::new(Some(process)),
         }
-        panic!("redis-server did not start; see {}", directory.display());
     }
 
-    fn process(&self) -> MutexGuard<'_, Option<Child>> {
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -452,7 +460,6 @@ impl Drop for Cluster {
         }
         let _ = self.guard.process.kill();
         let _ = self.guard.process.wait();
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
@@ -489,52 +496,31 @@ fn free_port() -> u16 {
 }
 
 /// `None` when the server ended before it served, as it does when its port is taken.
-fn launch(directory: &Path, port: u16) -> Option<Child> {
-    let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
-    let directory = directory.join(port.to_string());
-    fs::create_dir_all(&directory).expect("a directory for the node");
-    let log = fs::File::create(directory.join("log")).expect("a log file");
-    let mut command = Command::new(program);
+fn launch(folder: &Path, port: u16) -> Option<Process> {
+    fs::create_dir_all(folder).expect("a folder for the node");
     let timeout = NODE_TIMEOUT.as_millis().to_string();
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-    command.arg("--dir").arg(&directory);
-    command.arg("--unixsocket").arg(directory.join("socket"));
-    command.arg("--pidfile").arg(directory.join("pid"));
-    command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
-    command.args([
+    let options = [
+        "--port",
+        &port.to_string(),
+        // The guard reads it.
+        "--pidfile",
+        "pid",
         "--cluster-enabled",
         "yes",
         "--cluster-node-timeout",
         &timeout,
-    ]);
-    command.args(["--cluster-replica-validity-factor", "0"]);
-    command.args(["--cluster-migration-barrier", "100"]);
-    command.args([
+        "--cluster-replica-validity-factor",
+        "0",
+        "--cluster-migration-barrier",
+        "100",
         "--repl-diskless-sync",
         "yes",
         "--repl-diskless-sync-delay",
         "0",
-    ]);
-    command.stdin(Stdio::null());
-    command
-        .stdout(log.try_clone().expect("one more handle"))
-        .stderr(log);
-    let mut process = command.spawn().expect("redis-server can be started");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < deadline {
-        let ended = process.try_wait().expect("wait for our own child");
-        if ended.is_some() {
-            return None;
-        }
-        // A server that loads its data answers as well.
-        if run::<String>(port, &["CLUSTER", "MYID"]).is_ok() {
-            return Some(process);
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let _ = process.kill();
-    let _ = process.wait();
-    None
+    ];
+    // A server that loads its data answers as well.
+    let answers = || run::<String>(port, &["CLUSTER", "MYID"]).is_ok();
+    Process::start(folder, options, answers)
 }
 
 pub(crate) fn connect(port: u16) -> redis::RedisResult<redis::Connection> {

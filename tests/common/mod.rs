@@ -9,6 +9,7 @@ pub(crate) mod cluster;
 pub(crate) mod fault;
 pub(crate) mod fixture;
 pub(crate) mod fleet;
+pub(crate) mod launcher;
 pub(crate) mod monitor;
 pub(crate) mod papers;
 pub(crate) mod sentinel;

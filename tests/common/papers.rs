@@ -1,33 +1,28 @@
 //! What servers need to speak TLS, and clients to trust them: files that an authority of the tests has made, in a
 //! directory that goes with the last server that uses them.
 
-use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::certs::{self, Authority};
+use super::launcher::Folder;
 
 /// The files of one authority and of the servers on this machine.
 #[derive(Debug)]
 pub(crate) struct Papers {
-    directory: PathBuf,
+    folder: Folder,
 }
 
 impl Papers {
     pub(crate) fn issue() -> Arc<Papers> {
-        static ISSUED: AtomicU32 = AtomicU32::new(0);
-        let number = ISSUED.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("rcp-{}-{number}", std::process::id()));
-        fs::create_dir_all(&directory).expect("a directory for certificates");
+        let folder = Folder::new("papers");
         let authority = Authority::new("an authority of the tests");
-        certs::write(&directory, "ca.crt", &authority.pem());
-        authority.local_server().write(&directory, "server");
-        Arc::new(Papers { directory })
+        certs::write(folder.path(), "ca.crt", &authority.pem());
+        authority.local_server().write(folder.path(), "server");
+        Arc::new(Papers { folder })
     }
 
     fn path(&self, name: &str) -> String {
-        self.directory.join(name).display().to_string()
+        self.folder.path().join(name).display().to_string()
     }
 
     /// The certificate that clients have to trust.
@@ -44,11 +39,5 @@ impl Papers {
             ("tls-auth-clients", "no".to_owned()),
             ("tls-replication", "yes".to_owned()),
         ]
-    }
-}
-
-impl Drop for Papers {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }

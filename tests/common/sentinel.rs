@@ -4,17 +4,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use redis_cache::Config;
 
 use super::eventually;
+use super::launcher::{Folder, Process, free_port};
 use super::papers::Papers;
-use super::server::{Server, free_port, signal};
+use super::server::Server;
 
 /// What the sentinels call the primary.
 pub(crate) const NAME: &str = "the-primary";
@@ -59,12 +57,12 @@ pub(crate) struct Watched {
 /// One sentinel.
 #[derive(Debug)]
 pub(crate) struct Sentinel {
-    directory: PathBuf,
+    process: Process,
+    _folder: Folder,
     port: u16,
     /// The same, or one without TLS: the tests' own door.
     plain_port: u16,
     password: Option<&'static str>,
-    process: Child,
 }
 
 impl Watched {
@@ -224,7 +222,7 @@ fn launch(setup: &Setup, servers: &[u16], papers: Option<&Papers>) -> Option<Vec
         .map(|own| Sentinel::launch(setup, &ports, own, servers, papers))
         .collect();
     let started = std::time::Instant::now();
-    while started.elapsed() < Duration::from_secs(5) {
+    while started.elapsed() < Duration::from_secs(30) {
         if sentinels
             .iter()
             .all(|each| each.port_of_primary().is_some())
@@ -244,32 +242,19 @@ impl Sentinel {
         servers: &[u16],
         papers: Option<&Papers>,
     ) -> Sentinel {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("rcs-{}-{number}", std::process::id()));
-        fs::create_dir_all(&directory).expect("a directory for the sentinel");
-        let file = directory.join("sentinel.conf");
+        let folder = Folder::new("sentinel");
+        let file = folder.path().join("sentinel.conf");
         let plain_port = papers.map_or(ports[own], |_| free_port());
         let text =
             listening(ports[own], plain_port, papers) + &settings(setup, ports, own, servers);
-        fs::write(&file, text).expect("a file of settings");
-        let log = fs::File::create(directory.join("log")).expect("a log file");
-        let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
-        let process = Command::new(program)
-            .arg(&file)
-            .arg("--sentinel")
-            .current_dir(&directory)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("one more handle"))
-            .stderr(log)
-            .spawn()
-            .expect("redis-server starts");
+        fs::write(file, text).expect("a file of settings");
+        let process = Process::spawn(folder.path(), ["sentinel.conf", "--sentinel"]);
         Sentinel {
-            directory,
+            process,
+            _folder: folder,
             port: ports[own],
             plain_port,
             password: setup.sentinel_password,
-            process,
         }
     }
 
@@ -285,16 +270,15 @@ impl Sentinel {
 
     /// Stops it in the middle of whatever it does; connections to it go on being accepted.
     pub(crate) fn freeze(&self) {
-        signal(&self.process, libc::SIGSTOP);
+        self.process.freeze();
     }
 
     pub(crate) fn thaw(&self) {
-        signal(&self.process, libc::SIGCONT);
+        self.process.thaw();
     }
 
     pub(crate) fn kill(&mut self) {
-        self.process.kill().expect("kill of our own child");
-        self.process.wait().expect("wait for our own child");
+        self.process.kill();
     }
 
     /// Runs one command.
@@ -330,14 +314,6 @@ impl Sentinel {
         let is_well =
             |fields: &&Fields| fields["flags"] == "slave" && fields["master-link-status"] == "ok";
         replicas.iter().filter(is_well).count()
-    }
-}
-
-impl Drop for Sentinel {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 

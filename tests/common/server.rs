@@ -1,14 +1,13 @@
-//! Real Redis servers for tests: each in a directory of its own, on a Unix socket and a free port, killed by its
-//! process id when it is dropped. `REDIS_SERVER` names the program; otherwise `redis-server` of the PATH is used.
+//! Real Redis servers for tests: each in a folder of its own, on a Unix socket and a free port, gone when it is
+//! dropped; and what tests ask them beside the library.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
 
+use super::launcher::{Folder, Process, log_of, on_a_free_port, socket_in};
 use super::papers::Papers;
+
+pub(crate) use super::launcher::free_port;
 
 /// What connections that do not belong to the library call themselves.
 const RAW: &str = "beside-the-library";
@@ -16,11 +15,11 @@ const RAW: &str = "beside-the-library";
 /// A running server, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
-    directory: PathBuf,
+    process: Process,
+    folder: Folder,
     options: Vec<String>,
     papers: Option<Arc<Papers>>,
     port: u16,
-    process: Child,
 }
 
 impl Server {
@@ -40,27 +39,20 @@ impl Server {
     }
 
     fn behind(papers: Option<Arc<Papers>>, options: &[&str]) -> Server {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("rct-{}-{number}", std::process::id()));
-        fs::create_dir_all(&directory).expect("a directory for the server");
+        let folder = Folder::new("server");
         let mut options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let secured = papers.iter().flat_map(|papers| papers.options());
         options.extend(secured.flat_map(|(name, value)| [format!("--{name}"), value]));
-        // Somebody else may take the port between its choice and its use.
-        for _ in 0..20 {
-            let port = free_port();
-            if let Some(process) = launch(&directory, (port, papers.is_some()), &options) {
-                return Server {
-                    directory,
-                    options,
-                    papers,
-                    port,
-                    process,
-                };
-            }
+        let launch = |port| launch(folder.path(), (port, papers.is_some()), &options);
+        let (port, process) = on_a_free_port(free_port, launch)
+            .unwrap_or_else(|| panic!("no server started: {}", log_of(folder.path())));
+        Server {
+            process,
+            folder,
+            options,
+            papers,
+            port,
         }
-        panic!("redis-server did not start: {}", log_of(&directory));
     }
 
     /// The server that tests with keys of their own may share; it lives as long as anybody holds it.
@@ -90,7 +82,7 @@ impl Server {
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.directory.join("redis.sock")
+        socket_in(self.folder.path())
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -154,50 +146,35 @@ impl Server {
 
     /// Kills the server as a crash would: at once, with all data.
     pub(crate) fn stop(&mut self) {
-        self.process.kill().expect("kill of our own child");
-        self.process.wait().expect("wait for our own child");
+        self.process.kill();
     }
 
     /// Starts it again, empty, where it was.
     pub(crate) fn start_again(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < deadline {
-            if let Some(process) = launch(
-                &self.directory,
-                (self.port, self.papers.is_some()),
-                &self.options,
-            ) {
-                self.process = process;
-                return;
-            }
-        }
-        panic!(
-            "redis-server did not come back on port {}: {}",
-            self.port,
-            log_of(&self.directory)
-        );
+        let place = (self.port, self.papers.is_some());
+        let again = |_| launch(self.folder.path(), place, &self.options);
+        let Some((_, process)) = on_a_free_port(|| self.port, again) else {
+            panic!(
+                "no server came back on port {}: {}",
+                self.port,
+                log_of(self.folder.path())
+            );
+        };
+        self.process = process;
     }
 
     /// Stops it in the middle of whatever it does; connections to it go on being accepted.
     pub(crate) fn freeze(&self) {
-        signal(&self.process, libc::SIGSTOP);
+        self.process.freeze();
     }
 
     pub(crate) fn thaw(&self) {
-        signal(&self.process, libc::SIGCONT);
+        self.process.thaw();
     }
 
     pub(crate) fn restart(&mut self) {
         self.stop();
         self.start_again();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
@@ -210,70 +187,21 @@ fn shared(slot: &Mutex<Weak<Server>>, start: impl FnOnce() -> Server) -> Arc<Ser
     })
 }
 
-/// Sends a signal to a child that was not waited for yet.
-pub(crate) fn signal(process: &Child, signal: libc::c_int) {
-    let pid = libc::pid_t::try_from(process.id()).expect("a process id");
-    // SAFETY: a plain call; the process is our child, so its id is its own until it is waited for.
-    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
-}
-
-/// A port of the loopback address that nothing listens on just now.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its number").port()
-}
-
 /// `None` when the server ended before it served, as it does when its port is taken.
-fn launch(directory: &Path, (port, is_secured): (u16, bool), options: &[String]) -> Option<Child> {
-    let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
-    let socket = directory.join("redis.sock");
-    let _ = fs::remove_file(&socket);
-    let log = fs::File::create(directory.join("log")).expect("a log file");
-    let mut command = Command::new(&program);
+fn launch(folder: &Path, (port, is_secured): (u16, bool), options: &[String]) -> Option<Process> {
     let port = port.to_string();
-    match is_secured {
-        false => command.args(["--port", &port]),
-        true => command.args(["--port", "0", "--tls-port", &port]),
+    let place: &[&str] = match is_secured {
+        false => &["--port", &port],
+        true => &["--port", "0", "--tls-port", &port],
     };
-    command.args(["--bind", "127.0.0.1", "--daemonize", "no"]);
-    command
-        .arg("--unixsocket")
-        .arg(&socket)
-        .arg("--dir")
-        .arg(directory);
-    command
-        .args(["--save", "", "--appendonly", "no", "--loglevel", "warning"])
-        .args(options);
-    command
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().expect("one more handle"))
-        .stderr(log);
-    let mut process = command.spawn().unwrap_or_else(|error| {
-        panic!(
-            "{} cannot be started ({error}); REDIS_SERVER may name another program",
-            program.display()
-        )
-    });
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < deadline {
-        if process
-            .try_wait()
-            .expect("wait for our own child")
-            .is_some()
-        {
-            return None;
-        }
-        // Any answer will do, also that a password is wanted.
-        let answers = connect(&socket, None)
-            .is_ok_and(|mut redis| redis::cmd("PING").exec(&mut redis).is_ok_or_refused());
-        if answers {
-            return Some(process);
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let _ = process.kill();
-    let _ = process.wait();
-    None
+    let quiet = ["--loglevel", "warning"];
+    let options = options.iter().map(String::as_str);
+    let options = place.iter().copied().chain(quiet).chain(options);
+    // Any answer will do, also that a password is wanted.
+    Process::start(folder, options, || {
+        connect(&socket_in(folder), None)
+            .is_ok_and(|mut redis| redis::cmd("PING").exec(&mut redis).is_ok_or_refused())
+    })
 }
 
 trait Answered {
@@ -300,8 +228,4 @@ fn connect(socket: &Path, password: Option<&String>) -> redis::RedisResult<redis
         .arg(RAW)
         .exec(&mut connection);
     Ok(connection)
-}
-
-fn log_of(directory: &Path) -> String {
-    fs::read_to_string(directory.join("log")).unwrap_or_default()
 }

@@ -75,19 +75,24 @@ impl<'a> Batches<'a> {
     fn read(&self, node: &str, keys: &KeyList) -> Result<(Held, KeyList)> {
         let (mut held, mut left) = (Held::default(), KeyList::default());
         let mut fault = Ok(());
-        let backend = &self.cache.shared.backend;
-        backend.read_at(node, keys, &mut |place, value, clock| match value {
-            Ok(Some(stored)) if (self.concerns)(stored, clock) => {
-                let Some(key) = keys.get(place) else { return };
-                if held.has_room(stored.len()) {
-                    held.take(key, stored);
-                } else {
-                    left.push_bytes(key);
+        let store = &self.cache.shared.store;
+        store.read_at(
+            node,
+            keys,
+            self.cache.budget(),
+            &mut |place, value, clock| match value {
+                Ok(Some(stored)) if (self.concerns)(stored, clock) => {
+                    let Some(key) = keys.get(place) else { return };
+                    if held.has_room(stored.len()) {
+                        held.take(key, stored);
+                    } else {
+                        left.push_bytes(key);
+                    }
                 }
-            }
-            Ok(_) => {}
-            Err(error) => fault = fault.clone().and(Err(error)),
-        });
+                Ok(_) => {}
+                Err(error) => fault = fault.clone().and(Err(error)),
+            },
+        );
         fault.map(|()| (held, left))
     }
 
@@ -124,18 +129,24 @@ impl<'a> Batches<'a> {
         }
         let changes: Vec<Change<'_>> = made.entries.iter().map(Entry::change).collect();
         let mut fault = Ok(());
-        let backend = &self.cache.shared.backend;
-        backend.replace_at(node, &made.keys, &changes, &mut |place, done| match done {
-            Ok(false) => {}
-            Ok(true) => {
-                part.changed += 1;
-                let is_gone = changes
-                    .get(place)
-                    .is_some_and(|change| change.new.is_none());
-                part.gone += usize::from(is_gone);
-            }
-            Err(error) => fault = fault.clone().and(Err(error)),
-        });
+        let store = &self.cache.shared.store;
+        store.replace_at(
+            node,
+            &made.keys,
+            &changes,
+            self.cache.budget(),
+            &mut |place, done| match done {
+                Ok(false) => {}
+                Ok(true) => {
+                    part.changed += 1;
+                    let is_gone = changes
+                        .get(place)
+                        .is_some_and(|change| change.new.is_none());
+                    part.gone += usize::from(is_gone);
+                }
+                Err(error) => fault = fault.clone().and(Err(error)),
+            },
+        );
         fault
     }
 }

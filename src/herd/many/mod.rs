@@ -230,8 +230,8 @@ impl<'a, F: Form> Batch<'a, F> {
             }
             put_at(items, &places, index, item);
         };
-        let backend = &cache.shared.backend;
-        backend.get_many(&keys, Access::Write, &mut each);
+        let store = &cache.shared.store;
+        store.get_many(&keys, Access::Write, cache.budget(), &mut each);
     }
 
     /// Claims the leases of what is wanted.
@@ -254,7 +254,7 @@ impl<'a, F: Form> Batch<'a, F> {
         }
         let claims: Vec<_> = places
             .iter()
-            .map(|_| Claim::new(&cache.shared.options, false))
+            .map(|_| Claim::new(cache.shared.options.lease, false))
             .collect();
         let items = &mut self.items;
         let mut each = |index: usize, acquired: Result<Acquired<&[u8]>>, clock| {
@@ -277,7 +277,10 @@ impl<'a, F: Form> Batch<'a, F> {
             };
             put_at(items, &places, index, item);
         };
-        cache.shared.backend.acquire_many(&keys, &claims, &mut each);
+        cache
+            .shared
+            .store
+            .acquire_many(&keys, &claims, cache.budget(), &mut each);
     }
 
     /// The wait for others is over.

@@ -104,13 +104,14 @@ impl<'a, F: Form> Held<'a, F> {
                     if value.is_some() || options.layout == Layout::Tagged =>
                 {
                     let (head, life) = freshness.dress(head, cost, mine.clock);
-                    let stored = cache.shared.backend.set(
+                    let stored = cache.shared.store.set(
                         key,
                         Value {
                             head: &head,
                             body: &body,
                         },
                         life,
+                        cache.budget(),
                     );
                     if let Err(error) = stored.or_else(|error| cache.passed_over(error)) {
                         results.push(Err(error));
@@ -196,8 +197,8 @@ impl Stores {
             Ok(done) => stored += u64::from(done),
             Err(error) => cache.tell(&error),
         };
-        let backend = &cache.shared.backend;
-        backend.fulfill_many(&self.keys, &self.tokens, &values, &mut each);
+        let store = &cache.shared.store;
+        store.fulfill_many(&self.keys, &self.tokens, &values, cache.budget(), &mut each);
         cache.shared.counters.sets.add(stored);
     }
 
@@ -210,7 +211,13 @@ impl Stores {
                 cache.tell(&error);
             }
         };
-        let backend = &cache.shared.backend;
-        backend.release_many(&self.keys, &self.tokens, backoff_ms, &mut each);
+        let store = &cache.shared.store;
+        store.release_many(
+            &self.keys,
+            &self.tokens,
+            backoff_ms,
+            cache.budget(),
+            &mut each,
+        );
     }
 }

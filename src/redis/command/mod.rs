@@ -2,15 +2,15 @@
 
 pub(crate) mod once;
 pub(crate) mod script;
+pub(crate) mod server;
+pub(crate) mod values;
 
 use crate::base::budget::Budget;
 use crate::error::Error;
-use crate::expiry::Life;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::node::exchange::Verb;
-use crate::store::{Head, Sink, Value};
 
 use super::connection::Connection;
 
@@ -175,101 +175,5 @@ where
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<A> {
         let budget = from.budget();
         (self.read)(from.connection(), budget)
-    }
-}
-
-/// GET into a sink; whether there was a value.
-pub(crate) struct Get<'a, 's> {
-    pub(crate) key: &'a [u8],
-    pub(crate) sink: &'a mut (dyn Sink + 's),
-}
-
-impl Command for Get<'_, '_> {
-    type Answer = bool;
-
-    #[inline]
-    fn verb(&self) -> Verb {
-        Verb::safe("GET")
-    }
-
-    #[inline]
-    fn pack(&self, to: &mut Encoder<'_>) {
-        to.opening(b"*2\r\n$3\r\nGET\r\n").arg(self.key);
-    }
-
-    #[inline(always)]
-    fn read(&mut self, from: &mut Replies<'_>) -> Reply<bool> {
-        from.value(self.sink)
-    }
-}
-
-/// SET with its expiry. [`Life::Expired`] is for the caller to deal with.
-pub(crate) struct Set<'a> {
-    pub(crate) key: &'a [u8],
-    pub(crate) value: Value<'a>,
-    pub(crate) life: Life,
-}
-
-impl Command for Set<'_> {
-    type Answer = ();
-
-    #[inline]
-    fn verb(&self) -> Verb {
-        Verb::once("SET")
-    }
-
-    #[inline]
-    fn pack(&self, to: &mut Encoder<'_>) {
-        crate::redis::values::one::pack_set(to, self.key, self.value, self.life);
-    }
-
-    #[inline(always)]
-    fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
-        from.done()
-    }
-}
-
-/// UNLINK of one key; whether it existed.
-pub(crate) struct Unlink<'a> {
-    pub(crate) key: &'a [u8],
-}
-
-impl Command for Unlink<'_> {
-    type Answer = bool;
-
-    fn verb(&self) -> Verb {
-        Verb::safe("UNLINK")
-    }
-
-    fn pack(&self, to: &mut Encoder<'_>) {
-        to.command(2).arg(b"UNLINK").arg(self.key);
-    }
-
-    fn read(&mut self, from: &mut Replies<'_>) -> Reply<bool> {
-        from.flag()
-    }
-}
-
-/// EXISTS and the first bytes of the value: two commands, one answer.
-pub(crate) struct Look<'a> {
-    pub(crate) key: &'a [u8],
-}
-
-impl Command for Look<'_> {
-    type Answer = Option<Head>;
-
-    fn verb(&self) -> Verb {
-        Verb::safe("EXISTS")
-    }
-
-    fn pack(&self, to: &mut Encoder<'_>) {
-        to.command(2).arg(b"EXISTS").arg(self.key);
-        crate::redis::values::one::pack_head(to, self.key);
-    }
-
-    fn read(&mut self, from: &mut Replies<'_>) -> Reply<Option<Head>> {
-        let exists = from.flag()?;
-        let head = from.head()?;
-        Ok(exists.and_then(|exists| Ok(exists.then_some(head?))))
     }
 }

@@ -19,6 +19,7 @@ use crate::config::{Address, Connector, Parser};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Sink;
 
+use super::wire::ahead::allowance;
 use super::wire::tls::TlsSettings;
 use super::wire::{KEPT, Wire};
 
@@ -49,6 +50,19 @@ pub(crate) enum Found {
     Refused(Error),
 }
 
+/// How much of the replies that are owed has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtHand {
+    /// They can be read without waiting.
+    All,
+    /// They go on, and are too large to be kept until they are complete.
+    Much,
+    Part,
+}
+
+/// So much is written of commands whose replies are still to be read.
+const AHEAD: usize = 64 * 1024;
+
 /// One connection to a server.
 pub(crate) struct Connection {
     link: Link,
@@ -60,6 +74,15 @@ pub(crate) struct Connection {
     /// Elements still to come of the reply that has begun.
     open: u64,
     broken: bool,
+    /// Where a large batch stands of which a part is still to be written.
+    held: Option<Box<Held>>,
+}
+
+/// A large batch: how much of it is answered, how many replies are owed after that, and how much may be written.
+struct Held {
+    answered: usize,
+    owed: usize,
+    allowed: usize,
 }
 
 /// Its tag is a byte of its own: a hit looks at it several times.
@@ -90,20 +113,29 @@ impl Connection {
         })
     }
 
-    /// Whether all the replies that are owed are there, so that reading them does not wait. Small ones only: all of it is
-    /// kept in the buffer.
-    pub(crate) fn has_replies(&mut self) -> Result<bool> {
+    /// How much of the replies that are owed is there. Takes in what has come, without waiting.
+    pub(crate) fn at_hand(&mut self) -> Result<AtHand> {
+        self.let_more_out();
         let wire = match &mut self.link {
             Link::Native(wire) => wire,
             Link::Parsed(parsed) => parsed.wire(),
-            Link::Custom(_) => return Ok(true),
+            Link::Custom(_) => return Ok(AtHand::All),
+        };
+        wire.push()?;
+        // The later commands of a large batch wait for the replies to the first ones to be read.
+        let (wanted, all) = match self.held {
+            Some(_) => (1, AtHand::Much),
+            None => (self.owed, AtHand::All),
         };
         loop {
-            if native::framed(wire.buffered(), self.owed)?.is_some() {
-                return Ok(true);
+            if native::framed(wire.buffered(), wanted)?.is_some() {
+                return Ok(all);
+            }
+            if wire.buffered().len() > KEPT {
+                return Ok(AtHand::Much);
             }
             if !wire.fill_at_once()? {
-                return Ok(false);
+                return Ok(AtHand::Part);
             }
         }
     }
@@ -116,6 +148,7 @@ impl Connection {
             owed: 0,
             open: 0,
             broken: false,
+            held: None,
         }
     }
 
@@ -128,6 +161,9 @@ impl Connection {
     /// Sends the batch. A custom connection also reads all the replies here.
     #[inline]
     pub(crate) fn send(&mut self, budget: Budget) -> Result<(), SendFault> {
+        if self.outgoing.capacity() > AHEAD {
+            return self.send_large(budget);
+        }
         let sent = match &mut self.link {
             Link::Native(wire) => wire.send(&self.outgoing, budget),
             Link::Parsed(parsed) => parsed.wire().send(&self.outgoing, budget),
@@ -135,17 +171,76 @@ impl Connection {
         };
         self.broken |= sent.is_err();
         self.owed += std::mem::take(&mut self.queued);
-        if self.outgoing.capacity() > KEPT {
-            self.outgoing = Vec::new();
-        }
         self.outgoing.clear();
         sent
+    }
+
+    /// Of a batch that is large only the first commands are sent at once, and the others as replies are read. One command
+    /// alone has to be there before it is answered.
+    #[cold]
+    fn send_large(&mut self, budget: Budget) -> Result<(), SendFault> {
+        let batch = std::mem::take(&mut self.outgoing);
+        let commands = std::mem::take(&mut self.queued);
+        let is_held = batch.len() > AHEAD && commands > 1 && self.owed == 0;
+        let sent = match &mut self.link {
+            Link::Custom(custom) => custom.exchange(&batch, commands),
+            Link::Native(wire) if !is_held => wire.send(&batch, budget),
+            Link::Parsed(parsed) if !is_held => parsed.wire().send(&batch, budget),
+            _ => {
+                let allowed = allowance(&batch, 0, 0, AHEAD, command_end);
+                self.held = Some(Box::new(Held {
+                    answered: 0,
+                    owed: commands,
+                    allowed,
+                }));
+                match &mut self.link {
+                    Link::Native(wire) => wire.send_ahead(batch, allowed),
+                    Link::Parsed(parsed) => parsed.wire().send_ahead(batch, allowed),
+                    Link::Custom(_) => Ok(()),
+                }
+            }
+        };
+        self.broken |= sent.is_err();
+        self.owed += commands;
+        sent
+    }
+
+    /// Before a reply is read: what may go out now that others have been.
+    #[inline(always)]
+    fn let_more_out(&mut self) {
+        if self.held.is_some() {
+            self.let_held_out();
+        }
+    }
+
+    #[cold]
+    fn let_held_out(&mut self) {
+        let wire = match &mut self.link {
+            Link::Native(wire) => wire,
+            Link::Parsed(parsed) => parsed.wire(),
+            Link::Custom(_) => return,
+        };
+        let (Some(held), Some(batch)) = (&mut self.held, wire.outgoing()) else {
+            self.held = None;
+            return;
+        };
+        if held.owed == self.owed {
+            return;
+        }
+        for _ in self.owed..held.owed {
+            let rest = batch.get(held.answered..).unwrap_or_default();
+            held.answered += command_end(rest).unwrap_or(rest.len());
+        }
+        held.owed = self.owed;
+        held.allowed = allowance(batch, held.answered, held.allowed, AHEAD, command_end);
+        wire.let_out(held.allowed);
     }
 
     /// The next token of the replies. An `Err` means that the connection is broken; what the server has to
     /// complain about is a [`Token::Error`].
     #[inline]
     pub(crate) fn next(&mut self, budget: Budget) -> Result<Token<'_>> {
+        self.let_more_out();
         let Connection {
             link,
             owed,
@@ -180,6 +275,7 @@ impl Connection {
         budget: Budget,
         mut each: impl FnMut(Option<&[u8]>),
     ) -> Result<()> {
+        self.let_more_out();
         for _ in 0..number {
             awaited(self.owed)?;
             let at_hand = match &mut self.link {
@@ -205,6 +301,7 @@ impl Connection {
     #[inline(always)]
     pub(crate) fn value(&mut self, sink: &mut dyn Sink, budget: Budget) -> Result<Found> {
         awaited(self.owed)?;
+        self.let_more_out();
         if let Link::Native(wire) = &mut self.link {
             if let Err(error) = wire.glance(budget) {
                 self.broken = true;
@@ -250,6 +347,7 @@ impl Connection {
     /// Reads and drops one whole reply, or inside of a reply one element of it; `Some` when it is a server error.
     pub(crate) fn skip(&mut self, budget: Budget) -> Result<Option<Error>> {
         awaited(self.owed)?;
+        self.let_more_out();
         let inside = self.open > 0;
         let skipped = match &mut self.link {
             Link::Native(wire) => native::skip(wire, inside, budget),
@@ -277,7 +375,7 @@ impl Connection {
             Link::Parsed(parsed) => parsed.is_drained(),
             Link::Custom(custom) => custom.is_drained(),
         };
-        settled && drained && !self.broken
+        settled && drained && !self.broken && (self.held.is_none() || self.is_all_out())
     }
 
     /// True when the connection is open and nothing waits to be read. No round trip; a custom connection is
@@ -301,6 +399,24 @@ impl Connection {
             Link::Native(wire) => Some(wire.socket()),
             Link::Parsed(parsed) => Some(parsed.wire().socket()),
             Link::Custom(_) => None,
+        }
+    }
+
+    #[cold]
+    fn is_all_out(&self) -> bool {
+        match &self.link {
+            Link::Native(wire) => wire.outgoing().is_none(),
+            Link::Parsed(parsed) => parsed.is_all_out(),
+            Link::Custom(_) => true,
+        }
+    }
+
+    /// Whether a part of the batch could not be written yet.
+    pub(crate) fn wants_write(&mut self) -> bool {
+        match &mut self.link {
+            Link::Native(wire) => wire.wants_write(),
+            Link::Parsed(parsed) => parsed.wire().wants_write(),
+            Link::Custom(_) => false,
         }
     }
 
@@ -332,6 +448,11 @@ fn count(owed: &mut usize, open: &mut u64, parts: u64) {
     if *open == 0 {
         *owed -= 1;
     }
+}
+
+/// Where the command ends that is in front.
+fn command_end(bytes: &[u8]) -> Option<usize> {
+    native::framed(bytes, 1).ok().flatten()
 }
 
 /// Without this, reading too much would wait for a reply that nobody asked for.

@@ -78,6 +78,10 @@ impl Parsed {
         self.queue.is_empty() && self.wire.is_drained()
     }
 
+    pub(crate) fn is_all_out(&self) -> bool {
+        self.wire.outgoing().is_none()
+    }
+
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.wire.is_quiet()
     }

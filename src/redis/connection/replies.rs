@@ -65,6 +65,16 @@ impl<'a> Replies<'a> {
         reply::flag(self.from, self.budget)
     }
 
+    /// SET NX: whether it was stored.
+    pub(crate) fn stored(&mut self) -> Reply<bool> {
+        reply::stored(self.from, self.budget)
+    }
+
+    /// A number in digits. The outer error only: a refusal is unexpected here.
+    pub(crate) fn digits<T: std::str::FromStr>(&mut self) -> Result<T> {
+        reply::digits(self.from, self.budget)
+    }
+
     #[inline]
     pub(crate) fn head(&mut self) -> Reply<Head> {
         reply::head(self.from, self.budget)

@@ -17,10 +17,10 @@ use crate::redis::node::exchange::{Failed, Verb};
 use crate::redis::node::verdict::Verdict;
 use crate::redis::node::{Node, Opening, exchange as call};
 use crate::redis::topology::{self, Advice, Failure};
-use crate::redis::{Patience, RedisBackend};
 use crate::store::{Access, KeyList};
 
-use super::together;
+use super::retry::Patience;
+use super::{Fleet, together};
 
 /// Hears of every item of a batch, once.
 pub(crate) trait Each<B: Batch + ?Sized>:
@@ -39,7 +39,7 @@ pub(crate) enum To<'a> {
     Node(&'a str),
 }
 
-/// One kind of call.
+/// One command for each group of items, and what is told of every one.
 pub(crate) trait Batch {
     /// What is told of one item; it may borrow the reply.
     type Answer<'a>;
@@ -119,79 +119,75 @@ struct Setback {
     failed: Failed,
 }
 
-/// Has every item of `keys` that is no fault told to `each`, once.
-pub(crate) fn run<B: Batch>(
-    backend: &RedisBackend,
-    to: To<'_>,
-    keys: &KeyList,
-    job: &B,
-    each: impl Each<B>,
-) {
-    run_some(
-        backend,
-        to,
-        keys,
-        keys.places(),
-        job,
-        backend.budget(),
-        each,
-    );
-}
+impl Fleet {
+    /// Has every item of `keys` that is no fault told to `each`, once.
+    pub(crate) fn ask_many<B: Batch>(
+        &self,
+        to: To<'_>,
+        keys: &KeyList,
+        batch: &B,
+        budget: Budget,
+        each: impl Each<B>,
+    ) {
+        self.ask_some(to, keys, keys.places(), batch, budget, each);
+    }
 
-/// The same with some of the items.
-pub(crate) fn run_some<B: Batch>(
-    backend: &RedisBackend,
-    to: To<'_>,
-    keys: &KeyList,
-    items: Vec<usize>,
-    job: &B,
-    budget: Budget,
-    mut each: impl Each<B>,
-) {
-    let scatter = Scatter {
-        backend,
-        to,
-        keys,
-        job,
-        budget,
-    };
-    let mut patience = Patience::new(budget);
-    let mut open = items;
-    let mut asked = Vec::new();
-    while !open.is_empty() || !asked.is_empty() {
-        let mut setbacks = Vec::new();
-        scatter.exhaust(std::mem::take(&mut asked), &mut setbacks, &mut each);
-        let shares = scatter.share_out(std::mem::take(&mut open), &mut each);
-        scatter.exhaust(shares, &mut setbacks, &mut each);
-        let mut wait = false;
-        let mut postponed = Vec::new();
-        let mut counsel = Counsel::default();
-        for setback in setbacks {
-            match counsel.on(&scatter, &setback) {
-                Advice::Final => {
-                    let error = patience.explain(setback.failed.error);
-                    each(setback.item, Err(error), Clock::default());
-                    continue;
+    /// The same with some of the items.
+    pub(crate) fn ask_some<B: Batch>(
+        &self,
+        to: To<'_>,
+        keys: &KeyList,
+        items: Vec<usize>,
+        batch: &B,
+        budget: Budget,
+        mut each: impl Each<B>,
+    ) {
+        let scatter = Scatter {
+            fleet: self,
+            to,
+            keys,
+            batch,
+            budget,
+        };
+        let mut patience = Patience::new(budget);
+        let mut open = items;
+        let mut asked = Vec::new();
+        while !open.is_empty() || !asked.is_empty() {
+            let mut setbacks = Vec::new();
+            scatter.exhaust(std::mem::take(&mut asked), &mut setbacks, &mut each);
+            let shares = scatter.share_out(std::mem::take(&mut open), &mut each);
+            scatter.exhaust(shares, &mut setbacks, &mut each);
+            let mut wait = false;
+            let mut postponed = Vec::new();
+            let mut counsel = Counsel::default();
+            for setback in setbacks {
+                match counsel.on(&scatter, &setback) {
+                    Advice::Later if patience.bears(&setback.failed.error) => {
+                        wait = true;
+                        open.push(setback.item);
+                    }
+                    Advice::Final | Advice::Later => {
+                        let error = patience.explain(setback.failed.error);
+                        each(setback.item, Err(error), Clock::default());
+                        continue;
+                    }
+                    Advice::Again => open.push(setback.item),
+                    Advice::Ask(node) => add(&mut asked, node, setback.item, true),
                 }
-                Advice::Later => {
-                    wait = true;
-                    open.push(setback.item);
-                }
-                Advice::Again => open.push(setback.item),
-                Advice::Ask(node) => add(&mut asked, node, setback.item, true),
+                postponed.push((setback.item, setback.failed.error));
             }
-            postponed.push((setback.item, setback.failed.error));
-        }
-        let Some((_, said)) = postponed.last() else {
-            return;
-        };
-        let goes_on = match wait {
-            true => patience.pause(said.clone()),
-            false => patience.redirect(said.clone()),
-        };
-        if goes_on.is_err() {
-            let tell = |(item, error)| each(item, Err(error), Clock::default());
-            return postponed.into_iter().for_each(tell);
+            let Some((_, said)) = postponed.last() else {
+                return;
+            };
+            let goes_on = match wait {
+                true => patience.pause(said.clone()),
+                false => patience.redirect(said.clone()),
+            };
+            if goes_on.is_err() {
+                let tell =
+                    |(item, error)| each(item, Err(patience.explain(error)), Clock::default());
+                return postponed.into_iter().for_each(tell);
+            }
         }
     }
 }
@@ -233,7 +229,7 @@ impl Counsel {
             key: scatter.keys.get(*item),
             may_resend: failed.may_resend,
         };
-        let advice = scatter.backend.topology.advise(&failure, scatter.budget);
+        let advice = scatter.fleet.topology.advise(&failure, scatter.budget);
         self.last = Some((Arc::clone(node), failed.clone(), advice.clone()));
         advice
     }
@@ -241,10 +237,10 @@ impl Counsel {
 
 /// One call.
 struct Scatter<'a, J> {
-    backend: &'a RedisBackend,
+    fleet: &'a Fleet,
     to: To<'a>,
     keys: &'a KeyList,
-    job: &'a J,
+    batch: &'a J,
     budget: Budget,
 }
 
@@ -257,7 +253,7 @@ impl<J: Batch> Scatter<'_, J> {
     }
 
     fn share_out(&self, items: Vec<usize>, each: &mut impl Each<J>) -> Vec<Share> {
-        let topology = &self.backend.topology;
+        let topology = &self.fleet.topology;
         if let To::Node(name) = self.to
             && !items.is_empty()
         {
@@ -339,21 +335,24 @@ impl<J: Batch> Scatter<'_, J> {
         let window = Window {
             scatter: self,
             share,
-            items: rest.get(..self.job.window(rest)).unwrap_or(rest),
-            group: match self.backend.topology.takes_many_keys() {
+            items: rest.get(..self.batch.window(rest)).unwrap_or(rest),
+            group: match self.fleet.topology.takes_many_keys() {
                 true => J::GROUP,
                 false => 1,
             },
         };
         let pack = |to: &mut Encoder<'_>| window.pack(to);
-        let topology = &self.backend.topology;
+        let topology = &self.fleet.topology;
         let time = topology.time_for(&share.node, self.access(), self.budget);
         // A connection that has to be opened first comes out of the time for this node as well.
         let opening = Opening {
             budget: opening.budget.or_sooner(time),
             ..opening
         };
-        match share.node.start_among(self.job.verb(), time, opening, pack) {
+        match share
+            .node
+            .start_among(self.batch.verb(), time, opening, pack)
+        {
             Ok(call) => call.map(|call| Exchange { window, call }),
             Err(failed) => {
                 window.fail(0, &failed, setbacks);
@@ -422,7 +421,7 @@ impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
     type Answer = ();
 
     fn verb(&self) -> Verb {
-        self.window.scatter.job.verb()
+        self.window.scatter.batch.verb()
     }
 
     fn pack(&self, to: &mut Encoder<'_>) {
@@ -461,7 +460,7 @@ impl<J: Batch> Window<'_, J> {
             if self.share.asking {
                 to.command(1).arg(b"ASKING");
             }
-            self.scatter.job.pack(to, group);
+            self.scatter.batch.pack(to, group);
         }
     }
 
@@ -508,7 +507,7 @@ impl<J: Batch> Window<'_, J> {
                     each,
                     batch: PhantomData,
                 };
-                let answer = self.scatter.job.read(from, &mut group);
+                let answer = self.scatter.batch.read(from, &mut group);
                 let told = group.told;
                 *progress = before + told;
                 if let Err(refusal) = answer? {
@@ -516,7 +515,7 @@ impl<J: Batch> Window<'_, J> {
                         // Nothing of this will be done here.
                         return Ok(Err(refusal));
                     }
-                    let refusal = node.named(refusal, self.scatter.job.verb());
+                    let refusal = node.named(refusal, self.scatter.batch.verb());
                     let left = items.get(told..).unwrap_or_default();
                     setbacks.extend(
                         left.iter()

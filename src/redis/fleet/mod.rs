@@ -1,6 +1,127 @@
-//! How commands reach nodes: one, a named one, or many at the same time.
+//! How commands reach nodes: the one that serves a key, one by its name, every one, or those of many keys at the same
+//! time. Which node that is, and what it means that one failed, are the topology's to say; how long a call goes on is
+//! its budget's.
 
 pub(crate) mod asking;
+pub(crate) mod everywhere;
 pub(crate) mod many;
+pub(crate) mod retry;
 pub(crate) mod scripted;
 pub(crate) mod together;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::base::budget::Budget;
+use crate::config::{Hooks, Location, Options};
+use crate::error::{Error, ErrorKind, Result};
+use crate::redis::command::Command;
+use crate::redis::node::Node;
+use crate::redis::topology::{self, Advice, Failure, Topology};
+use crate::store::Access;
+
+use retry::Patience;
+
+/// A node that is asked: borrowed where there is but one, so that no call counts references.
+pub(crate) type Picked<'a> = Cow<'a, Arc<Node>>;
+
+/// The nodes of a store, and the ways to ask them.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    pub(crate) topology: Box<dyn Topology>,
+}
+
+impl Fleet {
+    /// Checks that the locations can be served; connects to none of them.
+    pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
+        let topology = topology::new(options, locations, hooks)?;
+        let caution = topology.all().iter().find_map(|node| node.caution());
+        if let (Some(text), Some(hook)) = (caution, &hooks.error) {
+            hook(&Error::new(ErrorKind::Config, text));
+        }
+        Ok(Fleet { topology })
+    }
+
+    /// Asks the node that serves `key`: the way of every call that concerns one key. Also says who answered.
+    #[inline]
+    pub(crate) fn ask<C: Command>(
+        &self,
+        (key, access): (&[u8], Access),
+        budget: Budget,
+        mut command: C,
+    ) -> Result<(C::Answer, Picked<'_>)> {
+        let pick = || match self.topology.only() {
+            Some(node) => Ok((Cow::Borrowed(node), budget)),
+            None => {
+                let node = self.topology.pick(key, access, budget)?;
+                let time = self.topology.time_for(&node, access, budget);
+                Ok((Cow::Owned(node), time))
+            }
+        };
+        self.insist((Some(key), access), budget, pick, &mut command)
+    }
+
+    /// Asks the owner of that name.
+    pub(crate) fn ask_node<C: Command>(
+        &self,
+        name: &str,
+        budget: Budget,
+        mut command: C,
+    ) -> Result<C::Answer> {
+        let pick = || {
+            let node = topology::named(&*self.topology, name, budget)?;
+            Ok((Cow::Owned(node), budget))
+        };
+        let answer = self.insist((None, Access::Write), budget, pick, &mut command)?;
+        Ok(answer.0)
+    }
+
+    /// Asks a node, and does what the topology advises when that comes to nothing. `pick` is asked every time for a
+    /// node and the time it may take, because another node may have taken over.
+    #[inline]
+    fn insist<'a, C: Command>(
+        &self,
+        (key, access): (Option<&[u8]>, Access),
+        budget: Budget,
+        pick: impl Fn() -> Result<(Picked<'a>, Budget)>,
+        command: &mut C,
+    ) -> Result<(C::Answer, Picked<'a>)> {
+        let mut patience = Patience::new(budget);
+        let mut to_ask: Option<Arc<Node>> = None;
+        let mut lost = 0;
+        loop {
+            let (node, outcome) = match to_ask.take() {
+                None => {
+                    let (node, time) = pick().map_err(|error| patience.explain(error))?;
+                    let outcome = node.run(lost, time, command);
+                    (node, outcome)
+                }
+                Some(node) => {
+                    let outcome = asking::run(&node, lost, budget, command);
+                    (Cow::Owned(node), outcome)
+                }
+            };
+            let failed = match outcome {
+                Ok(answer) => return Ok((answer, node)),
+                Err(failed) => failed,
+            };
+            lost = failed.lost;
+            let failure = Failure {
+                error: &failed.error,
+                node: &node,
+                access,
+                key,
+                may_resend: failed.may_resend,
+            };
+            match self.topology.advise(&failure, budget) {
+                Advice::Final => return Err(patience.explain(failed.error)),
+                Advice::Later => patience.pause(failed.error)?,
+                Advice::Again => patience.redirect(failed.error)?,
+                Advice::Ask(node) => {
+                    patience.redirect(failed.error)?;
+                    to_ask = Some(node);
+                }
+            }
+        }
+    }
+}

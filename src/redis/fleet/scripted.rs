@@ -1,14 +1,14 @@
 //! One script for many keys: a pipeline of EVALSHA to every node, each with its own keys. Where a node does not know
 //! the script, the text follows for those keys, all within one budget.
 
+use crate::base::budget::Budget;
 use crate::error::Result;
 use crate::expiry::Clock;
-use crate::redis::RedisBackend;
+use crate::redis::RedisStore;
 use crate::redis::command::script::Script;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::fleet::many as scatter;
 use crate::redis::fleet::many::{Batch, Each, Group, To};
 use crate::redis::node::exchange::Verb;
 use crate::redis::values::many::{WINDOW_BYTES, WINDOW_WRITES, key};
@@ -40,34 +40,38 @@ pub(crate) trait Step {
     ) -> Reply<()>;
 }
 
-/// Has every item of `keys` that is no fault told to `each`, once.
-pub(crate) fn run<S: Step>(
-    backend: &RedisBackend,
-    to: To<'_>,
-    keys: &KeyList,
-    step: &S,
-    mut each: impl FnMut(usize, Result<S::Answer<'_>>, Clock),
-) {
-    let budget = backend.budget();
-    let by_digest = ByScript {
-        keys,
-        step,
-        name: b"EVALSHA",
-        body: step.script().sha.as_bytes(),
-    };
-    let mut unknown = Vec::new();
-    let hear = |item: usize, told: Result<S::Answer<'_>>, clock| match told {
-        Err(error) if error.code() == Some("NOSCRIPT") => unknown.push(item),
-        told => each(item, told, clock),
-    };
-    scatter::run_some(backend, to, keys, keys.places(), &by_digest, budget, hear);
-    if !unknown.is_empty() {
-        let by_text = ByScript {
-            name: b"EVAL",
-            body: step.script().text.as_bytes(),
-            ..by_digest
+impl RedisStore {
+    /// Has every item of `keys` that is no fault told to `each`, once.
+    pub(crate) fn run_many<S: Step>(
+        &self,
+        to: To<'_>,
+        keys: &KeyList,
+        step: &S,
+        budget: Budget,
+        mut each: impl FnMut(usize, Result<S::Answer<'_>>, Clock),
+    ) {
+        let by_digest = ByScript {
+            keys,
+            step,
+            name: b"EVALSHA",
+            body: step.script().sha.as_bytes(),
         };
-        scatter::run_some(backend, to, keys, unknown, &by_text, budget, each);
+        let mut unknown = Vec::new();
+        let hear = |item: usize, told: Result<S::Answer<'_>>, clock| match told {
+            Err(error) if error.code() == Some("NOSCRIPT") => unknown.push(item),
+            told => each(item, told, clock),
+        };
+        self.fleet
+            .ask_some(to, keys, keys.places(), &by_digest, budget, hear);
+        if !unknown.is_empty() {
+            let by_text = ByScript {
+                name: b"EVAL",
+                body: step.script().text.as_bytes(),
+                ..by_digest
+            };
+            self.fleet
+                .ask_some(to, keys, unknown, &by_text, budget, each);
+        }
     }
 }
 

@@ -6,11 +6,9 @@ use std::sync::Arc;
 
 use crate::base::budget::Budget;
 use crate::base::moment::Moment;
-use crate::redis::command;
-use crate::redis::connection::Connection;
-use crate::redis::connection::reply::Reply;
+use crate::redis::command::Command;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::{Exchange, Failed, Verb};
+use crate::redis::node::exchange::{Exchange, Failed};
 use crate::redis::node::{Node, Opening};
 use crate::redis::wire::poll;
 
@@ -38,8 +36,8 @@ pub(crate) trait UnderWay<'a> {
     fn advance(&mut self) -> Result<(), Failed>;
 }
 
-/// Takes out one whose reply may be read now: it has one, or its time was over before it had. Those that have no connection
-/// yet get on meanwhile; one that does not get one is taken out with the reason.
+/// Takes out one whose reply may be read now: all of it is there, or so much that it flows, or its time was over before.
+/// Those that have no connection yet get on meanwhile; one that does not get one is taken out with the reason.
 pub(crate) fn take_ready<'a, T: UnderWay<'a>>(
     under_way: &mut Vec<T>,
 ) -> Option<(T, Result<(), Failed>)> {
@@ -67,51 +65,48 @@ pub(crate) fn take_ready<'a, T: UnderWay<'a>>(
         if wants.is_empty() {
             return None;
         }
-        let ready = poll(&wants);
+        let has_come = poll(&wants);
         let now = Moment::now();
-        let is_ready = |place: usize| {
-            let is_over = wants.get(place).is_some_and(|wants| wants.until <= now);
-            is_over || ready.get(place).is_some_and(|ready| *ready)
-        };
-        let mut places = 0..under_way.len();
-        let place = places.find(|place| {
-            let one = under_way.get_mut(*place);
-            is_ready(*place) && one.is_some_and(|one| one.call().is_sent())
-        });
-        if let Some(place) = place {
-            return Some((under_way.swap_remove(place), Ok(())));
+        for (place, wants) in wants.iter().enumerate() {
+            let call = under_way.get_mut(place)?.call();
+            if !call.is_sent() {
+                continue;
+            }
+            // A reply of which a part has come is not waited for while others could go on.
+            let has_come = has_come.get(place).is_some_and(|come| *come);
+            if wants.until <= now || (has_come && call.is_readable()) {
+                return Some((under_way.swap_remove(place), Ok(())));
+            }
         }
     }
 }
 
-struct Asked<'c, 'p, P> {
+struct Asked<'c, C> {
     place: usize,
     call: Exchange<'c>,
-    pack: &'p P,
+    command: C,
 }
 
-impl<'c, P: Fn(&mut Encoder<'_>)> UnderWay<'c> for Asked<'c, '_, P> {
+impl<'c, C: Command> UnderWay<'c> for Asked<'c, C> {
     fn call(&mut self) -> &mut Exchange<'c> {
         &mut self.call
     }
 
     fn advance(&mut self) -> Result<(), Failed> {
-        self.call.advance(self.pack)
+        self.call.advance(|to| self.command.pack(to))
     }
 }
 
 /// Asks all of `nodes` the same; the answers stand in their order.
-pub(crate) fn ask<R>(
+pub(crate) fn ask<C: Command + Clone>(
     nodes: &[Arc<Node>],
-    verb: Verb,
     budget: Budget,
-    pack: impl Fn(&mut Encoder<'_>),
-    mut read: impl FnMut(&mut Connection, Budget) -> Reply<R>,
-) -> Vec<Result<R, Failed>> {
+    command: &C,
+) -> Vec<Result<C::Answer, Failed>> {
     let mut answers: Vec<_> = nodes.iter().map(|_| None).collect();
     let mut places: Vec<_> = nodes.iter().enumerate().collect();
     places.sort_by_key(|(_, node)| order(node));
-    let mut under_way: Vec<Asked<'_, '_, _>> = Vec::new();
+    let mut under_way: Vec<Asked<'_, C>> = Vec::new();
     let count = places.len();
     let mut told = |place: usize, answer| {
         if let Some(slot) = answers.get_mut(place) {
@@ -119,18 +114,26 @@ pub(crate) fn ask<R>(
         }
     };
     for (turn, (place, node)) in places.into_iter().enumerate() {
-        match node.start_among(verb, budget, opening(budget, turn, count), &pack) {
+        let pack = |to: &mut Encoder<'_>| command.pack(to);
+        match node.start_among(command.verb(), budget, opening(budget, turn, count), pack) {
             Ok(call) => under_way.extend(call.map(|call| Asked {
                 place,
                 call,
-                pack: &pack,
+                command: command.clone(),
             })),
             Err(failed) => told(place, Err(failed)),
         }
     }
-    while let Some((Asked { place, call, .. }, ready)) = take_ready(&mut under_way) {
-        let answer = ready.and_then(|()| call.finish(command::pair(verb, &pack, &mut read)));
-        told(place, answer);
+    while let Some((
+        Asked {
+            place,
+            call,
+            command,
+        },
+        ready,
+    )) = take_ready(&mut under_way)
+    {
+        told(place, ready.and_then(|()| call.finish(command)));
     }
     answers.into_iter().flatten().collect()
 }

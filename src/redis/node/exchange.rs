@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::redis::command::Command;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::connection::{Connection, SendFault};
+use crate::redis::connection::{AtHand, Connection, SendFault};
 use crate::redis::node::Node;
 use crate::redis::wire::Wants;
 
@@ -318,15 +318,27 @@ impl<'a> Exchange<'a> {
         self.call.refused(fault)
     }
 
+    /// Whether reading the replies would not wait, or would find them flowing. What is wrong with them is found by whoever
+    /// reads.
+    pub(crate) fn is_readable(&mut self) -> bool {
+        let connection = self.call.loan.connection();
+        connection.is_none_or(|connection| !matches!(connection.at_hand(), Ok(AtHand::Part)))
+    }
+
     /// What it waits for; `None` when its reply may be read.
     pub(crate) fn wants(&mut self) -> Option<Wants> {
         if let Some(opening) = &mut self.opening {
             return Some(opening.wants());
         }
-        let socket = self.call.loan.connection()?.socket()?;
+        let connection = self.call.loan.connection()?;
+        let socket = connection.socket()?;
+        let out = match connection.wants_write() {
+            true => libc::POLLOUT,
+            false => 0,
+        };
         Some(Wants {
             socket: Some(socket),
-            events: libc::POLLIN,
+            events: libc::POLLIN | out,
             until: self.call.budget.ends(),
         })
     }

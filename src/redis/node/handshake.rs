@@ -3,17 +3,18 @@
 //! kinds is done without.
 
 use crate::base::budget::Budget;
+use crate::base::clocks::uptime_us;
 use crate::config::Protocol;
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::local_unix_ms;
 use crate::redis::connection::Connection;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
 
+use super::clock::Told;
 use super::login::Login;
 
-/// How far the server's clock is ahead of ours, in milliseconds; `None` when it does not tell.
-pub(crate) type Offset = Option<i64>;
+/// What the server's clock says; `None` when it does not tell.
+pub(crate) type Offset = Option<Told>;
 
 /// Makes a new connection ready for commands.
 pub(crate) fn greet(connection: &mut Connection, login: &Login, budget: Budget) -> Reply<Offset> {
@@ -44,7 +45,7 @@ pub(crate) fn ask_time(
 ) -> Reply<Offset> {
     let asks_readonly = read_replica(&mut connection.encoder(), login);
     pack_time(&mut connection.encoder());
-    let sent_at = local_unix_ms();
+    let sent_at = uptime_us();
     connection.send(budget).map_err(|fault| fault.error)?;
     let refusal = if asks_readonly {
         connection.skip(budget)?
@@ -103,7 +104,7 @@ fn introduce(
     budget: Budget,
 ) -> Result<Answers> {
     say(&mut connection.encoder(), login, opening);
-    let sent_at = local_unix_ms();
+    let sent_at = uptime_us();
     connection.send(budget).map_err(|fault| fault.error)?;
     hear(connection, login, opening, sent_at, budget)
 }
@@ -112,7 +113,7 @@ fn introduce(
 #[derive(Debug)]
 pub(crate) struct Greeting {
     opening: Opening,
-    sent_at: u64,
+    sent_at: i64,
 }
 
 impl Greeting {
@@ -136,7 +137,7 @@ impl Greeting {
         budget: Budget,
     ) -> Result<Greeting> {
         say(&mut connection.encoder(), login, opening);
-        let sent_at = local_unix_ms();
+        let sent_at = uptime_us();
         // A fresh socket takes so little at once.
         connection.send(budget).map_err(|fault| fault.error)?;
         Ok(Greeting { opening, sent_at })
@@ -173,7 +174,7 @@ fn hear(
     connection: &mut Connection,
     login: &Login,
     opening: Opening,
-    sent_at: u64,
+    sent_at: i64,
     budget: Budget,
 ) -> Result<Answers> {
     let has_opening = opening == Opening::Hello || login.password.is_some();
@@ -320,15 +321,15 @@ pub(crate) fn pack_time(to: &mut Encoder<'_>) {
     to.command(1).arg(b"TIME");
 }
 
-/// An error of our idea of a server's clock that is rather made in its favour, in milliseconds.
-const LEAN_MS: u64 = 5;
+/// An error of our idea of a server's clock that is rather made in its favour, in microseconds.
+const LEAN_US: i64 = 5000;
 
 /// The reply to TIME: seconds and microseconds, taken as of the beginning of the round trip, or of its middle where it
 /// took long. So our idea of the server's clock is seldom behind it: what the server calls expired is never fresh here,
 /// and of what is expired here first, the server has the last word.
 pub(crate) fn read_time(
     connection: &mut Connection,
-    sent_at: u64,
+    sent_at: i64,
     budget: Budget,
 ) -> Result<Offset> {
     match connection.next(budget)? {
@@ -336,12 +337,13 @@ pub(crate) fn read_time(
         Token::Error(_) => return Ok(None),
         _ => return Err(reply::unexpected("a time")),
     }
-    let seconds: u64 = reply::digits(connection, budget)?;
-    let micros: u64 = reply::digits(connection, budget)?;
-    let half = local_unix_ms().saturating_sub(sent_at) / 2;
-    let local = sent_at.saturating_add(half.saturating_sub(LEAN_MS));
-    let server = seconds
-        .saturating_mul(1000)
-        .saturating_add(micros.div_ceil(1000));
-    Ok(i64::try_from(i128::from(server) - i128::from(local)).ok())
+    let seconds: i64 = reply::digits(connection, budget)?;
+    let micros: i64 = reply::digits(connection, budget)?;
+    let round_trip = uptime_us().saturating_sub(sent_at).max(0);
+    let ours = sent_at.saturating_add((round_trip / 2 - LEAN_US).max(0));
+    let servers = seconds.saturating_mul(1_000_000).saturating_add(micros);
+    Ok(Some(Told {
+        ahead_us: servers.saturating_sub(ours),
+        round_trip_us: round_trip.unsigned_abs(),
+    }))
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod breaker;
 pub(crate) mod clock;
+pub(crate) mod connect;
 pub(crate) mod exchange;
 pub(crate) mod handshake;
 pub(crate) mod login;
@@ -16,10 +17,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::budget::Budget;
+use crate::base::clocks::uptime_us;
+use crate::base::moment::Moment;
 use crate::config::{Address, Hooks, Location, Options};
-use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::{Clock, local_unix_ms};
-use crate::redis::connection::reply::Reply;
+use crate::error::{Error, Result};
+use crate::expiry::Clock;
 use crate::redis::connection::resp::Encoder;
 use crate::store::Traffic;
 
@@ -52,6 +54,8 @@ pub(crate) struct Node {
     /// The time that a call has, and with it no connect has more.
     timeout: Duration,
     is_primary: bool,
+    /// Why it cannot be connected to, whatever is tried.
+    out_of_reach: Option<Error>,
     pool: Pool<Connection>,
     breaker: Breaker,
     clock: NodeClock,
@@ -63,7 +67,20 @@ impl Node {
     /// Opens nothing.
     pub(crate) fn new(location: &Location, options: &Options, hooks: &Hooks) -> Result<Self> {
         let secured = location.tls && hooks.connector.is_none();
-        let tls = secured.then(|| tls_settings(location)).transpose()?;
+        let tls = secured.then(|| tls::prepare(&location.tls_options));
+        Node::with_tls(location, options, hooks, tls.transpose()?)
+    }
+
+    /// The same with settings that were made before, for a location that is `rediss://`.
+    pub(crate) fn with_tls(
+        location: &Location,
+        options: &Options,
+        hooks: &Hooks,
+        tls: Option<TlsSettings>,
+    ) -> Result<Self> {
+        if let Some(tls) = &tls {
+            tls.check(&location.address)?;
+        }
         let name = location.name.clone();
         let login = Login::new(location, options);
         let limits = Limits {
@@ -88,6 +105,7 @@ impl Node {
             connect_timeout: options.connect_timeout,
             timeout: options.timeout,
             is_primary: false,
+            out_of_reach: None,
             pool: Pool::new(limits),
             breaker: Breaker::new(
                 options.breaker_failures,
@@ -109,6 +127,17 @@ impl Node {
     /// Whether it must be one.
     pub(crate) fn is_primary(&self) -> bool {
         self.is_primary
+    }
+
+    /// Stands for a server that is part of the fleet and cannot be reached: whatever is asked of it fails with this.
+    pub(crate) fn out_of_reach(mut self, why: Error) -> Self {
+        self.out_of_reach = Some(why);
+        self
+    }
+
+    /// Whether it is one of those.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        self.out_of_reach.is_some()
     }
 
     /// The given name, or the address: the same for every spelling of it.
@@ -149,30 +178,50 @@ impl Node {
 
     /// The same, unless this server was never connected to.
     pub(crate) fn known_clock(&self) -> Option<Clock> {
-        self.clock.known()
+        self.clock.asked()
     }
 
-    /// Looks at the server's clock again if that was long ago. For calls that can afford a round trip; when it
-    /// fails, nothing has changed.
+    /// After a call that found nothing of use: looks at the server's clock again if that was long ago.
+    /// Such a call can afford a round trip; when it fails, nothing has changed.
     pub(crate) fn refresh_clock(&self, budget: Budget) {
-        if !self.clock.is_due(budget.started()) {
-            return;
+        if self.clock.is_due(budget.started()) {
+            self.ask_clock(budget);
         }
+    }
+
+    /// Whether a call that began then would refresh the clock if it found nothing of use.
+    #[inline]
+    pub(crate) fn has_old_clock(&self, began: Moment) -> bool {
+        self.clock.is_old(began)
+    }
+
+    /// The server calls fresh what is over for us since `fresh_until_ms`: its clock is looked at again.
+    pub(crate) fn contradicted(&self, fresh_until_ms: u64, budget: Budget) {
+        if self.clock.is_contradicted(fresh_until_ms, budget.started()) {
+            self.ask_clock(budget);
+        }
+    }
+
+    /// As if that had been long ago.
+    #[cfg(test)]
+    pub(crate) fn age_clock(&self) {
+        self.clock.age();
+    }
+
+    #[cold]
+    fn ask_clock(&self, budget: Budget) {
         let sent_at = Cell::new(0);
         let pack = |to: &mut Encoder<'_>| {
-            sent_at.set(local_unix_ms());
+            sent_at.set(uptime_us());
             handshake::pack_time(to);
         };
         let read = |from: &mut Connection, budget| {
-            let offset = handshake::read_time(from, sent_at.get(), budget)?;
-            Ok(Ok(offset))
+            let told = handshake::read_time(from, sent_at.get(), budget)?;
+            Ok(Ok(told))
         };
-        if let Ok(Some(offset)) = self.run(
-            0,
-            budget,
-            &mut command::pair(Verb::safe("TIME"), pack, read),
-        ) {
-            self.clock.set(offset);
+        let mut time = command::pair(Verb::safe("TIME"), pack, read);
+        if let Ok(Some(told)) = self.run(0, budget, &mut time) {
+            self.clock.set(told);
         }
     }
 
@@ -251,62 +300,6 @@ impl Node {
         error.at_node(&self.name).during(verb.name)
     }
 
-    /// A connection that is ready for commands. A failure counts at once: a node that cannot be connected to is not
-    /// tried twice.
-    pub(crate) fn connect(&self, budget: Budget, admission: Admission) -> Result<Connection> {
-        self.breaker.still_admits(admission)?;
-        let budget = self.time_to_open(budget);
-        match self.open(budget) {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(refusal)) => {
-                self.was_refused(admission, &refusal);
-                Err(refusal)
-            }
-            Err(fault) => {
-                self.was_not_opened(admission, &fault, budget);
-                Err(fault)
-            }
-        }
-    }
-
-    /// Whether a call that was let pass may still connect: others may have found out meanwhile that the node does not serve.
-    pub(crate) fn may_connect(&self, admission: Admission) -> Result<()> {
-        self.breaker.still_admits(admission)
-    }
-
-    /// Tells the breaker that the node serves, or what it said instead.
-    #[inline]
-    pub(crate) fn answered(&self) {
-        self.breaker.succeeded();
-    }
-
-    /// Tells the breaker that the node does not serve, and why; what this process lacks is no evidence against it.
-    #[cold]
-    pub(crate) fn did_not_serve(&self, admission: Admission, why: &Error) {
-        if !why.is_our_own() {
-            self.breaker.failed(admission, why);
-        }
-    }
-
-    /// The node answered the greeting, and takes nobody in like this; a replica in the place of a primary serves others.
-    #[cold]
-    pub(crate) fn was_refused(&self, admission: Admission, refusal: &Error) {
-        match refusal.code() {
-            Some("READONLY") => self.answered(),
-            _ => self.did_not_serve(admission, refusal),
-        }
-    }
-
-    /// A connection did not come about within `budget`. Where that was a part of what others have, it is no evidence.
-    #[cold]
-    pub(crate) fn was_not_opened(&self, admission: Admission, fault: &Error, budget: Budget) {
-        let all = self.connect_timeout.min(self.timeout);
-        let is_cut = budget.total().saturating_mul(4) < all.saturating_mul(3);
-        if !fault.is_timeout() || !is_cut {
-            self.did_not_serve(admission, fault);
-        }
-    }
-
     pub(crate) fn pool(&self) -> &Pool<Connection> {
         &self.pool
     }
@@ -318,7 +311,7 @@ impl Node {
 
     /// Whether connections can be opened without waiting for them.
     pub(crate) fn opens_at_once(&self) -> bool {
-        self.dial.connector.is_none() && !self.is_primary
+        self.dial.connector.is_none() && !self.is_primary && !self.is_out_of_reach()
     }
 
     /// The time to open a connection within a call.
@@ -336,27 +329,6 @@ impl Node {
 
     pub(crate) fn learn(&self, offset: handshake::Offset) {
         self.clock.learn(offset);
-    }
-
-    fn open(&self, budget: Budget) -> Reply<Connection> {
-        let mut connection = match Connection::open(&self.dial, budget) {
-            Ok(connection) => connection,
-            Err(error) if is_fault(&error) => return Err(error),
-            Err(error) => return Ok(Err(error)),
-        };
-        let offset = if self.dial.connector.is_some() {
-            handshake::ask_time(&mut connection, &self.login, budget)?
-        } else {
-            handshake::greet(&mut connection, &self.login, budget)?
-        };
-        let offset = match offset {
-            Ok(_) if self.is_primary => handshake::ask_role(&mut connection, budget)?.and(offset),
-            offset => offset,
-        };
-        Ok(offset.map(|offset| {
-            self.clock.learn(offset);
-            connection
-        }))
     }
 
     /// Counters and gauges of this node.
@@ -382,20 +354,6 @@ impl Node {
     pub(crate) fn close(&self) {
         self.pool.close();
     }
-}
-
-fn tls_settings(location: &Location) -> Result<TlsSettings> {
-    let settings = tls::prepare(&location.tls_options)?;
-    settings.check(&location.address)?;
-    Ok(settings)
-}
-
-/// Whether the node did not answer, rather than answered something unwelcome.
-pub(crate) fn is_fault(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Io | ErrorKind::Timeout | ErrorKind::Unavailable
-    )
 }
 
 impl Pooled for Connection {

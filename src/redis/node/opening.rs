@@ -2,8 +2,8 @@
 //! nothing, so several can go on at the same time, and one that a call has no more time for can be put aside for the next.
 
 use crate::base::budget::Budget;
-use crate::error::Result;
-use crate::redis::connection::Connection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::redis::connection::{AtHand, Connection};
 use crate::redis::node::Node;
 use crate::redis::wire::{Connecting, Wants};
 
@@ -51,10 +51,14 @@ impl Opening {
                     }
                 }
                 Stage::Greeting(mut connection, mut greeting) => {
-                    if !connection.has_replies()? {
-                        self.stage = Stage::Greeting(connection, greeting);
-                        self.budget.remaining()?;
-                        return Ok(None);
+                    match connection.at_hand()? {
+                        AtHand::All => {}
+                        AtHand::Much => return Err(endless()),
+                        AtHand::Part => {
+                            self.stage = Stage::Greeting(connection, greeting);
+                            self.budget.remaining()?;
+                            return Ok(None);
+                        }
                     }
                     match greeting.hear(&mut connection, node.login(), self.budget)? {
                         Ok(Some(offset)) => return Ok(Some(Ok((connection, offset)))),
@@ -82,4 +86,12 @@ impl Opening {
             },
         }
     }
+}
+
+#[cold]
+fn endless() -> Error {
+    Error::new(
+        ErrorKind::Io,
+        "the server's answer to the greeting does not end",
+    )
 }

@@ -26,6 +26,32 @@ pub(crate) fn fake(
     }
 }
 
+/// A server that greets, and answers any other command with what `say` writes to the connection.
+pub(crate) fn talker(say: impl Fn(&[Vec<u8>], &mut TcpStream) + Send + Sync + 'static) -> Address {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let say = std::sync::Arc::new(say);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, say) = (stream.unwrap(), std::sync::Arc::clone(&say));
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                while let Some(command) = read_command(&mut reader) {
+                    match greeting(&command) {
+                        Some(reply) if stream.write_all(&reply).is_ok() => {}
+                        Some(_) => return,
+                        None => say(&command, &mut stream),
+                    }
+                }
+            });
+        }
+    });
+    Address::Tcp {
+        host: "127.0.0.1".into(),
+        port,
+    }
+}
+
 fn serve(stream: TcpStream, answer: impl Fn(&[Vec<u8>]) -> Option<Vec<u8>>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
@@ -41,7 +67,7 @@ fn serve(stream: TcpStream, answer: impl Fn(&[Vec<u8>]) -> Option<Vec<u8>>) {
     }
 }
 
-fn read_command(reader: &mut impl BufRead) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn read_command(reader: &mut impl BufRead) -> Option<Vec<Vec<u8>>> {
     let count = read_number(reader)?;
     (0..count)
         .map(|_| {

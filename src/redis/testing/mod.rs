@@ -4,30 +4,34 @@
 pub(crate) mod cut;
 pub(crate) mod fake;
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::base::budget::{Budget, soon};
 use crate::config::{Address, Hooks, Location, Options, Said, TlsOptions};
 use crate::error::Result;
 use crate::expiry::Life;
-use crate::store::{Access, Backend, KeyList, Room, Sink, Value};
+use crate::store::{Access, KeyList, Room, Sink, Store, Value, Values};
 
-use super::RedisBackend;
+use super::RedisStore;
+
+use launcher::{Folder, Process, free_port, log_of, on_a_free_port, socket_in};
+
+#[path = "../../../tests/common/launcher.rs"]
+pub(crate) mod launcher;
 
 pub(crate) use cut::{Cut, Way};
-pub(crate) use fake::{fake, greeting};
+pub(crate) use fake::{fake, greeting, read_command, talker};
 
 pub(crate) const MINUTE: Life = Life::Millis(60_000);
 
 /// A redis-server of this test alone, on a Unix socket and a TCP port. Killed when dropped.
 pub(crate) struct Server {
-    child: Child,
-    folder: PathBuf,
+    process: Process,
+    folder: Folder,
     port: u16,
     arguments: Vec<String>,
 }
@@ -38,61 +42,40 @@ impl Server {
     }
 
     pub(crate) fn with(arguments: &[&str]) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder =
-            std::env::temp_dir().join(format!("redis_cache-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let port = free_port();
+        let folder = Folder::new("unit");
         let arguments: Vec<String> = arguments
             .iter()
             .map(|argument| (*argument).to_owned())
             .collect();
-        let child = launch(&folder, port, &arguments);
-        let mut server = Server {
-            child,
+        let launch = |port| launch(folder.path(), port, &arguments);
+        let (port, process) = on_a_free_port(free_port, launch)
+            .unwrap_or_else(|| panic!("no server started: {}", log_of(folder.path())));
+        Server {
+            process,
             folder,
             port,
             arguments,
-        };
-        server.wait_until_up();
-        server
-    }
-
-    fn wait_until_up(&mut self) {
-        let begin = Instant::now();
-        let is_up = || {
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-                && UnixStream::connect(self.socket()).is_ok()
-        };
-        while !is_up() {
-            assert!(
-                begin.elapsed() < Duration::from_secs(10),
-                "redis-server does not come up"
-            );
-            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     pub(crate) fn stop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.kill();
     }
 
     pub(crate) fn restart(&mut self) {
         self.stop();
-        let _ = std::fs::remove_file(self.socket());
-        self.child = launch(&self.folder, self.port, &self.arguments);
-        self.wait_until_up();
+        let again = |port| launch(self.folder.path(), port, &self.arguments);
+        let (_, process) = on_a_free_port(|| self.port, again)
+            .unwrap_or_else(|| panic!("no server came back: {}", log_of(self.folder.path())));
+        self.process = process;
     }
 
     pub(crate) fn signal(&self, signal: i32) {
-        // SAFETY: a signal to our own child, which is not waited for yet.
-        unsafe { libc::kill(self.child.id() as i32, signal) };
+        self.process.signal(signal);
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.folder.join("socket")
+        socket_in(self.folder.path())
     }
 
     pub(crate) fn unix(&self) -> Address {
@@ -107,7 +90,7 @@ impl Server {
     }
 
     /// A backend over the Unix socket.
-    pub(crate) fn backend(&self) -> RedisBackend {
+    pub(crate) fn backend(&self) -> RedisStore {
         backend(self.unix(), &Options::default())
     }
 
@@ -132,40 +115,14 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn launch(folder: &PathBuf, port: u16, arguments: &[String]) -> Child {
-    Command::new("redis-server")
-        .args([
-            "--port",
-            &port.to_string(),
-            "--unixsocket",
-            "socket",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ])
-        .args(["--enable-debug-command", "yes"])
-        .args(arguments)
-        .current_dir(folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+fn launch(folder: &Path, port: u16, arguments: &[String]) -> Option<Process> {
+    let port_text = port.to_string();
+    let own = ["--port", &port_text, "--enable-debug-command", "yes"];
+    let arguments = own.into_iter().chain(arguments.iter().map(String::as_str));
+    Process::start(folder, arguments, || {
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+            && UnixStream::connect(socket_in(folder)).is_ok()
+    })
 }
 
 pub(crate) fn location(address: Address) -> Location {
@@ -184,8 +141,8 @@ pub(crate) fn location(address: Address) -> Location {
     }
 }
 
-pub(crate) fn backend(address: Address, options: &Options) -> RedisBackend {
-    RedisBackend::new(options, &[location(address)], &Hooks::default()).unwrap()
+pub(crate) fn backend(address: Address, options: &Options) -> RedisStore {
+    RedisStore::new(options, &[location(address)], &Hooks::default()).unwrap()
 }
 
 /// A sink that keeps the value.
@@ -200,14 +157,27 @@ impl Sink for Kept {
     }
 }
 
-pub(crate) fn get(backend: &RedisBackend, key: &str) -> Result<Option<Vec<u8>>> {
+pub(crate) fn get(store: &RedisStore, key: &str) -> Result<Option<Vec<u8>>> {
+    get_within(store, key, soon())
+}
+
+pub(crate) fn get_within(store: &RedisStore, key: &str, budget: Budget) -> Result<Option<Vec<u8>>> {
     let mut kept = Kept::default();
-    let found = backend.get(key.as_bytes(), Access::Read, &mut kept)?;
+    let found = store.get(key.as_bytes(), Access::Read, &mut kept, budget)?;
     Ok(found.map(|_| kept.0))
 }
 
-pub(crate) fn set(backend: &RedisBackend, key: &str, value: &[u8]) -> Result<()> {
-    backend.set(key.as_bytes(), body(value), MINUTE)
+pub(crate) fn set(backend: &RedisStore, key: &str, value: &[u8]) -> Result<()> {
+    set_within(backend, key, value, soon())
+}
+
+pub(crate) fn set_within(
+    store: &RedisStore,
+    key: &str,
+    value: &[u8],
+    budget: Budget,
+) -> Result<()> {
+    store.set(key.as_bytes(), body(value), MINUTE, budget)
 }
 
 pub(crate) fn body(value: &[u8]) -> Value<'_> {
@@ -234,7 +204,7 @@ pub(crate) fn keys(names: &[&str]) -> KeyList {
 }
 
 /// Leaves `count` idle connections in the pool; the key `k` must have a value.
-pub(crate) fn fill_pool(backend: &RedisBackend, count: usize) {
+pub(crate) fn fill_pool(backend: &RedisStore, count: usize) {
     /// Holds its connection until as many others are held.
     struct Slow<'a>(&'a Barrier);
 
@@ -250,7 +220,7 @@ pub(crate) fn fill_pool(backend: &RedisBackend, count: usize) {
         for _ in 0..count {
             scope.spawn(|| {
                 backend
-                    .get(b"k", Access::Read, &mut Slow(&barrier))
+                    .get(b"k", Access::Read, &mut Slow(&barrier), soon())
                     .unwrap()
             });
         }

@@ -1,8 +1,9 @@
 //! Calls over many keys: places, windows, and batches that break off.
 
+use crate::base::budget::{quickly, soon};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Life;
-use crate::store::{Access, Backend, KeyList};
+use crate::store::{Access, KeyList, Store, Values};
 
 use super::super::testing::{MINUTE, Server, backend, body, fake, greeting, keys, quick, set};
 
@@ -26,7 +27,7 @@ fn many_values_come_with_their_places() {
         .map(|value| (value, MINUTE))
         .collect();
     let mut stored = vec![0; names.len() + 1];
-    backend.set_many(&list, &values, &mut |place, outcome| {
+    backend.set_many(&list, &values, soon(), &mut |place, outcome| {
         assert!(outcome.unwrap());
         stored[place] += 1;
     });
@@ -38,7 +39,7 @@ fn many_values_come_with_their_places() {
     server.command::<()>(&["RPUSH", "k3", "not a string"]);
     server.command::<()>(&["DEL", "k4"]);
     let mut seen = vec![None; names.len() + 1];
-    backend.get_many(&list, Access::Read, &mut |place, outcome, _| {
+    backend.get_many(&list, Access::Read, soon(), &mut |place, outcome, _| {
         assert!(
             seen[place]
                 .replace(outcome.unwrap().map(<[u8]>::to_vec))
@@ -52,7 +53,7 @@ fn many_values_come_with_their_places() {
     }
 
     let mut removed = 0;
-    backend.delete_many(&list, &mut |place, outcome| {
+    backend.delete_many(&list, soon(), &mut |place, outcome| {
         let existed = outcome.unwrap();
         assert_eq!(existed, place != 5);
         removed += u32::from(existed);
@@ -69,12 +70,15 @@ fn large_values_are_written_in_windows() {
     let names: Vec<String> = (0..6).map(|number| format!("k{number}")).collect();
     let list = keys(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let mut stored = 0;
-    backend.set_many(&list, &[(body(&big), MINUTE); 6], &mut |_, outcome| {
-        stored += i32::from(outcome.unwrap())
-    });
+    backend.set_many(
+        &list,
+        &[(body(&big), MINUTE); 6],
+        soon(),
+        &mut |_, outcome| stored += i32::from(outcome.unwrap()),
+    );
     assert_eq!(stored, 6);
     let mut read = 0;
-    backend.get_many(&list, Access::Read, &mut |_, outcome, _| {
+    backend.get_many(&list, Access::Read, soon(), &mut |_, outcome, _| {
         read += outcome.unwrap().unwrap().len()
     });
     assert_eq!(read, 6 * big.len());
@@ -89,6 +93,7 @@ fn set_many_with_an_expired_life_removes() {
     backend.set_many(
         &keys(&["a", "b"]),
         &[(body(b"x"), Life::Expired); 2],
+        soon(),
         &mut |_, outcome| {
             outcome.unwrap();
             told += 1;
@@ -108,7 +113,7 @@ fn a_repeated_batch_tells_each_item_once() {
     let backend = backend(address, &quick());
     let keys = keys(&["a", "b", "c"]);
     let mut told = Vec::new();
-    backend.get_many(&keys, Access::Read, &mut |place, value, _| {
+    backend.get_many(&keys, Access::Read, quickly(), &mut |place, value, _| {
         told.push((place, value.unwrap().map(<[u8]>::to_vec)))
     });
     assert_eq!(
@@ -138,6 +143,7 @@ fn a_write_batch_that_breaks_off_fails_only_what_was_not_answered() {
     backend.set_many(
         &keys,
         &[(body(b"v"), Life::Forever); 4],
+        quickly(),
         &mut |place, outcome| {
             assert!(
                 told[place]
@@ -161,9 +167,11 @@ fn a_list_of_nothing_but_faults_asks_nobody() {
     let backend = backend(address, &quick());
     let mut list = KeyList::default();
     list.push(|_| Err(Error::new(ErrorKind::InvalidArgument, "a fault")));
-    backend.get_many(&list, Access::Read, &mut |_, _, _| {
+    backend.get_many(&list, Access::Read, quickly(), &mut |_, _, _| {
         panic!("told of a fault")
     });
-    backend.delete_many(&KeyList::default(), &mut |_, _| panic!("told of nothing"));
+    backend.delete_many(&KeyList::default(), quickly(), &mut |_, _| {
+        panic!("told of nothing")
+    });
     assert_eq!(backend.traffic().connections_open, 0);
 }

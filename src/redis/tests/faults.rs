@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::base::budget::{quickly, soon};
 use crate::config::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Life;
-use crate::store::{Access, Backend, Room, Sink};
+use crate::store::{Access, Room, Sink, Store, Values};
 
-use super::super::RedisBackend;
+use super::super::RedisStore;
 use super::super::testing::{
     Server, backend, body, fake, fill_pool, get, greeting, keys, quick, set,
 };
@@ -54,15 +55,22 @@ fn a_killed_idle_connection_is_replaced_silently() {
     kill();
     set(&backend, "k", b"2").unwrap();
     kill();
-    assert_eq!(backend.incr(b"k", 1).unwrap(), Some(3));
+    assert_eq!(backend.incr(b"k", 1, soon()).unwrap(), Some(3));
     kill();
-    assert!(!backend.add(b"k", body(b"x"), Life::Forever).unwrap());
+    assert!(
+        !backend
+            .add(b"k", body(b"x"), Life::Forever, soon())
+            .unwrap()
+    );
     kill();
     let keys = keys(&["k"]);
     let mut stored = false;
-    backend.set_many(&keys, &[(body(b"9"), Life::Forever)], &mut |_, outcome| {
-        stored = outcome.unwrap()
-    });
+    backend.set_many(
+        &keys,
+        &[(body(b"9"), Life::Forever)],
+        soon(),
+        &mut |_, outcome| stored = outcome.unwrap(),
+    );
     assert!(stored);
 }
 
@@ -88,8 +96,8 @@ fn a_write_is_not_repeated_after_an_unknown_outcome_and_a_read_is() {
     assert_eq!(counted.load(Ordering::Relaxed), 1);
 
     for call in [
-        |b: &RedisBackend| get(b, "k").map(drop),
-        |b: &RedisBackend| b.delete(b"k").map(drop),
+        |b: &RedisStore| get(b, "k").map(drop),
+        |b: &RedisStore| b.delete(b"k", quickly()).map(drop),
     ] {
         let address = fake(|connection, command| match command[0].as_slice() {
             _ if greeting(command).is_some() => greeting(command),
@@ -107,7 +115,7 @@ fn a_write_is_not_repeated_after_an_unknown_outcome_and_a_read_is() {
 fn a_reply_of_the_wrong_shape_closes_the_connection() {
     let address = fake(|_, command| greeting(command).or(Some(b"+OK\r\n".to_vec())));
     let backend = backend(address, &quick());
-    let error = backend.incr(b"k", 1).unwrap_err();
+    let error = backend.incr(b"k", 1, quickly()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
     assert_eq!(backend.traffic().connections_open, 0);
 }
@@ -130,7 +138,8 @@ fn a_panic_in_the_middle_of_a_reply_costs_that_connection_only() {
     );
     set(&backend, "k", b"v").unwrap();
     for _ in 0..3 {
-        let call = std::panic::AssertUnwindSafe(|| backend.get(b"k", Access::Read, &mut Panics));
+        let call =
+            std::panic::AssertUnwindSafe(|| backend.get(b"k", Access::Read, &mut Panics, soon()));
         assert!(std::panic::catch_unwind(call).is_err());
     }
     assert_eq!(get(&backend, "k").unwrap().unwrap(), b"v");
@@ -151,7 +160,7 @@ fn the_refusal_of_a_sink_is_no_fault_of_the_node() {
     for _ in 0..7 {
         for key in ["small", "large"] {
             let error = backend
-                .get(key.as_bytes(), Access::Read, &mut Refuses)
+                .get(key.as_bytes(), Access::Read, &mut Refuses, soon())
                 .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Decode);
         }

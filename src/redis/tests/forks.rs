@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::fork::testing::in_child;
-use crate::store::Backend;
+use crate::store::Store;
 
 use super::super::testing::{Server, fill_pool, get, set};
 

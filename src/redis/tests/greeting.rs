@@ -4,17 +4,18 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use crate::base::budget::soon;
 use crate::config::{Address, Connector, Hooks, Location, Options, Parser, Protocol};
 use crate::error::ErrorKind;
-use crate::store::{Access, Backend};
+use crate::store::{Access, Values};
 
-use super::super::RedisBackend;
+use super::super::RedisStore;
 use super::super::testing::{Server, backend, fake, get, keys, location, quick, set};
 
-fn with(options: Options, change: impl FnOnce(&mut Location), address: Address) -> RedisBackend {
+fn with(options: Options, change: impl FnOnce(&mut Location), address: Address) -> RedisStore {
     let mut location = location(address);
     change(&mut location);
-    RedisBackend::new(&options, &[location], &Hooks::default()).unwrap()
+    RedisStore::new(&options, &[location], &Hooks::default()).unwrap()
 }
 
 #[test]
@@ -207,27 +208,27 @@ fn the_other_parser_and_a_connector_serve_as_well() {
             ..Options::default()
         },
     );
-    let custom = RedisBackend::new(&Options::default(), &[location(server.tcp())], &hooks).unwrap();
+    let custom = RedisStore::new(&Options::default(), &[location(server.tcp())], &hooks).unwrap();
     for backend in [parsed, custom] {
         set(&backend, "k", b"1").unwrap();
         assert_eq!(get(&backend, "k").unwrap().unwrap(), b"1");
-        assert_eq!(backend.incr(b"k", 1).unwrap(), Some(2));
+        assert_eq!(backend.incr(b"k", 1, soon()).unwrap(), Some(2));
         let keys = keys(&["k", "none"]);
         let mut told = Vec::new();
-        backend.get_many(&keys, Access::Read, &mut |place, value, _| {
+        backend.get_many(&keys, Access::Read, soon(), &mut |place, value, _| {
             told.push((place, value.unwrap().is_some()))
         });
         assert_eq!(told, [(0, true), (1, false)]);
         assert!(
             backend
-                .head(b"k", Access::Read)
+                .head(b"k", Access::Read, soon())
                 .unwrap()
                 .unwrap()
                 .1
                 .now_ms()
                 > 0
         );
-        assert!(backend.delete(b"k").unwrap());
+        assert!(backend.delete(b"k", soon()).unwrap());
     }
 }
 
@@ -235,7 +236,7 @@ fn the_other_parser_and_a_connector_serve_as_well() {
 fn what_cannot_be_served_is_said_before_anything_connects() {
     let options = Options::default();
     let open = |locations: &[Location]| {
-        RedisBackend::new(&options, locations, &Hooks::default()).unwrap_err()
+        RedisStore::new(&options, locations, &Hooks::default()).unwrap_err()
     };
     assert_eq!(open(&[]).kind(), ErrorKind::Config);
     let embedded = open(&[location(Address::Memory(None))]);

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use crate::base::budget::{quickly, soon};
 use crate::config::{Hooks, Options};
 use crate::expiry::{Life, local_unix_ms};
-use crate::store::{Acquired, Backend, Claim, KeyList, Leases, Token, Value};
+use crate::store::{Acquired, Claim, KeyList, Leases, Store, Token, Value, Values};
 
-use super::super::RedisBackend;
+use super::super::RedisStore;
 use super::super::testing::{
     Cut, Kept, MINUTE, Server, Way, backend, body, get, keys, location, set,
 };
@@ -26,10 +27,10 @@ fn claim(token: Token) -> Claim {
     }
 }
 
-fn acquire(backend: &RedisBackend, key: &str, token: Token) -> Acquired<Vec<u8>> {
+fn acquire(backend: &RedisStore, key: &str, token: Token) -> Acquired<Vec<u8>> {
     let mut kept = Kept::default();
     match backend
-        .acquire(key.as_bytes(), claim(token), &mut kept)
+        .acquire(key.as_bytes(), claim(token), &mut kept, soon())
         .unwrap()
         .0
     {
@@ -42,13 +43,13 @@ fn acquire(backend: &RedisBackend, key: &str, token: Token) -> Acquired<Vec<u8>>
 
 /// What the store says to a claim on each of the keys.
 fn acquire_all(
-    backend: &RedisBackend,
+    backend: &RedisStore,
     list: &KeyList,
     tokens: &[Token],
 ) -> Vec<Option<Acquired<Vec<u8>>>> {
     let claims: Vec<Claim> = tokens.iter().map(|token| claim(*token)).collect();
     let mut said = vec![None; list.len()];
-    backend.acquire_many(list, &claims, &mut |place, answer, _| {
+    backend.acquire_many(list, &claims, soon(), &mut |place, answer, _| {
         let answer = match answer.unwrap() {
             Acquired::Found(value) => Acquired::Found(value.to_vec()),
             Acquired::Yours => Acquired::Yours,
@@ -60,10 +61,10 @@ fn acquire_all(
     said
 }
 
-fn fulfill_all(backend: &RedisBackend, list: &KeyList, tokens: &[Token]) -> Vec<Option<bool>> {
+fn fulfill_all(backend: &RedisStore, list: &KeyList, tokens: &[Token]) -> Vec<Option<bool>> {
     let values = vec![(NEW, MINUTE); list.len()];
     let mut done = vec![None; list.len()];
-    backend.fulfill_many(list, tokens, &values, &mut |place, outcome| {
+    backend.fulfill_many(list, tokens, &values, soon(), &mut |place, outcome| {
         assert!(done[place].replace(outcome.unwrap()).is_none(), "told once");
     });
     done
@@ -104,7 +105,7 @@ fn many_keys_are_leased_stored_and_released_in_one_pipeline() {
 
     let mut released = 0;
     let some = (keys(&["k7", "k8"]), [tokens[7], others[8]]);
-    backend.release_many(&some.0, &some.1, 0, &mut |place, done| {
+    backend.release_many(&some.0, &some.1, 0, soon(), &mut |place, done| {
         assert_eq!(done.unwrap(), place == 0);
         released += 1;
     });
@@ -127,17 +128,22 @@ fn another_data_type_among_many_keys_fails_alone() {
     server.command::<()>(&["RPUSH", "k1", "an element"]);
     let claims = [(); 3].map(|()| claim(Token::new()));
     let list = keys(&["k0", "k1", "k2"]);
-    backend.acquire_many(&list, &claims, &mut |place, answer, _| match place {
-        1 => assert_eq!(answer.unwrap_err().code(), Some("WRONGTYPE")),
-        _ => assert_eq!(answer.unwrap(), Acquired::Yours),
-    });
+    backend.acquire_many(
+        &list,
+        &claims,
+        soon(),
+        &mut |place, answer, _| match place {
+            1 => assert_eq!(answer.unwrap_err().code(), Some("WRONGTYPE")),
+            _ => assert_eq!(answer.unwrap(), Acquired::Yours),
+        },
+    );
 }
 
 #[test]
 fn every_node_gets_its_own_keys_and_learns_the_scripts() {
     let servers = [(); 3].map(|()| Server::start());
     let locations = servers.each_ref().map(|server| location(server.unix()));
-    let ring = RedisBackend::new(&Options::default(), &locations, &Hooks::default()).unwrap();
+    let ring = RedisStore::new(&Options::default(), &locations, &Hooks::default()).unwrap();
     let names = names(300);
     let (list, tokens) = (list(&names), vec![Token::new(); 300]);
     for _ in 0..2 {
@@ -183,7 +189,7 @@ fn the_clock_of_a_node_is_asked_for_once() {
     let backend = server.backend();
     server.command::<()>(&["CONFIG", "RESETSTAT"]);
     for _ in 0..3 {
-        let now = backend.clock(b"k").unwrap().now_ms();
+        let now = backend.clock(b"k", quickly()).unwrap().now_ms();
         assert!(now.abs_diff(local_unix_ms()) < 5000);
     }
     // One in the greeting, one that made it connect.
@@ -192,7 +198,7 @@ fn the_clock_of_a_node_is_asked_for_once() {
     let options = super::super::testing::quick();
     assert!(
         super::super::testing::backend(elsewhere, &options)
-            .clock(b"k")
+            .clock(b"k", quickly())
             .is_err()
     );
 }
@@ -205,14 +211,14 @@ fn errors_inside_scripts_keep_their_class() {
     server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
     let mut kept = Kept::default();
     let error = backend
-        .acquire(b"k", claim(Token::new()), &mut kept)
+        .acquire(b"k", claim(Token::new()), &mut kept, soon())
         .unwrap_err();
     assert_eq!(error.code(), Some("OOM"), "{error}");
     assert!(error.is_unavailable());
 }
 
 /// Calls `round` with a key of its own and a broken way, at every byte of what is asked and of what is answered.
-pub(crate) fn at_every_byte(server: &Server, forget: bool, round: impl Fn(&RedisBackend, &str)) {
+pub(crate) fn at_every_byte(server: &Server, forget: bool, round: impl Fn(&RedisStore, &str)) {
     let way = Way::to(server.socket());
     let through = backend(way.address(), &Options::default());
     type Place = fn(usize) -> Cut;
@@ -220,7 +226,7 @@ pub(crate) fn at_every_byte(server: &Server, forget: bool, round: impl Fn(&Redis
     let mut count = 0;
     for place in places {
         for bytes in 0.. {
-            through.ping().unwrap();
+            through.ping(soon()).unwrap();
             if forget {
                 server.command::<()>(&["SCRIPT", "FLUSH"]);
             }
@@ -242,20 +248,20 @@ fn acquire_and_store_repeated_after_a_cut_at_any_byte_are_idempotent() {
     for forget in [false, true] {
         at_every_byte(&server, forget, |through, key| {
             let (token, other) = (Token::new(), Token::new());
-            direct.delete(key.as_bytes()).unwrap();
+            direct.delete(key.as_bytes(), soon()).unwrap();
             assert_eq!(acquire(through, key, token), Acquired::Yours, "{key}");
             assert!(
                 matches!(acquire(&direct, key, other), Acquired::Held(_)),
                 "{key}"
             );
-            let stored = direct.fulfill(key.as_bytes(), token, NEW, MINUTE);
+            let stored = direct.fulfill(key.as_bytes(), token, NEW, MINUTE, soon());
             assert!(stored.unwrap(), "{key}");
         });
         at_every_byte(&server, forget, |through, key| {
             let token = Token::new();
-            direct.delete(key.as_bytes()).unwrap();
+            direct.delete(key.as_bytes(), soon()).unwrap();
             assert_eq!(acquire(&direct, key, token), Acquired::Yours, "{key}");
-            let stored = through.fulfill(key.as_bytes(), token, NEW, MINUTE);
+            let stored = through.fulfill(key.as_bytes(), token, NEW, MINUTE, soon());
             assert!(stored.unwrap(), "{key}");
             assert_eq!(
                 get(&direct, key).unwrap().unwrap(),
@@ -299,18 +305,23 @@ fn a_release_or_renewal_that_is_sent_again_says_what_the_first_one_did() {
     let direct = server.backend();
     at_every_byte(&server, false, |through, key| {
         let token = Token::new();
-        direct.delete(key.as_bytes()).unwrap();
+        direct.delete(key.as_bytes(), soon()).unwrap();
         acquire(&direct, key, token);
         assert!(
-            through.renew(key.as_bytes(), token, 60_000).unwrap(),
+            through
+                .renew(key.as_bytes(), token, 60_000, soon())
+                .unwrap(),
             "{key}"
         );
     });
     at_every_byte(&server, false, |through, key| {
         let token = Token::new();
-        direct.delete(key.as_bytes()).unwrap();
+        direct.delete(key.as_bytes(), soon()).unwrap();
         acquire(&direct, key, token);
-        assert!(through.release(key.as_bytes(), token, 0).unwrap(), "{key}");
+        assert!(
+            through.release(key.as_bytes(), token, 0, soon()).unwrap(),
+            "{key}"
+        );
         assert_eq!(get(&direct, key).unwrap(), None, "{key}");
     });
 }
@@ -322,14 +333,17 @@ fn a_lock_is_never_asked_for_twice() {
     let through = backend(way.address(), &Options::default());
     assert!(
         through
-            .lock(b"warm", Token::new(), 20_000)
+            .lock(b"warm", Token::new(), 20_000, soon())
             .unwrap()
             .is_some()
     );
     way.arm(Cut::Reply(0));
-    assert!(through.lock(b"k", Token::new(), 20_000).is_err());
+    assert!(through.lock(b"k", Token::new(), 20_000, soon()).is_err());
     assert_eq!(server.command::<u64>(&["EXISTS", "k"]), 1);
-    assert_eq!(through.lock(b"k", Token::new(), 20_000).unwrap(), None);
+    assert_eq!(
+        through.lock(b"k", Token::new(), 20_000, soon()).unwrap(),
+        None
+    );
     assert!(direct_value(&server, "k").len() == 8);
 }
 
@@ -345,7 +359,7 @@ fn a_store_for_ever_and_one_that_is_over_are_pipelined_as_well() {
     acquire_all(&backend, &list, &tokens);
     let lives = [Life::Forever, Life::Expired, Life::Millis(5000)];
     let values = lives.map(|life| (body(b"v"), life));
-    backend.fulfill_many(&list, &tokens, &values, &mut |_, done| {
+    backend.fulfill_many(&list, &tokens, &values, soon(), &mut |_, done| {
         assert!(done.unwrap())
     });
     let pttl = |key| server.command::<i64>(&["PTTL", key]);
@@ -366,11 +380,19 @@ fn what_was_packed_twice_and_sent_once_was_not_done_before() {
     assert_eq!(acquire(&backend, "k", token), Acquired::Yours);
     // The script is known to the server from now on.
     let other = Token::new();
-    assert!(!backend.fulfill(b"k", other, body(b"v"), MINUTE).unwrap());
+    assert!(
+        !backend
+            .fulfill(b"k", other, body(b"v"), MINUTE, soon())
+            .unwrap()
+    );
     server.command::<()>(&["DEL", "k"]);
     server.command::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
     // The first attempt finds the connection closed and is not sent; it was packed all the same.
-    assert!(!backend.fulfill(b"k", token, body(b"v"), MINUTE).unwrap());
+    assert!(
+        !backend
+            .fulfill(b"k", token, body(b"v"), MINUTE, soon())
+            .unwrap()
+    );
     assert_eq!(get(&backend, "k").unwrap(), None);
     assert_eq!(backend.traffic().retries, 1);
 }

@@ -1,5 +1,6 @@
 //! The backend against real servers, and against fake ones where a real one cannot be made to misbehave.
 
+pub(crate) mod ahead;
 pub(crate) mod batches;
 pub(crate) mod faults;
 pub(crate) mod forks;
@@ -10,5 +11,6 @@ pub(crate) mod opening;
 pub(crate) mod recovery;
 pub(crate) mod rewriting;
 pub(crate) mod single;
+pub(crate) mod time;
 pub(crate) mod waiting;
 pub(crate) mod walks;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::base::budget::Budget;
+use crate::base::budget::{Budget, minute, quickly, soon};
 use crate::base::fork::testing::in_child;
 use crate::config::{Hooks, Options};
 use crate::error::{Error, ErrorKind, Result};
@@ -14,11 +14,12 @@ use crate::redis::connection::Connection;
 use crate::redis::connection::reply;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::node::exchange::Verb;
-use crate::store::{Access, Backend};
+use crate::store::{Access, Store, Values};
 
-use super::super::RedisBackend;
+use super::super::RedisStore;
 use super::super::testing::{
-    MINUTE, Server, Way, backend, body, fake, fill_pool, get, greeting, keys, location, quick, set,
+    MINUTE, Server, Way, backend, body, fake, fill_pool, get, get_within, greeting, keys, location,
+    quick, set,
 };
 
 const PATIENT: Duration = Duration::from_secs(30);
@@ -34,10 +35,10 @@ fn closing_off(failures: u32) -> Options {
 }
 
 /// What every key of one MSET came to.
-fn set_two(backend: &RedisBackend) -> Vec<Result<bool>> {
+fn set_two(backend: &RedisStore) -> Vec<Result<bool>> {
     let mut outcomes = Vec::new();
     let values = [(body(b"1"), MINUTE), (body(b"2"), MINUTE)];
-    backend.set_many(&keys(&["a", "b"]), &values, &mut |_, outcome| {
+    backend.set_many(&keys(&["a", "b"]), &values, soon(), &mut |_, outcome| {
         outcomes.push(outcome);
     });
     outcomes
@@ -51,7 +52,7 @@ fn a_wrong_password_is_told_from_memory() {
     let mut login = location(server.tcp());
     login.username = Some("app".into());
     login.password = Some("wrong".into());
-    let backend = RedisBackend::new(&closing_off(5), &[login], &Hooks::default()).unwrap();
+    let backend = RedisStore::new(&closing_off(5), &[login], &Hooks::default()).unwrap();
     let received = || {
         let stats: String = server.command(&["INFO", "stats"]);
         let count = stats
@@ -82,7 +83,7 @@ fn a_missing_db_is_told_from_memory() {
     let server = Server::start();
     let mut place = location(server.tcp());
     place.db = Some(99);
-    let backend = RedisBackend::new(&closing_off(2), &[place], &Hooks::default()).unwrap();
+    let backend = RedisStore::new(&closing_off(2), &[place], &Hooks::default()).unwrap();
     for _ in 0..20 {
         let error = get(&backend, "k").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Server);
@@ -112,7 +113,7 @@ fn a_server_that_loads_is_left_alone_after_the_first_few_calls() {
             ..closing_off(5)
         };
         let alone = backend(address.clone(), &options);
-        let error = get(&alone, "k").unwrap_err();
+        let error = get_within(&alone, "k", minute()).unwrap_err();
         assert!(error.is_unavailable(), "{error:?}");
         for _ in 0..1000 {
             let error = get(&alone, "k").unwrap_err();
@@ -123,7 +124,7 @@ fn a_server_that_loads_is_left_alone_after_the_first_few_calls() {
 
         let server = Server::start();
         let both = [location(address), location(server.tcp())];
-        let ring = RedisBackend::new(&options, &both, &Hooks::default()).unwrap();
+        let ring = RedisStore::new(&options, &both, &Hooks::default()).unwrap();
         let names: Vec<String> = (0..40).map(|number| format!("key {number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         for _ in 0..100 {
@@ -131,6 +132,7 @@ fn a_server_that_loads_is_left_alone_after_the_first_few_calls() {
             ring.get_many(
                 &keys(&names),
                 Access::Read,
+                minute(),
                 &mut |_, outcome, _| match outcome {
                     Ok(_) => missed += 1,
                     Err(error) => {
@@ -210,8 +212,8 @@ fn a_lack_of_descriptors_is_no_evidence_against_a_node() {
 #[test]
 fn a_connect_that_was_cut_short_is_no_evidence_against_a_node() {
     let address = fake(|_, _| Some(Vec::new()));
-    let ask = |backend: &RedisBackend, time| {
-        let node = backend.topology.all().remove(0);
+    let ask = |backend: &RedisStore, time| {
+        let node = backend.fleet.topology.all().remove(0);
         let pack = |to: &mut Encoder<'_>| {
             to.command(1).arg(b"PING");
         };
@@ -264,7 +266,8 @@ fn a_timeout_costs_one_connection() {
     });
     let backend = backend(address, &quick());
     fill_pool(&backend, 4);
-    assert!(get(&backend, "hangs").unwrap_err().is_timeout());
+    let error = get_within(&backend, "hangs", quickly()).unwrap_err();
+    assert!(error.is_timeout());
     assert_eq!(backend.traffic().connections_idle, 3);
 }
 
@@ -300,7 +303,7 @@ fn a_set_after_a_rest_does_not_go_to_a_closed_connection() {
 /// Every write took a second and came back READONLY, for as long as the connections stayed open.
 #[test]
 fn when_the_name_has_moved_the_next_write_finds_the_new_primary() {
-    type Write = fn(&RedisBackend);
+    type Write = fn(&RedisStore);
     let writes: [Write; 2] = [
         |backend| set(backend, "k", b"new").unwrap(),
         |backend| {
@@ -322,8 +325,8 @@ fn when_the_name_has_moved_the_next_write_finds_the_new_primary() {
                 let locations = [location(name.address()), location(other.tcp())];
                 let locations = locations.get(..count).unwrap();
                 let backend =
-                    RedisBackend::new(&Options::default(), locations, &Hooks::default()).unwrap();
-                if backend.locate(b"k").unwrap() == name.address().to_string() {
+                    RedisStore::new(&Options::default(), locations, &Hooks::default()).unwrap();
+                if backend.locate(b"k", soon()).unwrap() == name.address().to_string() {
                     break (name, backend);
                 }
             };
@@ -359,13 +362,13 @@ fn a_connection_that_lost_its_login_is_replaced_and_the_command_sent_once_more()
             greeting(command)
         }
     });
-    let one = |backend: &RedisBackend| set(backend, "k", b"v").unwrap();
-    let two = |backend: &RedisBackend| {
+    let one = |backend: &RedisStore| set(backend, "k", b"v").unwrap();
+    let two = |backend: &RedisStore| {
         let outcomes = set_two(backend);
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     };
     for commands in [1, 2] {
-        let write = |backend: &RedisBackend| match commands {
+        let write = |backend: &RedisStore| match commands {
             1 => one(backend),
             _ => two(backend),
         };

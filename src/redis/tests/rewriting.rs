@@ -1,16 +1,17 @@
 //! Entries read and replaced where a walk has shown them, also over connections that break.
 
+use crate::base::budget::soon;
 use crate::error::{Error, ErrorKind};
-use crate::store::{Backend, Change, KeyList, Value};
+use crate::store::{Change, KeyList, Value, Walks};
 
-use super::super::RedisBackend;
+use super::super::RedisStore;
 use super::super::testing::{Server, get, keys, set};
 use super::leases::at_every_byte;
 
-fn replace(backend: &RedisBackend, keys: &KeyList, changes: &[Change<'_>]) -> Vec<Option<bool>> {
-    let node = &backend.nodes().unwrap()[0];
+fn replace(backend: &RedisStore, keys: &KeyList, changes: &[Change<'_>]) -> Vec<Option<bool>> {
+    let node = &backend.nodes(soon()).unwrap()[0];
     let mut said = vec![None; keys.len()];
-    backend.replace_at(node, keys, changes, &mut |place, done| {
+    backend.replace_at(node, keys, changes, soon(), &mut |place, done| {
         assert!(said[place].replace(done.unwrap()).is_none(), "told once");
     });
     said
@@ -71,8 +72,9 @@ fn values_are_read_where_they_were_shown() {
     server.command::<()>(&["RPUSH", "k20", "an element"]);
     let mut seen = vec![0; 600];
     backend.read_at(
-        &backend.nodes().unwrap()[0],
+        &backend.nodes(soon()).unwrap()[0],
         &list,
+        soon(),
         &mut |place, value, _| {
             let expected = (place % 10 != 0).then_some(names[place].as_bytes());
             assert_eq!(value.unwrap(), expected);
@@ -81,7 +83,7 @@ fn values_are_read_where_they_were_shown() {
     );
     assert!(seen.iter().all(|count| *count == 1));
     let mut refused = 0;
-    backend.read_at("another", &keys(&["a", "b"]), &mut |_, value, _| {
+    backend.read_at("another", &keys(&["a", "b"]), soon(), &mut |_, value, _| {
         assert_eq!(value.unwrap_err().kind(), ErrorKind::Unavailable);
         refused += 1;
     });
@@ -89,6 +91,7 @@ fn values_are_read_where_they_were_shown() {
         "another",
         &keys(&["a"]),
         &[to(b"a", b"b")],
+        soon(),
         &mut |_, done| {
             assert!(done.is_err());
             refused += 1;
@@ -110,8 +113,9 @@ fn replacing_says_what_was_done_after_a_cut_at_any_byte() {
         }
         let mut read = vec![None; 3];
         through.read_at(
-            &through.nodes().unwrap()[0],
+            &through.nodes(soon()).unwrap()[0],
             &list,
+            soon(),
             &mut |place, value, _| {
                 let value = value.unwrap().unwrap().to_vec();
                 assert!(read[place].replace(value).is_none(), "told once");

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::base::budget::{minute, quickly, soon};
 use crate::config::Options;
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::expiry::Life;
-use crate::store::{Access, Backend};
+use crate::store::{Access, Store, Values};
 
-use super::super::testing::{Server, backend, body, fake, get, greeting, keys, quick, set};
+use super::super::testing::{
+    Server, backend, body, fake, get, get_within, greeting, keys, quick, set,
+};
 
 #[test]
 fn a_hung_server_ends_the_call_with_its_budget() {
@@ -18,7 +21,7 @@ fn a_hung_server_ends_the_call_with_its_budget() {
     set(&backend, "k", b"v").unwrap();
     server.signal(libc::SIGSTOP);
     let begin = Instant::now();
-    let error = get(&backend, "k").unwrap_err();
+    let error = get_within(&backend, "k", quickly()).unwrap_err();
     let took = begin.elapsed();
     server.signal(libc::SIGCONT);
     assert!(error.is_timeout());
@@ -111,10 +114,10 @@ fn a_server_that_is_loading_is_asked_again_within_the_budget() {
         });
         let backend = backend(address, &Options::default());
         set(&backend, "k", b"v").unwrap();
-        backend.ping().unwrap();
+        backend.ping(soon()).unwrap();
         let keys = keys(&["k"]);
         let mut told = 0;
-        backend.get_many(&keys, Access::Read, &mut |_, value, _| {
+        backend.get_many(&keys, Access::Read, soon(), &mut |_, value, _| {
             told += value.unwrap().unwrap().len()
         });
         assert_eq!((told, asked.load(Ordering::Relaxed)), (1, 9));
@@ -122,24 +125,31 @@ fn a_server_that_is_loading_is_asked_again_within_the_budget() {
     }
 }
 
+/// Guards: a server that loads for minutes cost every call its whole budget.
 #[test]
-fn a_server_that_goes_on_loading_is_reported_within_the_budget() {
-    let address = fake(|_, command| match greeting(command) {
-        Some(reply) => Some(reply),
-        None => Some(b"-LOADING Redis is loading the dataset in memory\r\n".to_vec()),
+fn a_server_that_goes_on_loading_is_reported_after_a_moment() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let address = fake(move |_, command| {
+        greeting(command).or_else(|| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Some(b"-LOADING Redis is loading the dataset in memory\r\n".to_vec())
+        })
     });
-    let backend = backend(address, &quick());
+    let backend = backend(address, &Options::default());
     let begin = Instant::now();
-    let error = get(&backend, "k").unwrap_err();
-    assert!(begin.elapsed() < Duration::from_millis(400));
-    let says_so = |error: Error| error.is_unavailable() && error.to_string().contains("LOADING");
-    assert!(says_so(error));
+    let error = get_within(&backend, "k", minute()).unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
     let keys = keys(&["k"]);
-    let mut told = 0;
-    backend.delete_many(&keys, &mut |_, outcome| {
-        told += usize::from(says_so(outcome.unwrap_err()));
+    let mut told = Vec::new();
+    backend.delete_many(&keys, minute(), &mut |_, outcome| {
+        told.push(outcome.unwrap_err().is_unavailable())
     });
-    assert_eq!(told, 1);
+    assert_eq!(told, [true]);
+    assert!(backend.ping(minute()).unwrap_err().is_unavailable());
+    assert!(begin.elapsed() < Duration::from_secs(60));
+    let asked = asked.load(Ordering::Relaxed);
+    assert!((3..=30).contains(&asked), "{asked}");
 }
 
 #[test]
@@ -148,9 +158,11 @@ fn a_full_server_is_reported_at_once() {
     let backend = server.backend();
     for error in [
         set(&backend, "k", b"v").unwrap_err(),
-        backend.add(b"k", body(b"v"), Life::Forever).unwrap_err(),
         backend
-            .incr_or_create(b"k", 1, 1, Life::Forever)
+            .add(b"k", body(b"v"), Life::Forever, soon())
+            .unwrap_err(),
+        backend
+            .incr_or_create(b"k", 1, 1, Life::Forever, soon())
             .unwrap_err(),
     ] {
         assert_eq!(error.code(), Some("OOM"), "{error}");

@@ -1,7 +1,8 @@
 //! What concerns whole nodes, against a real server.
 
+use crate::base::budget::soon;
 use crate::error::ErrorKind;
-use crate::store::{Backend, KeyList, ScanStep};
+use crate::store::{KeyList, ScanStep, Store, Walks};
 
 use super::super::testing::{Server, keys, set};
 
@@ -13,7 +14,7 @@ fn a_walk_finds_every_key_and_removes_what_it_is_told() {
         set(&backend, &format!("a:{number}"), b"v").unwrap();
         set(&backend, &format!("b:{number}"), b"v").unwrap();
     }
-    let nodes = backend.nodes().unwrap();
+    let nodes = backend.nodes(soon()).unwrap();
     assert_eq!(nodes, [server.unix().to_string()]);
     let (mut cursor, mut removed, mut steps, mut walked) = (0, 0, 0, 0.0);
     loop {
@@ -25,9 +26,9 @@ fn a_walk_finds_every_key_and_removes_what_it_is_told() {
             count: 100,
         };
         cursor = backend
-            .scan(step, &mut |key| found.push_bytes(key))
+            .scan(step, soon(), &mut |key| found.push_bytes(key))
             .unwrap();
-        removed += backend.unlink(&nodes[0], &found).unwrap();
+        removed += backend.unlink(&nodes[0], &found, soon()).unwrap();
         steps += 1;
         if cursor == 0 {
             break;
@@ -46,12 +47,12 @@ fn a_walk_finds_every_key_and_removes_what_it_is_told() {
         count: 10,
     };
     assert_eq!(
-        backend.scan(step, &mut |_| {}).unwrap_err().kind(),
+        backend.scan(step, soon(), &mut |_| {}).unwrap_err().kind(),
         ErrorKind::Unavailable
     );
     assert_eq!(
         backend
-            .unlink("elsewhere", &keys(&["k"]))
+            .unlink("elsewhere", &keys(&["k"]), soon())
             .unwrap_err()
             .kind(),
         ErrorKind::Unavailable
@@ -62,7 +63,7 @@ fn a_walk_finds_every_key_and_removes_what_it_is_told() {
 fn ping_flush_locate_and_counters() {
     let server = Server::start();
     let backend = server.backend();
-    backend.ping().unwrap();
+    backend.ping(soon()).unwrap();
     set(&backend, "k", &[0; 1000]).unwrap();
     let traffic = backend.traffic();
     assert!((1000..3000).contains(&traffic.bytes_written), "{traffic:?}");
@@ -70,10 +71,13 @@ fn ping_flush_locate_and_counters() {
     assert_eq!((traffic.connections_open, traffic.connections_idle), (1, 1));
     backend.reset_traffic();
     assert_eq!(backend.traffic().bytes_written, 0);
-    assert_eq!(backend.locate(b"k").unwrap(), server.unix().to_string());
-    backend.flush().unwrap();
+    assert_eq!(
+        backend.locate(b"k", soon()).unwrap(),
+        server.unix().to_string()
+    );
+    backend.flush(soon()).unwrap();
     assert_eq!(server.command::<u64>(&["DBSIZE"]), 0);
     backend.close();
     assert_eq!(backend.traffic().connections_open, 0);
-    backend.ping().unwrap();
+    backend.ping(soon()).unwrap();
 }

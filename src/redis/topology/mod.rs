@@ -3,14 +3,19 @@
 //! A topology holds no lock while it waits for the network.
 
 pub(crate) mod cluster;
+pub(crate) mod evidence;
+pub(crate) mod failure;
 pub(crate) mod primary;
 pub(crate) mod readers;
 pub(crate) mod resolver;
 pub(crate) mod ring;
 pub(crate) mod role;
 pub(crate) mod sentinel;
+pub(crate) mod shared_tls;
 pub(crate) mod single;
 pub(crate) mod slots;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,6 +28,7 @@ use crate::store::Access;
 use super::node::Node;
 
 use cluster::Cluster;
+pub(crate) use failure::{Advice, Failure};
 use primary::Primary;
 use ring::shards::Shards;
 use sentinel::Sentinel;
@@ -74,31 +80,6 @@ pub(crate) trait Topology: Send + Sync + fmt::Debug {
     }
 }
 
-/// An attempt at a node that came to nothing.
-#[derive(Debug)]
-pub(crate) struct Failure<'a> {
-    pub(crate) error: &'a Error,
-    pub(crate) node: &'a Arc<Node>,
-    pub(crate) access: Access,
-    /// None when the call concerns the node rather than a key.
-    pub(crate) key: Option<&'a [u8]>,
-    /// The server refused the command, or never got it, or it does no harm when done twice.
-    pub(crate) may_resend: bool,
-}
-
-/// What to do after it.
-#[derive(Debug, Clone)]
-pub(crate) enum Advice {
-    /// The error is the answer.
-    Final,
-    /// After a pause the topology is asked for a node again.
-    Later,
-    /// The topology is asked again at once: it knows better now.
-    Again,
-    /// This node is asked once, with ASKING in front.
-    Ask(Arc<Node>),
-}
-
 /// The topology that the options name, or that follows from the locations.
 pub(crate) fn new(
     options: &Options,
@@ -138,14 +119,6 @@ pub(crate) fn named(topology: &dyn Topology, name: &str, budget: Budget) -> Resu
         let text = format!("no node of this cache is named {name:?}");
         Error::new(ErrorKind::Unavailable, text)
     })
-}
-
-/// Whether the server refused the command only for now, and did nothing.
-pub(crate) fn passes(error: &Error) -> bool {
-    matches!(
-        error.code(),
-        Some("LOADING" | "READONLY" | "CLUSTERDOWN" | "TRYAGAIN" | "MASTERDOWN")
-    )
 }
 
 /// No node serves the key now.

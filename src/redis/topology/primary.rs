@@ -1,36 +1,44 @@
 //! One server that takes the writes, and its replicas. Who that is the configuration says, until it does not answer or
-//! says READONLY: then the nodes are asked for their roles. Plain reads go where `read_from` allows; a node that
-//! failed rests for a moment, so that a dead replica costs few attempts and no failed read.
+//! says READONLY: then the nodes are asked for their roles, and [`evidence`] says what follows from that. Plain reads go
+//! where `read_from` allows; a node that failed rests for a moment, so that a dead replica costs few attempts and no
+//! failed read.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::budget::Budget;
 use crate::base::moment::Moment;
-use crate::base::one_at_a_time::Renewal;
+use crate::base::one_at_a_time::{Meanwhile, OneAtATime};
 use crate::config::{Hooks, Location, Options, ReadFrom};
-use crate::error::Result;
+use crate::error::{Meaning, Result};
 use crate::store::Access;
 
-use super::super::node::{Node, is_fault};
+use super::super::node::Node;
+use super::evidence::{self, Witness};
 use super::role::{self, Role};
-use super::{Advice, Failure, Topology, none_for, passes};
+use super::shared_tls::SharedTls;
+use super::{Advice, Failure, Topology, none_for};
 
 /// How long a node is not read from after it failed, while another one is at hand; and how often at most a failing
 /// primary has the others asked for their roles.
 const REST: Duration = Duration::from_millis(100);
 /// Time for that when the call has none left: the calls that come after it will be glad.
 const GRACE: Duration = Duration::from_millis(20);
+/// While another one than the configured one takes the writes, somebody looks so often whether that one is back, and
+/// waits for it no longer than that.
+const RETURN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(100));
 
 /// The nodes, and which of them takes the writes.
 #[derive(Debug)]
 pub(crate) struct Primary {
     members: Vec<Member>,
-    /// The place of the node that takes the writes, as far as is known.
+    /// The place of the node that takes the writes by the configuration.
+    configured: usize,
+    /// And of the one that does, as far as is known.
     writer: AtomicUsize,
     read_from: ReadFrom,
-    renewal: Renewal,
+    lookout: OneAtATime<()>,
 }
 
 #[derive(Debug)]
@@ -38,6 +46,8 @@ struct Member {
     node: Arc<Node>,
     /// When it may be read from again, in nanoseconds of [`Moment`].
     rests_until: AtomicU64,
+    /// Whether it was a replica when it was last seen as anything else than a primary.
+    has_followed: AtomicBool,
 }
 
 impl Member {
@@ -48,20 +58,23 @@ impl Member {
 
 impl Primary {
     pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
+        let tls = SharedTls::read(locations, hooks)?;
         let member = |location| {
             Ok(Member {
-                node: Arc::new(Node::new(location, options, hooks)?),
+                node: Arc::new(tls.node(location, options, hooks)?),
                 rests_until: AtomicU64::new(0),
+                has_followed: AtomicBool::new(false),
             })
         };
         let members: Vec<Member> = locations.iter().map(member).collect::<Result<_>>()?;
         let named = |member: &Member| Some(member.node.name()) == options.primary.as_deref();
-        let writer = members.iter().position(named).ok_or_else(none_for)?;
+        let configured = members.iter().position(named).ok_or_else(none_for)?;
         Ok(Primary {
             members,
-            writer: AtomicUsize::new(writer),
+            configured,
+            writer: AtomicUsize::new(configured),
             read_from: options.read_from,
-            renewal: Renewal::new(),
+            lookout: OneAtATime::new(),
         })
     }
 
@@ -123,61 +136,71 @@ impl Primary {
             Advice::Again
         } else if self.is_writer(failure.node) {
             self.advise_writer(failure, budget)
-        } else if passes(failure.error) {
-            Advice::Later
         } else {
-            Advice::Final
+            failure.advise_alone()
         }
     }
 
     /// After a failure of the node that takes the writes.
     fn advise_writer(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
-        let is_fault = is_fault(failure.error);
-        let is_replica = matches!(failure.error.code(), Some("READONLY" | "MASTERDOWN"));
-        if self.is_writer(failure.node) && (is_fault || is_replica) {
-            let rest = if is_fault { REST } else { Duration::ZERO };
-            let except = is_fault.then_some(failure.node);
-            let has_time = budget.left().is_some_and(|left| left > GRACE);
-            let time = if has_time { budget } else { Budget::new(GRACE) };
-            self.renewal
-                .run(time, rest, || self.look_around(except, time));
+        let meaning = failure.meaning();
+        let is_demoted = meaning == Meaning::NotPrimary;
+        if self.is_writer(failure.node) && evidence::casts_doubt(failure.error) {
+            // A fault may have taken all the time; and a node that says what it is need not be asked for that often.
+            let (rest, time) = match budget.left() {
+                Some(left) if left > GRACE && is_demoted => (Duration::ZERO, left / 2),
+                Some(left) if left > GRACE => (REST, left / 2),
+                _ => (REST, GRACE),
+            };
+            let time = Budget::new(time);
+            let look = || self.look_around(time);
+            self.lookout.run(rest, Meanwhile::Wait, time, look);
         }
         match self.is_writer(failure.node) {
             _ if !failure.may_resend => Advice::Final,
             false => Advice::Again,
-            true if is_fault => Advice::Final,
-            true => Advice::Later,
+            true if meaning.passes() => Advice::Later,
+            true => Advice::Final,
         }
     }
 
-    /// Asks the nodes, but for the one that just failed, what they are. Of several that take writes the one with the
-    /// most replicas is the right one: an old primary that comes back has none.
-    fn look_around(&self, except: Option<&Arc<Node>>, budget: Budget) {
-        let is_asked = |node: &Arc<Node>| except.is_none_or(|except| !Arc::ptr_eq(except, node));
-        let places: Vec<usize> = (0..self.members.len())
-            .filter(|place| {
-                self.members
-                    .get(*place)
-                    .is_some_and(|member| is_asked(&member.node))
-            })
-            .collect();
-        let nodes: Vec<_> = self.all().into_iter().filter(is_asked).collect();
-        let roles = role::ask(&nodes, budget);
-        let primaries = places
-            .iter()
-            .zip(roles)
-            .filter_map(|(place, role)| match role {
-                Ok(Role::Primary { replicas }) => Some((replicas, *place)),
-                _ => None,
+    /// Whether the configured one is back, when that was not asked lately.
+    #[cold]
+    fn ask_for_return(&self, budget: Budget) {
+        let (rest, longest) = RETURN;
+        let time = budget.left().unwrap_or_default() / 2;
+        let look = || self.look_around(budget.capped(time.min(longest)));
+        self.lookout.run(rest, Meanwhile::GoOn, budget, look);
+    }
+
+    /// Asks all nodes what they are, also the one that failed.
+    fn look_around(&self, budget: Budget) {
+        let roles = role::ask(&self.all(), budget);
+        let mut witnesses = Vec::with_capacity(roles.len());
+        for (member, role) in self.members.iter().zip(roles) {
+            let role = role.ok();
+            // One that was made a primary is one until it is seen as something else.
+            if let Some(role @ (Role::Replica { .. } | Role::Other)) = &role {
+                let follows = *role != Role::Other;
+                member.has_followed.store(follows, Ordering::Relaxed);
+            }
+            witnesses.push(Witness {
+                address: member.node.address(),
+                role,
+                has_followed: member.has_followed.load(Ordering::Relaxed),
             });
-        if let Some((_, place)) = primaries.max_by_key(|(replicas, _)| *replicas) {
-            self.writer.store(place, Ordering::Release);
         }
+        let current = self.writer.load(Ordering::Acquire);
+        let writer = evidence::writer(self.configured, current, &witnesses);
+        self.writer.store(writer, Ordering::Release);
     }
 }
 
 impl Topology for Primary {
     fn pick(&self, _key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>> {
+        if self.writer.load(Ordering::Relaxed) != self.configured {
+            self.ask_for_return(budget);
+        }
         let member = if self.spreads(access) {
             self.reader(budget)?
         } else {
@@ -212,13 +235,15 @@ impl Topology for Primary {
     }
 
     fn advise(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
-        if !is_fault(failure.error) && !passes(failure.error) {
-            return Advice::Final;
-        }
-        if self.spreads(failure.access) {
-            self.advise_reader(failure, budget)
-        } else {
-            self.advise_writer(failure, budget)
+        let meaning = failure.meaning();
+        match (meaning.passes() || meaning.is_fault(), failure.access) {
+            (true, access) if self.spreads(access) => self.advise_reader(failure, budget),
+            (true, _) => self.advise_writer(failure, budget),
+            (false, access) if self.spreads(access) => Advice::Final,
+            (false, _) if evidence::casts_doubt(failure.error) => {
+                self.advise_writer(failure, budget)
+            }
+            (false, _) => Advice::Final,
         }
     }
 }

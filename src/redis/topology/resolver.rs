@@ -18,6 +18,8 @@ use crate::redis::connection::resp::{Encoder, Token};
 use crate::redis::node::Node;
 use crate::redis::node::exchange::Verb;
 
+use super::evidence;
+
 const SENTINEL: Verb = Verb::safe("SENTINEL");
 
 /// What to ask sentinels for.
@@ -100,7 +102,8 @@ impl Resolver {
                 }
             }
         }
-        let is_outdated = sentinels.good.is_empty() && useless.outdated.len() <= total / 2;
+        let is_outdated =
+            sentinels.good.is_empty() && !evidence::is_majority(useless.outdated.len(), total);
         let found = found.filter(|_| !is_outdated);
         for (place, sentinel) in queue {
             let list = match place < first_silent {

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::store::Access;
 
 use super::super::node::Node;
-use super::{Advice, Failure, Topology, passes};
+use super::{Advice, Failure, Topology};
 
 /// The one server.
 #[derive(Debug)]
@@ -41,10 +41,6 @@ impl Topology for Single {
     }
 
     fn advise(&self, failure: &Failure<'_>, _budget: Budget) -> Advice {
-        if passes(failure.error) {
-            Advice::Later
-        } else {
-            Advice::Final
-        }
+        failure.advise_alone()
     }
 }

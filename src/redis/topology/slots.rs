@@ -3,7 +3,8 @@
 //! (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>); no network and no state here.
 
 use crate::base::budget::Budget;
-use crate::error::Result;
+use crate::config::Address;
+use crate::error::{Error, ErrorKind, Result};
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::Token;
 
@@ -52,11 +53,55 @@ const TABLE: [u16; 256] = {
 };
 
 /// Where a node is, as the cluster tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// `None` is the host that was asked.
-    pub(crate) host: Option<String>,
+    pub(crate) host: Host,
+    /// 0 where none is told: it is then the one that was asked, in a cluster whose nodes all have the same.
     pub(crate) port: u16,
+    /// The node's own name; empty in a redirection, which does not tell it.
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Host {
+    Named(String),
+    /// The one that was asked.
+    Asked,
+    Unknown,
+}
+
+impl Place {
+    /// Where that is, as the node at `asked` told it; or why nobody can say. A server behind a Unix socket is on this
+    /// machine.
+    pub(crate) fn address(&self, asked: &Address) -> Result<Address, &'static str> {
+        let (asked_host, asked_port) = match asked {
+            Address::Tcp { host, port } => (host.as_str(), *port),
+            Address::Unix(_) | Address::Memory(_) => ("127.0.0.1", 0),
+        };
+        let host = match &self.host {
+            Host::Named(name) => name.clone(),
+            Host::Asked => asked_host.to_owned(),
+            Host::Unknown => return Err("the cluster knows no address of it, and says `?`"),
+        };
+        match if self.port == 0 {
+            asked_port
+        } else {
+            self.port
+        } {
+            0 => Err("the cluster gives its port as 0"),
+            port => Ok(Address::Tcp { host, port }),
+        }
+    }
+
+    /// What stands in its place in a message.
+    pub(crate) fn shown(&self) -> String {
+        let host = match &self.host {
+            Host::Named(name) => name.as_str(),
+            Host::Asked => "",
+            Host::Unknown => "?",
+        };
+        format!("{host}:{}@{}", self.port, self.id)
+    }
 }
 
 /// Slots in a row that belong together, and who has them.
@@ -68,8 +113,7 @@ pub(crate) struct Range {
     pub(crate) replicas: Vec<Place>,
 }
 
-/// Reads the reply to CLUSTER SLOTS. A range whose primary cannot be reached under any name is left out, and so is
-/// such a replica.
+/// Reads the reply to CLUSTER SLOTS.
 pub(crate) fn read_slots(from: &mut Connection, budget: Budget) -> Reply<Vec<Range>> {
     let count = match reply::array(from, budget)? {
         Ok(count) if count <= SLOTS => count,
@@ -78,12 +122,12 @@ pub(crate) fn read_slots(from: &mut Connection, budget: Budget) -> Reply<Vec<Ran
     };
     let mut ranges = Vec::new();
     for _ in 0..count {
-        ranges.extend(read_range(from, budget)?);
+        ranges.push(read_range(from, budget)?);
     }
     Ok(Ok(ranges))
 }
 
-fn read_range(from: &mut Connection, budget: Budget) -> Result<Option<Range>> {
+fn read_range(from: &mut Connection, budget: Budget) -> Result<Range> {
     let parts = part(reply::array(from, budget)?, "a range of slots")?;
     let first = read_slot(from, budget)?;
     let last = read_slot(from, budget)?;
@@ -92,15 +136,13 @@ fn read_range(from: &mut Connection, budget: Budget) -> Result<Option<Range>> {
         nodes.push(read_node(from, budget)?);
     }
     let mut nodes = nodes.into_iter();
-    let Some(Some(primary)) = nodes.next() else {
-        return Ok(None);
-    };
-    Ok(Some(Range {
+    let primary = nodes.next();
+    Ok(Range {
         first,
         last,
-        primary,
-        replicas: nodes.flatten().collect(),
-    }))
+        primary: primary.ok_or_else(|| reply::unexpected("a node of these slots"))?,
+        replicas: nodes.collect(),
+    })
 }
 
 fn read_slot(from: &mut Connection, budget: Budget) -> Result<usize> {
@@ -112,7 +154,7 @@ fn read_slot(from: &mut Connection, budget: Budget) -> Result<usize> {
 /// A node is `[endpoint, port, id]`, and since Redis 7 a map of other names for it
 /// (<https://redis.io/docs/latest/commands/cluster-slots/>). An endpoint of `?` is nowhere, so its address is then
 /// taken from that map.
-fn read_node(from: &mut Connection, budget: Budget) -> Result<Option<Place>> {
+fn read_node(from: &mut Connection, budget: Budget) -> Result<Place> {
     let parts = part(reply::array(from, budget)?, "a node")?;
     let mut host = match from.next(budget)? {
         Token::Bulk(text) => host(text),
@@ -120,24 +162,24 @@ fn read_node(from: &mut Connection, budget: Budget) -> Result<Option<Place>> {
         _ => return Err(reply::unexpected("the address of a node")),
     };
     let port = part(reply::int(from, budget)?, "a port")?;
+    let mut id = String::new();
     for place in 2..parts {
-        if place == 3 {
-            let ip = read_ip(from, budget)?;
-            if host == Host::Unknown {
-                host = ip.map_or(Host::Unknown, Host::Named);
+        match place {
+            2 => match from.next(budget)? {
+                Token::Bulk(text) => id = String::from_utf8_lossy(text).into_owned(),
+                _ => return Err(reply::unexpected("the name of a node")),
+            },
+            3 => {
+                let ip = read_ip(from, budget)?;
+                if host == Host::Unknown {
+                    host = ip.map_or(Host::Unknown, Host::Named);
+                }
             }
-        } else {
-            from.skip(budget)?;
+            _ => from.skip(budget).map(drop)?,
         }
     }
-    let host = match host {
-        Host::Asked => None,
-        Host::Named(name) => Some(name),
-        Host::Unknown => return Ok(None),
-    };
-    // A port of 0 is a node that serves no clients of this kind, with or without TLS.
-    let port = u16::try_from(port).ok().filter(|port| *port != 0);
-    Ok(port.map(|port| Place { host, port }))
+    let port = u16::try_from(port).unwrap_or_default();
+    Ok(Place { host, port, id })
 }
 
 /// The `ip` in a map of other names.
@@ -167,14 +209,6 @@ fn part<T>(read: Result<T>, expected: &str) -> Result<T> {
     read.map_err(|_| reply::unexpected(expected))
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Host {
-    Named(String),
-    /// The one that was asked.
-    Asked,
-    Unknown,
-}
-
 fn host(text: &[u8]) -> Host {
     match std::str::from_utf8(text) {
         Ok("") => Host::Asked,
@@ -189,12 +223,23 @@ pub(crate) fn redirection(text: &str) -> Option<(usize, Place)> {
     let slot = words.next()?.parse().ok().filter(|slot| *slot < SLOTS)?;
     let (name, port) = words.next()?.rsplit_once(':')?;
     let port = port.parse().ok()?;
-    let host = match host(name.as_bytes()) {
-        Host::Asked => None,
-        Host::Named(name) => Some(name),
-        Host::Unknown => return None,
+    let host = host(name.as_bytes());
+    let id = String::new();
+    (host != Host::Unknown).then_some((slot, Place { host, port, id }))
+}
+
+/// The end of a call that was sent from node to node, each of which says that another one has the slot.
+pub(crate) fn nowhere(last: &Error) -> Error {
+    let said = last.text();
+    let text = match redirection(said) {
+        Some((slot, _)) => format!(
+            "slot {slot} is served by none of the nodes that were asked for it, the last of which said `{said}`"
+        ),
+        None => format!(
+            "the key is served by none of the nodes that were asked for it, the last of which said `{said}`"
+        ),
     };
-    Some((slot, Place { host, port }))
+    last.reworded(ErrorKind::Unavailable, text)
 }
 
 #[cfg(test)]
@@ -239,8 +284,9 @@ mod tests {
     #[test]
     fn a_redirection_names_a_slot_and_a_place() {
         let place = |host: Option<&str>, port| Place {
-            host: host.map(str::to_owned),
+            host: host.map_or(Host::Asked, |name| Host::Named(name.to_owned())),
             port,
+            id: String::new(),
         };
         for (text, expected) in [
             (

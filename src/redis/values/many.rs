@@ -1,61 +1,21 @@
 //! The primitives that concern many keys: what their commands are, how many go out at a time, and how the replies
-//! are read. How they reach the nodes is `scatter.rs`.
+//! are read. How they reach the nodes is `fleet/many.rs`.
 
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
-use crate::redis::RedisBackend;
+use crate::redis::command::values::{pack_set, pack_unlink};
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::Encoder;
-use crate::redis::fleet::many as scatter;
-use crate::redis::fleet::many::{Batch, Each, Group, To};
+use crate::redis::fleet::many::{Batch, Each, Group};
 use crate::redis::node::exchange::Verb;
-use crate::store::{Access, EachDone, EachValue, KeyList, Value};
-
-use super::one;
+use crate::store::{EachDone, KeyList, Value};
 
 /// Keys of one window of reads: what a slow reader can make the server hold.
 const WINDOW_READS: usize = 100_000;
 /// Bytes and commands of one window of writes: what this process holds of them at a time.
 pub(crate) const WINDOW_BYTES: usize = 1 << 20;
 pub(crate) const WINDOW_WRITES: usize = 1000;
-
-pub(crate) fn get(
-    backend: &RedisBackend,
-    keys: &KeyList,
-    access: Access,
-    each: &mut EachValue<'_>,
-) {
-    scatter::run(backend, To::Owners(access), keys, &Get { keys }, each);
-}
-
-pub(crate) fn set(
-    backend: &RedisBackend,
-    keys: &KeyList,
-    values: &[(Value<'_>, Life)],
-    each: &mut EachDone<'_>,
-) {
-    if let Some((_, Life::Expired)) = values.first() {
-        return delete(backend, keys, each);
-    }
-    scatter::run(
-        backend,
-        To::Owners(Access::Write),
-        keys,
-        &Set { keys, values },
-        done(each),
-    );
-}
-
-pub(crate) fn delete(backend: &RedisBackend, keys: &KeyList, each: &mut EachDone<'_>) {
-    scatter::run(
-        backend,
-        To::Owners(Access::Write),
-        keys,
-        &Delete { keys },
-        done(each),
-    );
-}
 
 /// Leaves out the clock, which a write does not need.
 pub(crate) fn done(each: &mut EachDone<'_>) -> impl FnMut(usize, Result<bool>, Clock) {
@@ -107,9 +67,9 @@ impl Batch for Get<'_> {
     }
 }
 
-struct Set<'a> {
-    keys: &'a KeyList,
-    values: &'a [(Value<'a>, Life)],
+pub(crate) struct Set<'a> {
+    pub(crate) keys: &'a KeyList,
+    pub(crate) values: &'a [(Value<'a>, Life)],
 }
 
 impl Set<'_> {
@@ -144,7 +104,7 @@ impl Batch for Set<'_> {
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
         for item in items {
             let (value, life) = self.value(*item);
-            one::pack_set(to, key(self.keys, *item), value, life);
+            pack_set(to, key(self.keys, *item), value, life);
         }
     }
 
@@ -159,8 +119,8 @@ impl Batch for Set<'_> {
 }
 
 /// One UNLINK a key: a command for all of them would only say how many there were.
-struct Delete<'a> {
-    keys: &'a KeyList,
+pub(crate) struct Delete<'a> {
+    pub(crate) keys: &'a KeyList,
 }
 
 impl Batch for Delete<'_> {
@@ -177,7 +137,7 @@ impl Batch for Delete<'_> {
 
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
         for item in items {
-            one::pack_unlink(to, key(self.keys, *item));
+            pack_unlink(to, key(self.keys, *item));
         }
     }
 

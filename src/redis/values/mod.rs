@@ -1,4 +1,208 @@
-//! The primitives that concern values, for one key and for many.
+//! Values on servers: every operation is the command, the pipeline or the script that does it in one round trip. What a
+//! script decides is decided by the server's clock.
 
 pub(crate) mod many;
-pub(crate) mod one;
+
+use crate::base::budget::Budget;
+use crate::entry::header::Header;
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::{Clock, Life};
+use crate::redis::command::values::{Add, Get, Look, Set, TimeToLive, Unlink, pack_life, signed};
+use crate::redis::connection::replies::Replies;
+use crate::redis::connection::reply::{self, Reply};
+use crate::redis::connection::resp::Encoder;
+use crate::redis::fleet::many::To;
+use crate::redis::node::Node;
+use crate::redis::{RedisStore, migrate};
+use crate::store::{Access, EachDone, EachValue, Head, KeyList, Pttl, Sink, Touch, Value, Values};
+
+/// Beyond this the scripts' numbers, which are doubles, would lose milliseconds.
+const LATEST_MS: u64 = 1 << 52;
+
+const OWNERS: To<'static> = To::Owners(Access::Write);
+
+impl Values for RedisStore {
+    fn get(
+        &self,
+        key: &[u8],
+        access: Access,
+        sink: &mut dyn Sink,
+        budget: Budget,
+    ) -> Result<Option<Clock>> {
+        let get = Get {
+            key,
+            sink: &mut *sink,
+        };
+        let (found, node) = self.fleet.ask((key, access), budget, get)?;
+        if node.has_old_clock(budget.started()) {
+            after_a_miss(&node, found, sink, budget);
+        }
+        Ok(found.then_some(node.clock()))
+    }
+
+    fn get_many(&self, keys: &KeyList, access: Access, budget: Budget, each: &mut EachValue<'_>) {
+        let get = many::Get { keys };
+        self.fleet
+            .ask_many(To::Owners(access), keys, &get, budget, each);
+    }
+
+    fn set(&self, key: &[u8], value: Value<'_>, life: Life, budget: Budget) -> Result<()> {
+        if life == Life::Expired {
+            return self.delete(key, budget).map(drop);
+        }
+        let set = Set { key, value, life };
+        self.fleet.ask((key, Access::Write), budget, set)?;
+        Ok(())
+    }
+
+    fn set_many(
+        &self,
+        keys: &KeyList,
+        values: &[(Value<'_>, Life)],
+        budget: Budget,
+        each: &mut EachDone<'_>,
+    ) {
+        if let Some((_, Life::Expired)) = values.first() {
+            return self.delete_many(keys, budget, each);
+        }
+        let set = many::Set { keys, values };
+        self.fleet
+            .ask_many(OWNERS, keys, &set, budget, many::done(each));
+    }
+
+    /// A script follows only when what is in its way is not a live value.
+    fn add(&self, key: &[u8], value: Value<'_>, life: Life, budget: Budget) -> Result<bool> {
+        if life == Life::Expired {
+            let there = self.head(key, Access::Write, budget)?;
+            return Ok(there.is_none_or(|(head, clock)| !is_live(&head, clock)));
+        }
+        let add = Add { key, value, life };
+        let (there, node) = self.fleet.ask((key, Access::Write), budget, add)?;
+        let Some(head) = there else { return Ok(true) };
+        if is_live(&head, node.clock()) {
+            return Ok(false);
+        }
+        let pack = |to: &mut Encoder<'_>| pack_life(to.joined(value.head, value.body), life);
+        let script = &self.scripts.add;
+        let (added, _) = self.run(script, &[key], budget, 2, pack, |from| from.flag())?;
+        Ok(added)
+    }
+
+    fn delete(&self, key: &[u8], budget: Budget) -> Result<bool> {
+        let (existed, _) = self
+            .fleet
+            .ask((key, Access::Write), budget, Unlink { key })?;
+        Ok(existed)
+    }
+
+    fn delete_many(&self, keys: &KeyList, budget: Budget, each: &mut EachDone<'_>) {
+        let delete = many::Delete { keys };
+        self.fleet
+            .ask_many(OWNERS, keys, &delete, budget, many::done(each));
+    }
+
+    fn head(&self, key: &[u8], access: Access, budget: Budget) -> Result<Option<(Head, Clock)>> {
+        let (head, node) = self.fleet.ask((key, access), budget, Look { key })?;
+        Ok(head.map(|head| (head, node.clock())))
+    }
+
+    fn ttl(&self, key: &[u8], budget: Budget) -> Result<Option<(Pttl, Head, Clock)>> {
+        let look = TimeToLive { key };
+        let ((ttl, head), node) = self.fleet.ask((key, Access::Write), budget, look)?;
+        // -2 is no key, -1 no expiry (<https://redis.io/docs/latest/commands/pttl/>).
+        Ok(match ttl {
+            -2 => None,
+            ms => Some((
+                u64::try_from(ms).map_or(Pttl::Forever, Pttl::Millis),
+                head,
+                node.clock(),
+            )),
+        })
+    }
+
+    fn touch(&self, key: &[u8], touch: Touch, budget: Budget) -> Result<bool> {
+        let (how, ms): (&[u8], u64) = match touch {
+            Touch::In(ms) => (b"r", ms),
+            Touch::At(ms) => (b"a", ms),
+            Touch::Persist => (b"p", 0),
+        };
+        let pack = |to: &mut Encoder<'_>| {
+            to.arg(how).int(signed(ms.min(LATEST_MS)));
+        };
+        let script = &self.scripts.touch;
+        let (touched, _) = self.run(script, &[key], budget, 2, pack, |from| from.flag())?;
+        Ok(touched)
+    }
+
+    fn incr(&self, key: &[u8], delta: i64, budget: Budget) -> Result<Option<i64>> {
+        let pack = |to: &mut Encoder<'_>| {
+            to.int(delta);
+        };
+        let script = &self.scripts.incr;
+        let (value, _) = self.run(script, &[key], budget, 1, pack, incremented)?;
+        Ok(value)
+    }
+
+    fn incr_or_create(
+        &self,
+        key: &[u8],
+        delta: i64,
+        initial: i64,
+        life: Life,
+        budget: Budget,
+    ) -> Result<i64> {
+        if life == Life::Expired {
+            return Ok(self.incr(key, delta, budget)?.unwrap_or(initial));
+        }
+        let pack = |to: &mut Encoder<'_>| pack_life(to.int(delta).int(initial), life);
+        let script = &self.scripts.incr_or_create;
+        let (value, _) = self.run(script, &[key], budget, 3, pack, incremented)?;
+        value.ok_or_else(|| reply::unexpected("a counter"))
+    }
+
+    /// One script where both keys are together, else a move between nodes.
+    fn rename(&self, from: &[u8], to: &[u8], budget: Budget) -> Result<bool> {
+        if !self.fleet.topology.are_together(from, to, budget)? {
+            return migrate::rename(self, from, to, budget);
+        }
+        let script = &self.scripts.rename;
+        match self.run(script, &[from, to], budget, 0, |_| {}, |from| from.flag()) {
+            // The slot of both keys is on its way to another node, and one of them is there already.
+            Err(error) if error.code() == Some("TRYAGAIN") => {
+                migrate::rename(self, from, to, budget)
+            }
+            outcome => outcome.map(|(moved, _)| moved),
+        }
+    }
+}
+
+/// What is over by its header is a miss too. A hit never asks for the time.
+#[cold]
+fn after_a_miss(node: &Node, found: bool, sink: &dyn Sink, budget: Budget) {
+    let fresh_until = sink.fresh_until_ms();
+    if !found || (fresh_until != 0 && fresh_until <= node.clock().now_ms()) {
+        node.refresh_clock(budget);
+    }
+}
+
+/// Whether a plain read would see a value behind this head. No head at all is a foreign value, perhaps an empty one.
+fn is_live(head: &Head, clock: Clock) -> bool {
+    Header::parse(head).is_none_or(|header| header.is_live(|| clock.now_ms()))
+}
+
+/// The answer of the incrementing scripts: {0}, {1, value}, {2} or {3}.
+fn incremented(from: &mut Replies<'_>) -> Reply<Option<i64>> {
+    let budget = from.budget();
+    let from = from.connection();
+    if let Err(refusal) = reply::array(from, budget)? {
+        return Ok(Err(refusal));
+    }
+    let wrong = |text| Ok(Err(Error::new(ErrorKind::WrongType, text)));
+    match reply::int(from, budget)? {
+        Ok(0) => Ok(Ok(None)),
+        Ok(1) => Ok(Ok(Some(reply::digits(from, budget)?))),
+        Ok(2) => wrong("the value is not an integer"),
+        Ok(3) => wrong("the counter would overflow"),
+        _ => Err(reply::unexpected("an answer of the script")),
+    }
+}

@@ -1,170 +1,113 @@
-//! What concerns whole nodes: steps of a walk over their keys, the removal of what a walk has found, and commands to
-//! every node at once.
+//! Walks over the keys of servers. On a ring a key that a walk has found is looked for on the node of the walk, whatever
+//! the ring thinks of it; the slots of a cluster move, and its keys are looked for where they are by now.
 
 pub(crate) mod rewrite;
 
-use std::sync::Arc;
-
 use crate::base::budget::Budget;
 use crate::error::Result;
-use crate::redis::connection::reply::{self, Reply};
-use crate::redis::connection::resp::{Encoder, Token};
-use crate::redis::fleet::together;
-use crate::redis::node::exchange::Verb;
+use crate::redis::command::server::{Page, Scan, UnlinkAll};
+use crate::redis::fleet::many::To;
 use crate::redis::values::many;
-use crate::store::{Access, KeyList, ScanStep};
+use crate::redis::{RedisStore, migrate};
+use crate::store::{
+    Access, Change, EachDone, EachValue, Entry, KeyList, ScanStep, Store, Values, Walks,
+};
 
-use super::connection::Connection;
-use super::node::Node;
-use super::topology::{Advice, Failure};
-use super::{Patience, RedisBackend, command};
-
-const SCAN: Verb = Verb::safe("SCAN");
-const UNLINK: Verb = Verb::safe("UNLINK");
-const PING: Verb = Verb::safe("PING");
-const FLUSHDB: Verb = Verb::once("FLUSHDB");
-
-/// Keys of one UNLINK: a server does nothing else meanwhile.
-const GROUP: usize = 256;
-
-pub(crate) fn scan(
-    backend: &RedisBackend,
-    step: ScanStep<'_>,
-    each: &mut dyn FnMut(&[u8]),
-) -> Result<u64> {
-    let pack = |to: &mut Encoder<'_>| {
-        let cursor = step.cursor.to_string();
-        to.command(6).arg(b"SCAN").arg(cursor.as_bytes());
-        to.arg(b"MATCH")
-            .arg(step.pattern)
-            .arg(b"COUNT")
-            .int(i64::from(step.count.max(1)));
-    };
-    let read = |from: &mut Connection, budget: Budget| {
-        match reply::array(from, budget)? {
-            Ok(2) => {}
-            Ok(_) => return Err(reply::unexpected("a cursor and keys")),
-            Err(refusal) => return Ok(Err(refusal)),
-        }
-        let cursor: u64 = reply::digits(from, budget)?;
-        let count = match reply::array(from, budget)? {
-            Ok(count) => count,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        for _ in 0..count {
-            match from.next(budget)? {
-                Token::Bulk(key) => each(key),
-                _ => return Err(reply::unexpected("a key")),
-            }
-        }
-        Ok(Ok(cursor))
-    };
-    backend.ask_named(step.node, command::pair(SCAN, pack, read))
-}
-
-/// A cursor counts in its reversed bits (dictScan in Redis' `dict.c`), so read backwards it is the part of the table
-/// that has been seen, whatever the table's size.
-pub(crate) fn walked(cursor: u64) -> f64 {
-    cursor.reverse_bits() as f64 / u64::MAX as f64
-}
-
-pub(crate) fn unlink(backend: &RedisBackend, node: &str, keys: &KeyList) -> Result<u64> {
-    if !backend.topology.takes_many_keys() {
-        return unlink_each(backend, keys);
+impl Walks for RedisStore {
+    fn nodes(&self, budget: Budget) -> Result<Vec<String>> {
+        let owners = self.fleet.topology.owners(budget)?;
+        Ok(owners.iter().map(|node| node.name().to_owned()).collect())
     }
-    let keys: Vec<&[u8]> = keys.iter().map(|(_, key)| key).collect();
-    if keys.is_empty() {
-        return Ok(0);
+
+    fn knows(&self, node: &str) -> bool {
+        self.fleet.topology.knew(node)
     }
-    let pack = |to: &mut Encoder<'_>| {
-        for group in keys.chunks(GROUP) {
-            to.command(1 + group.len()).arg(b"UNLINK");
-            group.iter().for_each(|key| {
-                to.arg(key);
-            });
-        }
-    };
-    let read = |from: &mut Connection, budget: Budget| {
-        let mut sum = Ok(0);
-        for _ in keys.chunks(GROUP) {
-            let removed = reply::int(from, budget)?;
-            sum = sum.and_then(|sum: u64| Ok(sum.saturating_add_signed(removed?)));
-        }
-        Ok(sum)
-    };
-    backend.ask_named(node, command::pair(UNLINK, pack, read))
-}
 
-/// Key by key, each where it is by now: keys of a cluster move.
-fn unlink_each(backend: &RedisBackend, keys: &KeyList) -> Result<u64> {
-    let (mut removed, mut fault) = (0, None);
-    many::delete(backend, keys, &mut |_, existed| match existed {
-        Ok(existed) => removed += u64::from(existed),
-        Err(error) => fault = Some(error),
-    });
-    fault.map_or(Ok(removed), Err)
-}
-
-pub(crate) fn flush(backend: &RedisBackend) -> Result<()> {
-    let pack = |to: &mut Encoder<'_>| {
-        to.command(2).arg(b"FLUSHDB").arg(b"ASYNC");
-    };
-    everywhere(backend, FLUSHDB, pack, reply::done)
-}
-
-pub(crate) fn ping(backend: &RedisBackend) -> Result<()> {
-    let pack = |to: &mut Encoder<'_>| {
-        to.command(1).arg(b"PING");
-    };
-    everywhere(backend, PING, pack, reply::done)
-}
-
-/// Asks every node that owns keys, all at the same time and whatever some of them say; the first error is returned.
-fn everywhere(
-    backend: &RedisBackend,
-    verb: Verb,
-    pack: impl Fn(&mut Encoder<'_>),
-    read: impl Fn(&mut Connection, Budget) -> Reply<()>,
-) -> Result<()> {
-    let budget = backend.budget();
-    let mut patience = Patience::new(budget);
-    let mut first = Ok(());
-    let mut done: Vec<Arc<Node>> = Vec::new();
-    loop {
-        let owners = backend.topology.owners(budget);
-        let mut nodes = owners.map_err(|error| patience.explain(error))?;
-        nodes.retain(|node| !done.iter().any(|done| Arc::ptr_eq(done, node)));
-        let answers = together::ask(&nodes, verb, budget, &pack, &read);
-        let (mut postponed, mut wait) = (None, false);
-        for (node, answer) in nodes.into_iter().zip(answers) {
-            let Err(failed) = answer else {
-                done.push(node);
-                continue;
-            };
-            let failure = Failure {
-                error: &failed.error,
-                node: &node,
-                access: Access::Write,
-                key: None,
-                may_resend: failed.may_resend,
-            };
-            match backend.topology.advise(&failure, budget) {
-                Advice::Later => wait = true,
-                Advice::Again => {}
-                Advice::Final | Advice::Ask(_) => {
-                    first = first.and(Err(patience.explain(failed.error)));
-                    done.push(node);
-                    continue;
-                }
-            }
-            postponed = Some(failed.error);
-        }
-        let Some(said) = postponed else {
-            return first;
+    fn scan(&self, step: ScanStep<'_>, budget: Budget, each: &mut dyn FnMut(&[u8])) -> Result<u64> {
+        let mut page = Page::default();
+        let scan = Scan {
+            step,
+            page: &mut page,
         };
-        match wait {
-            true => patience.pause(said)?,
-            false => patience.redirect(said)?,
+        let cursor = self.fleet.ask_node(step.node, budget, scan)?;
+        page.each(each);
+        Ok(cursor)
+    }
+
+    /// A cursor counts in its reversed bits (dictScan in Redis' `dict.c`), so read backwards it is the part of the table
+    /// that has been seen, whatever the table's size.
+    fn walked(&self, cursor: u64) -> f64 {
+        cursor.reverse_bits() as f64 / u64::MAX as f64
+    }
+
+    fn unlink(&self, node: &str, keys: &KeyList, budget: Budget) -> Result<u64> {
+        if !self.fleet.topology.takes_many_keys() {
+            return self.unlink_each(keys, budget);
         }
+        let keys: Vec<&[u8]> = keys.iter().map(|(_, key)| key).collect();
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        self.fleet.ask_node(node, budget, UnlinkAll { keys: &keys })
+    }
+
+    fn read_at(&self, node: &str, keys: &KeyList, budget: Budget, each: &mut EachValue<'_>) {
+        let get = many::Get { keys };
+        self.fleet
+            .ask_many(self.walker(node), keys, &get, budget, each);
+    }
+
+    fn replace_at(
+        &self,
+        node: &str,
+        keys: &KeyList,
+        changes: &[Change<'_>],
+        budget: Budget,
+        each: &mut EachDone<'_>,
+    ) {
+        let replace = rewrite::Replace::new(&self.scripts.replace, changes);
+        let to = self.walker(node);
+        self.run_many(to, keys, &replace, budget, many::done(each));
+    }
+
+    fn is_misplaced(&self, node: &str, key: &[u8]) -> Result<bool> {
+        self.fleet.topology.is_misplaced(node, key)
+    }
+
+    fn export(
+        &self,
+        node: &str,
+        keys: &KeyList,
+        to: &dyn Store,
+        budget: &dyn Fn() -> Budget,
+    ) -> Result<u64> {
+        migrate::export(self, node, keys, to, budget)
+    }
+
+    fn import(&self, keys: &KeyList, entries: &[Entry], budget: Budget, each: &mut EachDone<'_>) {
+        let import = migrate::Import { keys, entries };
+        let owners = To::Owners(Access::Write);
+        self.fleet
+            .ask_many(owners, keys, &import, budget, many::done(each));
+    }
+}
+
+impl RedisStore {
+    /// Who is asked for keys that a walk has found on `node`.
+    fn walker<'a>(&self, node: &'a str) -> To<'a> {
+        match self.fleet.topology.takes_many_keys() {
+            true => To::Node(node),
+            false => To::Owners(Access::Write),
+        }
+    }
+
+    /// Key by key, each where it is by now: keys of a cluster move.
+    fn unlink_each(&self, keys: &KeyList, budget: Budget) -> Result<u64> {
+        let (mut removed, mut fault) = (0, None);
+        self.delete_many(keys, budget, &mut |_, existed| match existed {
+            Ok(existed) => removed += u64::from(existed),
+            Err(error) => fault = Some(error),
+        });
+        fault.map_or(Ok(removed), Err)
     }
 }

@@ -3,6 +3,7 @@
 //! that memory is taken for bytes that came, not for bytes that were announced. The bytes go through a [`Stream`], or
 //! through a [`Secure`] over one.
 
+pub(crate) mod ahead;
 pub(crate) mod dial;
 pub(crate) mod poll;
 pub(crate) mod stream;
@@ -19,6 +20,7 @@ use socket2::Socket;
 use crate::base::budget::Budget;
 use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
+use ahead::Outgoing;
 pub(crate) use poll::{Wants, poll};
 use stream::Stream;
 use tls::{Secure, TlsSettings};
@@ -48,6 +50,8 @@ pub(crate) struct Wire {
     stream: Stream,
     /// Between the stream and the buffer, when the location is `rediss://`.
     secure: Option<Box<Secure>>,
+    /// The rest of a large batch.
+    outgoing: Option<Box<Outgoing>>,
     /// `buffer[start..]` is unread; the spare capacity is where the next bytes go, without being zeroed first.
     buffer: Vec<u8>,
     start: usize,
@@ -162,6 +166,7 @@ impl Wire {
         Wire {
             stream,
             secure,
+            outgoing: None,
             buffer: Vec::with_capacity(BUFFER),
             start: 0,
         }
@@ -238,7 +243,7 @@ impl Wire {
             },
         };
         match received {
-            Ok(0) => Err(stream::closed()),
+            Ok(0) => Err(self.stream.hung_up()),
             Ok(count) => {
                 // SAFETY: that many bytes were written at the start of the spare capacity.
                 unsafe { self.buffer.set_len(self.buffer.len() + count) };
@@ -255,6 +260,13 @@ impl Wire {
     }
 
     fn fill_some(&mut self, len: usize, most: usize, budget: Budget) -> Result<()> {
+        if self.outgoing.is_some() {
+            return self.fill_while_pushing(len, most, budget);
+        }
+        self.fill_only(len, most, budget)
+    }
+
+    fn fill_only(&mut self, len: usize, most: usize, budget: Budget) -> Result<()> {
         self.make_room(len);
         let spare = self.buffer.spare_capacity_mut();
         let room = spare.len().min(most);
@@ -271,6 +283,9 @@ impl Wire {
     /// Reads into memory outside the buffer, which must be empty: at least one byte, at most `room.len()`; the
     /// number of those is returned. What comes behind them in the same read goes to the buffer.
     fn read_past(&mut self, room: &mut [MaybeUninit<u8>], budget: Budget) -> Result<usize> {
+        if self.outgoing.is_some() {
+            return self.read_past_while_pushing(room, budget);
+        }
         if let Some(secure) = &mut self.secure {
             return secure.receive(&mut self.stream, room, budget);
         }
@@ -282,6 +297,21 @@ impl Wire {
         // SAFETY: what did not fit in `room` was written at the start of the spare capacity.
         unsafe { self.buffer.set_len(self.buffer.len() + surplus) };
         Ok(count - surplus)
+    }
+
+    /// The same through the buffer.
+    #[cold]
+    fn read_past_while_pushing(
+        &mut self,
+        room: &mut [MaybeUninit<u8>],
+        budget: Budget,
+    ) -> Result<usize> {
+        self.need(1, budget)?;
+        let come = self.take(room.len().min(self.buffered().len()));
+        for (slot, byte) in room.iter_mut().zip(come) {
+            slot.write(*byte);
+        }
+        Ok(come.len())
     }
 
     /// Appends `len` bytes to `out`: what is buffered, then straight from the socket.

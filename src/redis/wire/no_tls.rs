@@ -78,6 +78,10 @@ impl Secure {
         match *self {}
     }
 
+    pub(crate) fn send_part(&mut self, _: &mut Stream, _: &[u8]) -> Result<(usize, bool)> {
+        match *self {}
+    }
+
     pub(crate) fn receive(
         &mut self,
         _: &mut Stream,

@@ -9,12 +9,16 @@ use std::time::Duration;
 use socket2::{MaybeUninitSlice, Socket};
 
 use crate::base::budget::Budget;
+use crate::base::moment::Moment;
 use crate::error::{Error, ErrorKind, Result};
 
 use super::SendFault;
 
 /// A timeout that is armed on the socket stays while it is off by no more: arming costs a system call.
 const SLACK_NANOS: u64 = 20_000_000;
+
+/// For so long after its time a reply is read that has come already.
+pub(crate) const GRACE: Duration = Duration::from_millis(50);
 
 /// How every write is done: without waiting, and without a signal when nobody reads any more.
 const WRITE: libc::c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
@@ -164,10 +168,7 @@ impl Stream {
         loop {
             let left = budget.left_nanos();
             if left == 0 {
-                // What has come in time is read in time: another node may have taken all the time that there was.
-                if self.is_quiet() {
-                    return Err(silence(self.is_answered(), budget));
-                }
+                self.look_once_more(budget)?;
             } else if self.armed_nanos.abs_diff(left) > SLACK_NANOS.min(left / 8) {
                 self.arm(left)?;
             }
@@ -177,10 +178,20 @@ impl Stream {
                     self.bytes_in += count as u64;
                     return Ok(count);
                 }
-                Ok(_) => return Err(self.broken_off(closed())),
+                Ok(_) => return Err(self.hung_up()),
                 Err(error) => self.not_read(error)?,
             }
         }
+    }
+
+    /// When the time is over: what has come in time is read in time, for another node may have taken all there was. But
+    /// somebody who goes on sending is not listened to for ever.
+    #[cold]
+    fn look_once_more(&self, budget: Budget) -> Result<()> {
+        if self.is_quiet() || Moment::now() >= budget.ends().after(GRACE) {
+            return Err(silence(self.is_answered(), budget));
+        }
+        Ok(())
     }
 
     /// Makes the next read end when this time is over.
@@ -207,6 +218,11 @@ impl Stream {
         }
     }
 
+    /// The server has closed the connection.
+    pub(crate) fn hung_up(&self) -> Error {
+        self.broken_off(closed())
+    }
+
     /// Redis hangs up on whoever speaks to its TLS port in plain, without a word.
     #[cold]
     fn broken_off(&self, fault: Error) -> Error {
@@ -231,11 +247,7 @@ impl Stream {
     /// A timeout on the socket would do for TCP, but a Unix socket starts it anew for every 32 KB it takes.
     fn wait_writable(&self, budget: Budget) -> Result<()> {
         let Some(left) = budget.left() else {
-            let text = format!(
-                "the server took no more of the command within {:?}",
-                budget.total()
-            );
-            return Err(Error::new(ErrorKind::Timeout, text));
+            return Err(took_no_more(budget));
         };
         let mut poll = libc::pollfd {
             fd: self.socket.as_raw_fd(),
@@ -262,19 +274,40 @@ impl Stream {
     /// Reads what is there without waiting; 0 is the end.
     pub(crate) fn receive_at_once(&mut self, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
         let count = self.socket.recv_with_flags(room, libc::MSG_DONTWAIT)?;
+        if count > 0 {
+            self.heard = Heard::Something;
+        }
         self.bytes_in += count as u64;
         Ok(count)
+    }
+
+    /// Writes as much of `bytes` as is taken without waiting.
+    pub(crate) fn send_part(&mut self, bytes: &[u8]) -> Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match self.socket.send_with_flags(bytes, WRITE) {
+                Ok(sent) => {
+                    self.bytes_out += sent as u64;
+                    return Ok(sent);
+                }
+                Err(error) if error.kind() == Io::Interrupted => {}
+                Err(error) if error.kind() == Io::WouldBlock => return Ok(0),
+                Err(error) => return Err(Error::from_io(error, "cannot send the command")),
+            }
+        }
+    }
+
+    /// Bytes written since the traffic was taken.
+    pub(crate) fn bytes_out(&self) -> u64 {
+        self.bytes_out
     }
 }
 
 /// What TLS needs of the socket besides.
 #[cfg(feature = "tls")]
 impl Stream {
-    /// Bytes written since the traffic was taken.
-    pub(crate) fn bytes_out(&self) -> u64 {
-        self.bytes_out
-    }
-
     /// Writes some of `parts`, at least a byte.
     pub(crate) fn send_some(&mut self, parts: &[io::IoSlice<'_>], budget: Budget) -> Result<usize> {
         loop {
@@ -296,6 +329,15 @@ impl Stream {
 #[cold]
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Io, "the server closed the connection")
+}
+
+#[cold]
+pub(crate) fn took_no_more(budget: Budget) -> Error {
+    let text = format!(
+        "the server took no more of the command within {:?}",
+        budget.total()
+    );
+    Error::new(ErrorKind::Timeout, text)
 }
 
 #[cold]

@@ -169,6 +169,22 @@ fn a_server_that_reads_nothing_or_slowly_cannot_hold_a_sender() {
     }
 }
 
+/// What came in time is read in time, so there is always something to read here. It was read until the server had enough.
+#[test]
+fn a_server_that_never_stops_sending_is_not_listened_to_for_ever() {
+    let (mut wire, mut server) = pair();
+    let begun = Instant::now();
+    let flood = thread::spawn(move || {
+        while begun.elapsed() < Duration::from_secs(20) && server.write_all(&[b'x'; 4096]).is_ok() {
+        }
+    });
+    let error = wire.read_into_nothing(usize::MAX, millis(100)).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.to_string(), "the reply was not complete within 100ms");
+    drop(wire);
+    flood.join().unwrap();
+}
+
 #[test]
 fn a_closed_peer_is_an_unsent_command_and_no_signal() {
     let (mut wire, server) = pair();

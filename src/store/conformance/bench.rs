@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::base::budget::soon;
 use crate::error::{ErrorKind, Result};
 use crate::expiry::{Life, local_unix_ms};
 use crate::memory::MemoryStore;
 use crate::redis::testing::{Kept, Server};
-use crate::store::{Access, Acquired, Backend, Claim, Pttl, Token, Value};
+use crate::store::{Access, Acquired, Claim, Pttl, Store, Token, Value};
 
 use super::entry::{Entry, MINE};
 
@@ -19,7 +20,7 @@ pub(crate) const LOADED_MS: u64 = 10_000;
 /// A store, and ways to look into it that the cache has not.
 pub(crate) struct Bench {
     pub(crate) name: &'static str,
-    pub(crate) store: Arc<dyn Backend>,
+    pub(crate) store: Arc<dyn Store>,
     server: Option<Server>,
 }
 
@@ -66,13 +67,15 @@ impl Bench {
 
     pub(crate) fn bytes(&self, key: &str) -> Option<Vec<u8>> {
         let mut kept = Kept::default();
-        let found = self.store.get(key.as_bytes(), Access::Write, &mut kept);
+        let found = self
+            .store
+            .get(key.as_bytes(), Access::Write, &mut kept, soon());
         found.unwrap().map(|_| kept.0)
     }
 
     /// What is left of a key's life; `None` when there is no such key.
     pub(crate) fn pttl(&self, key: &str) -> Option<Pttl> {
-        let found = self.store.ttl(key.as_bytes()).unwrap();
+        let found = self.store.ttl(key.as_bytes(), soon()).unwrap();
         found.map(|(pttl, ..)| pttl)
     }
 
@@ -82,7 +85,7 @@ impl Bench {
             body: bytes,
         };
         let life = ttl_ms.map_or(Life::Forever, Life::Millis);
-        self.store.set(key.as_bytes(), value, life).unwrap();
+        self.store.set(key.as_bytes(), value, life, soon()).unwrap();
     }
 
     /// Runs every case on a key of its own.
@@ -94,7 +97,7 @@ impl Bench {
     }
 
     fn check(&self, key: &str, case: Case, told: &str) {
-        self.store.delete(key.as_bytes()).unwrap();
+        self.store.delete(key.as_bytes(), soon()).unwrap();
         let (begin, started) = (local_unix_ms(), Instant::now());
         match &case.before {
             Before::Absent => {}
@@ -206,7 +209,7 @@ pub(crate) enum Answer {
 }
 
 impl Step {
-    pub(crate) fn take(&self, store: &dyn Backend, key: &[u8]) -> Answer {
+    pub(crate) fn take(&self, store: &dyn Store, key: &[u8]) -> Answer {
         let token = Token::of(MINE);
         let done = |done: Result<bool>| done.map(Answer::Done);
         let answer = match *self {
@@ -217,7 +220,7 @@ impl Step {
                     force,
                 };
                 let mut kept = Kept::default();
-                let answer = store.acquire(key, claim, &mut kept);
+                let answer = store.acquire(key, claim, &mut kept, soon());
                 answer.map(|(answer, _)| {
                     Answer::Claim(match answer {
                         Acquired::Found(()) => Acquired::Found(kept.0),
@@ -229,16 +232,16 @@ impl Step {
             }
             Step::Store(body, life) => {
                 let value = Value { head: &[], body };
-                done(store.fulfill(key, token, value, life))
+                done(store.fulfill(key, token, value, life, soon()))
             }
-            Step::Release(backoff_ms) => done(store.release(key, token, backoff_ms)),
-            Step::Renew(lease_ms) => done(store.renew(key, token, lease_ms)),
-            Step::ExpireSoft => done(store.expire_soft(key)),
+            Step::Release(backoff_ms) => done(store.release(key, token, backoff_ms, soon())),
+            Step::Renew(lease_ms) => done(store.renew(key, token, lease_ms, soon())),
+            Step::ExpireSoft => done(store.expire_soft(key, soon())),
             Step::Lock(ms) => store
-                .lock(key, token, ms)
+                .lock(key, token, ms, soon())
                 .map(|number| Answer::Locked(number.is_some())),
-            Step::Extend(ms) => done(store.extend_lock(key, token, ms)),
-            Step::Unlock => done(store.unlock(key, token)),
+            Step::Extend(ms) => done(store.extend_lock(key, token, ms, soon())),
+            Step::Unlock => done(store.unlock(key, token, soon())),
         };
         answer.unwrap_or_else(|error| {
             assert_eq!(error.kind(), ErrorKind::WrongType, "{error}");

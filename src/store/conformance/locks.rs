@@ -1,5 +1,6 @@
 //! Locks: one holder, growing numbers, and no effect on a lock of somebody else.
 
+use crate::base::budget::soon;
 use crate::store::Token;
 
 use super::bench::{Answer, Before, Case, Step, case, on_every_store, until};
@@ -68,9 +69,13 @@ fn fencing_numbers_grow_with_every_holder() {
         let mut last = begin * 1000 - 1_000_000;
         for _ in 0..200 {
             let token = Token::new();
-            let number = bench.store.lock(b"lock", token, 20_000).unwrap().unwrap();
+            let number = bench
+                .store
+                .lock(b"lock", token, 20_000, soon())
+                .unwrap()
+                .unwrap();
             assert!(number > last, "{}: {number} after {last}", bench.name);
-            assert!(bench.store.unlock(b"lock", token).unwrap());
+            assert!(bench.store.unlock(b"lock", token, soon()).unwrap());
             last = number;
         }
         assert!(
@@ -85,15 +90,24 @@ fn fencing_numbers_grow_with_every_holder() {
 fn a_lock_that_lapsed_is_free_again() {
     on_every_store(|bench| {
         let (first, second) = (Token::of(MINE), Token::of(THEIRS));
-        let number = bench.store.lock(b"lock", first, 20).unwrap().unwrap();
+        let number = bench
+            .store
+            .lock(b"lock", first, 20, soon())
+            .unwrap()
+            .unwrap();
         let mut next = None;
         until(|| {
-            next = bench.store.lock(b"lock", second, 60_000).unwrap();
+            next = bench.store.lock(b"lock", second, 60_000, soon()).unwrap();
             next.is_some()
         });
         assert!(next.unwrap() > number);
-        assert!(!bench.store.extend_lock(b"lock", first, 60_000).unwrap());
-        assert!(!bench.store.unlock(b"lock", first).unwrap());
-        assert!(bench.store.unlock(b"lock", second).unwrap());
+        assert!(
+            !bench
+                .store
+                .extend_lock(b"lock", first, 60_000, soon())
+                .unwrap()
+        );
+        assert!(!bench.store.unlock(b"lock", first, soon()).unwrap());
+        assert!(bench.store.unlock(b"lock", second, soon()).unwrap());
     });
 }

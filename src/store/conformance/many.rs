@@ -1,5 +1,6 @@
 //! The forms for many keys say of every key what the form for one says.
 
+use crate::base::budget::soon;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Life;
 use crate::store::{Acquired, Claim, KeyList, Token, Value};
@@ -34,7 +35,7 @@ fn every_key_of_many_is_told_of_once_and_faults_are_left_out() {
         };
         let claims = [MINE, MINE, MINE, MINE].map(claim);
         let mut said = vec![None; 4];
-        store.acquire_many(&list(), &claims, &mut |place, answer, _| {
+        store.acquire_many(&list(), &claims, soon(), &mut |place, answer, _| {
             let is_mine = answer.unwrap() == Acquired::Yours;
             assert!(said[place].replace(is_mine).is_none());
         });
@@ -45,6 +46,7 @@ fn every_key_of_many_is_told_of_once_and_faults_are_left_out() {
         store.acquire_many(
             &list(),
             &claims,
+            soon(),
             &mut |place, answer, _| match answer.unwrap() {
                 Acquired::Held(ms) => assert!(place < 3 && ms <= 20_000),
                 other => assert_eq!((place, other), (3, Acquired::Found(&b"a value"[..]))),
@@ -54,14 +56,14 @@ fn every_key_of_many_is_told_of_once_and_faults_are_left_out() {
         let tokens = [MINE, MINE, THEIRS, MINE].map(Token::of);
         let values = [(NEW, Life::Millis(5000)); 4];
         let mut done = vec![None; 4];
-        store.fulfill_many(&list(), &tokens, &values, &mut |place, outcome| {
+        store.fulfill_many(&list(), &tokens, &values, soon(), &mut |place, outcome| {
             assert!(done[place].replace(outcome.unwrap()).is_none());
         });
         assert_eq!(done, [yes, None, no, no], "{}", bench.name);
 
         let tokens = [MINE; 4].map(Token::of);
         let mut done = vec![None; 4];
-        store.release_many(&list(), &tokens, 0, &mut |place, outcome| {
+        store.release_many(&list(), &tokens, 0, soon(), &mut |place, outcome| {
             assert!(done[place].replace(outcome.unwrap()).is_none());
         });
         assert_eq!(done, [no, None, yes, no], "{}", bench.name);

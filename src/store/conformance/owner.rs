@@ -1,5 +1,6 @@
 //! STORE, RELEASE and RENEW: only for the holder of the lease.
 
+use crate::base::budget::soon;
 use crate::expiry::Life;
 
 use super::bench::{Answer, Before, Bench, Case, Step, case, on_every_store};
@@ -122,10 +123,10 @@ fn a_lease_is_lost_with_its_value() {
         type Loss = fn(&Bench);
         let lose: [(&str, Loss); 3] = [
             ("deleted", |bench| {
-                assert!(bench.store.delete(b"k").unwrap())
+                assert!(bench.store.delete(b"k", soon()).unwrap())
             }),
             ("set", |bench| bench.put("k", b"newer", Some(60_000))),
-            ("flushed", |bench| bench.store.flush().unwrap()),
+            ("flushed", |bench| bench.store.flush(soon()).unwrap()),
         ];
         for (how, lose) in lose {
             for step in [STORE, RENEW, Step::Release(0)] {

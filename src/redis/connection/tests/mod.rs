@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::store::Room;
 
-use super::super::wire::tests::{Scratch, millis, pair};
+use super::super::wire::tests::{millis, pair};
 use super::*;
 
 /// A connection of each of the two kinds over our own stream, and the server's end of it.

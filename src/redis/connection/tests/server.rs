@@ -1,67 +1,22 @@
 //! One real redis-server behind a private Unix socket, asked through every kind of link.
 
-use std::process::{Child, Command, Stdio};
+use crate::redis::testing::Server;
 
 use super::*;
 
-struct Server {
-    child: Child,
-    scratch: Scratch,
-}
-
-impl Server {
-    fn start() -> Server {
-        let scratch = Scratch::new();
-        let child = Command::new("redis-server")
-            .args([
-                "--port",
-                "0",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--unixsocket",
-                "r.sock",
-            ])
-            .current_dir(&scratch.0)
-            .stdout(Stdio::null())
-            .spawn();
-        let server = Server {
-            child: child.expect("redis-server is installed"),
-            scratch,
-        };
-        let begun = Instant::now();
-        while UnixStream::connect(server.scratch.0.join("r.sock")).is_err() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(10),
-                "redis-server did not start"
-            );
-            thread::sleep(Duration::from_millis(10));
-        }
-        server
-    }
-
-    fn dial(&self, parser: Parser, custom: bool) -> Dial {
-        let path = self.scratch.0.join("r.sock");
-        let info = format!("unix://{}", path.display()).parse::<redis::ConnectionInfo>();
-        let connector = Connector::new(|info: &redis::ConnectionInfo| {
-            redis::Client::open(info.clone())?.get_connection()
-        });
-        let info = info.unwrap_or_else(|_| panic!());
-        Dial {
-            address: Address::Unix(path),
-            tls: None,
-            parser,
-            connector: custom.then_some(connector),
-            info,
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+fn dial(server: &Server, parser: Parser, custom: bool) -> Dial {
+    let path = server.socket();
+    let info = format!("unix://{}", path.display()).parse::<redis::ConnectionInfo>();
+    let connector = Connector::new(|info: &redis::ConnectionInfo| {
+        redis::Client::open(info.clone())?.get_connection()
+    });
+    let info = info.unwrap_or_else(|_| panic!());
+    Dial {
+        address: Address::Unix(path),
+        tls: None,
+        parser,
+        connector: custom.then_some(connector),
+        info,
     }
 }
 
@@ -73,7 +28,8 @@ fn a_real_server_understands_and_is_understood() {
         (Parser::Redis, false),
         (Parser::Native, true),
     ] {
-        let mut connection = Connection::open(&server.dial(parser, custom), millis(2000)).unwrap();
+        let mut connection =
+            Connection::open(&dial(&server, parser, custom), millis(2000)).unwrap();
         let large: Vec<u8> = (0..2_000_000u32).map(|at| (at % 253) as u8).collect();
         connection
             .encoder()
@@ -131,7 +87,7 @@ fn a_real_server_understands_and_is_understood() {
 fn resp3_of_a_real_server_is_understood() {
     let server = Server::start();
     for parser in [Parser::Native, Parser::Redis] {
-        let mut connection = Connection::open(&server.dial(parser, false), millis(2000)).unwrap();
+        let mut connection = Connection::open(&dial(&server, parser, false), millis(2000)).unwrap();
         let requests: [&[&[u8]]; 5] = [
             &[b"HELLO", b"3"],
             &[b"DEBUG", b"PROTOCOL", b"attrib"],

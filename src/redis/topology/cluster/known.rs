@@ -6,67 +6,17 @@ use std::sync::Arc;
 
 use crate::base::moment::Moment;
 use crate::base::random::draw;
-use crate::config::{Address, Hooks, Location, Options, ReadFrom};
-use crate::error::Result;
+use crate::config::{Address, ReadFrom};
+use crate::error::Error;
 use crate::store::Access;
 
 use super::super::super::node::Node;
 use super::super::slots::{Place, Range, SLOTS};
+use super::maker::Maker;
 use super::member::{Member, Role};
 
 /// Stands for the shard of a slot that nobody has.
 const NOBODY: u16 = u16::MAX;
-
-/// Makes nodes as the configuration wants them.
-pub(crate) struct Maker {
-    options: Options,
-    hooks: Hooks,
-    locations: Vec<Location>,
-}
-
-impl Maker {
-    pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Self {
-        Maker {
-            options: options.clone(),
-            hooks: hooks.clone(),
-            locations: locations.to_vec(),
-        }
-    }
-
-    /// The nodes that the configuration names.
-    pub(crate) fn seeds(&self) -> Result<Vec<Arc<Member>>> {
-        let make = |location: &Location| {
-            let node = Node::new(location, &self.options, &self.hooks)?;
-            Ok(Member::new(node, Role::Primary))
-        };
-        self.locations.iter().map(make).collect()
-    }
-
-    /// A node as it is configured; one that is not gets the credentials and the TLS options of the first location.
-    fn make(&self, address: &Address, role: Role) -> Option<Arc<Member>> {
-        let name = address.to_string();
-        let same = |location: &&Location| location.address.to_string() == name;
-        let location = match self.locations.iter().find(same) {
-            Some(location) => location.clone(),
-            None => {
-                let like = self.locations.first()?.clone();
-                let scheme = if like.tls { "rediss" } else { "redis" };
-                Location {
-                    address: address.clone(),
-                    name: None,
-                    shown: format!("{scheme}://{name}"),
-                    ..like
-                }
-            }
-        };
-        let node = Node::new(&location, &self.options, &self.hooks).ok()?;
-        let node = match role {
-            Role::Primary => node,
-            Role::Replica => node.for_replica_reads(),
-        };
-        Some(Member::new(node, role))
-    }
-}
 
 /// Nodes by their address and what they are for.
 type Members = BTreeMap<(String, Role), Arc<Member>>;
@@ -118,8 +68,10 @@ impl Known {
         let shard = self.of_slot.get(slot);
         let shard = shard.and_then(|shard| self.shards.get(usize::from(*shard)));
         let Some(shard) = shard else {
-            let any = draw(|rng| rng.usize(..self.shards.len().max(1)));
-            return Some(&self.shards.get(any)?.primary);
+            let able = self.shards.iter().map(|shard| &shard.primary);
+            let mut able = able.filter(|member| !member.node.is_out_of_reach());
+            let any = draw(|rng| rng.usize(..able.clone().count().max(1)));
+            return able.nth(any);
         };
         Some(match (access, from) {
             (Access::Write, _) | (_, ReadFrom::Primary) => &shard.primary,
@@ -163,28 +115,39 @@ impl Known {
         all
     }
 
-    /// Takes over what the node at `asked` says of the cluster.
+    /// Takes over what the node at `asked` says of the cluster. Nobody is left out: who cannot be reached owns slots all
+    /// the same.
     pub(crate) fn learn(&mut self, ranges: &[Range], asked: &Address, maker: &Maker) {
         let mut members = Members::new();
         let mut shards: Vec<Shard> = Vec::new();
         let mut of_slot = vec![NOBODY; SLOTS];
         let mut numbers: HashMap<String, u16> = HashMap::new();
+        let atlas = Atlas::new(ranges, asked);
         for range in ranges {
             let mut member = |place: &Place, role| {
-                let address = address(place, asked);
+                let address = atlas.address(place)?;
                 let key = (address.to_string(), role);
-                let member = self.find(&key).or_else(|| maker.make(&address, role))?;
+                let made = || maker.make(&address, role);
+                let known = self.find(&key).map_or_else(made, Ok);
+                let member = known.map_err(|error| error.to_string())?;
                 members.insert(key, Arc::clone(&member));
-                Some(member)
-            };
-            let Some(primary) = member(&range.primary, Role::Primary) else {
-                continue;
+                Ok::<_, String>(member)
             };
             let replicas = range.replicas.iter();
-            let replicas = replicas.filter_map(|place| member(place, Role::Replica));
+            let replicas = replicas.filter_map(|place| member(place, Role::Replica).ok());
             let replicas: Vec<_> = replicas.collect();
-            let key = address(&range.primary, asked).to_string();
-            let number = *numbers.entry(key).or_insert_with(|| {
+            let primary = member(&range.primary, Role::Primary).or_else(|why| {
+                // Under a name that no address has: what is wrong may be over with the next look.
+                let key = (format!("{} {why}", range.primary.shown()), Role::Primary);
+                let slots = (range.first, range.last);
+                let made = || maker.out_of_reach(&range.primary, slots, &why);
+                let member = self.find(&key).map_or_else(made, Ok)?;
+                members.insert(key, Arc::clone(&member));
+                Ok::<_, Error>(member)
+            });
+            let Ok(primary) = primary else { continue };
+            let name = primary.node.name().to_owned();
+            let number = *numbers.entry(name).or_insert_with(|| {
                 shards.push(Shard { primary, replicas });
                 (shards.len() - 1) as u16
             });
@@ -199,18 +162,18 @@ impl Known {
         (self.members, self.shards, self.of_slot) = (members, shards, of_slot);
     }
 
-    /// The node that a redirection from `asked` names.
+    /// The node that a redirection from `asked` names; None when it cannot be reached, which the next look around will
+    /// find out as well, and say why.
     pub(crate) fn redirected(
         &mut self,
         place: &Place,
         asked: &Address,
         maker: &Maker,
     ) -> Option<Arc<Member>> {
-        let address = address(place, asked);
+        let address = place.address(asked).ok()?;
         let key = (address.to_string(), Role::Primary);
-        let member = self
-            .find(&key)
-            .or_else(|| maker.make(&address, Role::Primary))?;
+        let make = || maker.make(&address, Role::Primary).ok();
+        let member = self.find(&key).or_else(make)?;
         self.named.insert(key, Arc::clone(&member));
         Some(member)
     }
@@ -231,6 +194,13 @@ impl Known {
         }
     }
 
+    /// Whether there is a node that may yet be promoted in the place of `node`.
+    pub(crate) fn has_heir(&self, node: &Arc<Node>) -> bool {
+        let is_primary = |shard: &&Shard| Arc::ptr_eq(&shard.primary.node, node);
+        let shard = self.shards.iter().find(is_primary);
+        shard.is_some_and(|shard| !shard.replicas.is_empty())
+    }
+
     /// What is known of a node that was asked.
     pub(crate) fn member(&self, node: &Arc<Node>) -> Option<Arc<Member>> {
         self.all()
@@ -241,6 +211,7 @@ impl Known {
     /// Whom to ask about the cluster: nodes that have slots, in any order, then the others, then those that failed.
     pub(crate) fn advisers(&self) -> Vec<Arc<Member>> {
         let mut advisers = self.all();
+        advisers.retain(|member| !member.node.is_out_of_reach());
         draw(|rng| rng.shuffle(&mut advisers));
         let is_owner = |member: &Member| {
             let same = |shard: &Shard| Arc::ptr_eq(&shard.primary.node, &member.node);
@@ -288,14 +259,38 @@ impl Shard {
     }
 }
 
-/// The address of a place, as the node at `asked` told it. A server behind a Unix socket is on this machine.
-fn address(place: &Place, asked: &Address) -> Address {
-    let host = place.host.clone().unwrap_or_else(|| match asked {
-        Address::Tcp { host, .. } => host.clone(),
-        Address::Unix(_) | Address::Memory(_) => "127.0.0.1".to_owned(),
-    });
-    Address::Tcp {
-        host,
-        port: place.port,
+/// The addresses of all nodes, as the node at `asked` told them.
+struct Atlas<'a> {
+    asked: &'a Address,
+    /// Those that were told, and whose they are. A node without a port that comes out at the address of another one has
+    /// been mistaken for it.
+    owners: HashMap<String, &'a str>,
+}
+
+impl<'a> Atlas<'a> {
+    fn new(ranges: &'a [Range], asked: &'a Address) -> Self {
+        let mut owners = HashMap::new();
+        let places = ranges
+            .iter()
+            .flat_map(|range| std::iter::once(&range.primary).chain(&range.replicas));
+        let (told, guessed): (Vec<_>, Vec<_>) = places.partition(|place| place.port != 0);
+        for place in told.into_iter().chain(guessed) {
+            if let Ok(address) = place.address(asked) {
+                owners.entry(address.to_string()).or_insert(&*place.id);
+            }
+        }
+        Atlas { asked, owners }
+    }
+
+    fn address(&self, place: &Place) -> Result<Address, String> {
+        let address = place.address(self.asked)?;
+        let owner = self.owners.get(&address.to_string());
+        if place.port == 0 && owner.is_some_and(|owner| *owner != place.id) {
+            return Err(format!(
+                "the cluster gives its port as 0, and {address} is another node: does one serve TLS only, and the other \
+                 one plain connections?"
+            ));
+        }
+        Ok(address)
     }
 }

@@ -2,10 +2,11 @@
 //! that nobody need wait for somebody to take its place.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::moment::Moment;
+use crate::error::Meaning;
 
 use super::super::super::node::Node;
 
@@ -35,6 +36,8 @@ pub(crate) struct Member {
     pub(crate) role: Role,
     pub(crate) born: Moment,
     trouble: Trouble,
+    /// The last thing that was wrong with it: it did not answer, rather than say that it cannot serve.
+    was_silent: AtomicBool,
 }
 
 impl Member {
@@ -44,12 +47,22 @@ impl Member {
             role,
             born: Moment::now(),
             trouble: Trouble::default(),
+            was_silent: AtomicBool::new(false),
         })
     }
 
-    /// Remembers that the node failed just now.
-    pub(crate) fn failed(&self) {
+    /// Remembers that the node failed just now. A refusal of its breaker tells nothing new of what it is like.
+    pub(crate) fn failed(&self, meaning: Meaning) {
         self.trouble.note(self.age());
+        if meaning != Meaning::NotAsked {
+            let is_silent = meaning == Meaning::Silent;
+            self.was_silent.store(is_silent, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it did not answer when it was last asked.
+    pub(crate) fn was_silent(&self) -> bool {
+        self.was_silent.load(Ordering::Relaxed)
     }
 
     /// How much longer it is left alone, in microseconds.

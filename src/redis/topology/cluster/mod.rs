@@ -4,8 +4,8 @@
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
 pub(crate) mod known;
+pub(crate) mod maker;
 pub(crate) mod member;
-pub(crate) mod survey;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -16,19 +16,21 @@ use std::time::Duration;
 
 use crate::base::budget::Budget;
 use crate::base::fork::PerProcess;
+use crate::base::one_at_a_time::{Meanwhile, OneAtATime};
 use crate::config::{Hooks, Location, Options, ReadFrom};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Meaning, Result};
 use crate::redis::connection::resp::Encoder;
 use crate::redis::node::exchange::Verb;
 use crate::store::Access;
 
 use super::super::node::Node;
+use super::evidence;
 use super::slots::{self, SLOTS};
 use super::{Advice, Failure, Topology};
 
-use known::{Known, Maker};
+use known::Known;
+use maker::Maker;
 use member::{Member, Role};
-use survey::{Survey, Wish};
 
 const CLUSTER_SLOTS: Verb = Verb::safe("CLUSTER SLOTS");
 
@@ -48,11 +50,11 @@ pub(crate) struct Cluster {
     read_from: ReadFrom,
     seeds: Vec<Arc<Member>>,
     state: PerProcess<State>,
+    lookout: OneAtATime<Result<()>>,
 }
 
 struct State {
     known: RwLock<Known>,
-    survey: Survey,
     /// What is known is wrong somewhere, and nobody has looked around since that was noticed: the next call does.
     doubt: AtomicBool,
 }
@@ -61,7 +63,6 @@ impl State {
     fn new(known: Known) -> Self {
         State {
             known: RwLock::new(known),
-            survey: Survey::new(),
             doubt: AtomicBool::new(false),
         }
     }
@@ -77,13 +78,14 @@ impl State {
 
 impl Cluster {
     pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
-        let maker = Maker::new(options, locations, hooks);
+        let maker = Maker::new(options, locations, hooks)?;
         let seeds = maker.seeds()?;
         Ok(Cluster {
             read_from: options.read_from,
             state: PerProcess::new(State::new(Known::new(&seeds))),
             maker,
             seeds,
+            lookout: OneAtATime::new(),
         })
     }
 
@@ -112,11 +114,12 @@ impl Cluster {
             match self.ask(&adviser, budget.capped(part.max(SHORTEST_ANSWER))) {
                 Ok(()) => return Ok(()),
                 Err(error) => {
-                    if is_fault(&error) {
-                        adviser.failed();
+                    if error.meaning().is_fault() {
+                        adviser.failed(error.meaning());
                     }
                     // What a server says tells more than that another one cannot be reached.
-                    if fault.as_ref().is_none_or(is_fault) {
+                    let is_weaker = |fault: &Error| fault.meaning().is_fault();
+                    if fault.as_ref().is_none_or(is_weaker) {
                         fault = Some(error);
                     }
                 }
@@ -147,17 +150,19 @@ impl Cluster {
 
     /// Looks around when nothing is known yet, or what is known is older than that.
     fn refresh(&self, older_than: Option<Duration>, budget: Budget) -> Result<()> {
-        let state = self.state();
-        let is_blind = state.known().is_empty();
-        let wish = match older_than {
-            _ if is_blind => Wish::Must,
-            Some(age) => Wish::IfOlder(age),
+        let is_blind = self.state().known().is_empty();
+        let (rest, meanwhile) = match older_than {
+            _ if is_blind => (Duration::ZERO, Meanwhile::Wait),
+            Some(age) => (age, Meanwhile::GoOn),
             None => return Ok(()),
         };
-        let outcome = state
-            .survey
-            .once(wish, budget, || self.look_around(None, budget));
-        if is_blind { outcome } else { Ok(()) }
+        let look = || self.look_around(None, budget);
+        let outcome = self.lookout.run(rest, meanwhile, budget, look);
+        match outcome {
+            Some(outcome) if is_blind => outcome,
+            None if is_blind => budget.remaining().map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// A node says that another one has the slot: it is asked at once, and also about the others.
@@ -166,7 +171,7 @@ impl Cluster {
         let asked = state.known().member(failure.node);
         if asked.is_some_and(|member| member.role == Role::Replica) {
             // It may know less than its primary, or have become the replica of another one.
-            self.doubt(failure.node);
+            self.doubt(failure);
             return Advice::Again;
         }
         let Some((slot, to)) = self.redirection(failure) else {
@@ -180,7 +185,7 @@ impl Cluster {
         state.doubt.store(true, Ordering::Relaxed);
         // When nobody knows more, the slot that moved is known all the same.
         let look = || self.look_around(Some(&to), budget);
-        let _ = state.survey.once(Wish::IfOlder(PAUSE), budget, look);
+        let _ = self.lookout.run(PAUSE, Meanwhile::GoOn, budget, look);
         if is_new { Advice::Again } else { Advice::Later }
     }
 
@@ -192,21 +197,27 @@ impl Cluster {
         Some((slot, member))
     }
 
-    /// Remembers that a node failed, for the calls to come; whether it has done nothing else for long.
-    fn doubt(&self, node: &Arc<Node>) -> bool {
+    /// Remembers that a node failed, for the calls to come.
+    fn doubt(&self, failure: &Failure<'_>) -> Option<Arc<Member>> {
         let state = self.state();
         state.doubt.store(true, Ordering::Relaxed);
-        let member = state.known().member(node);
-        member.is_some_and(|member| {
-            member.failed();
-            member.is_hopeless()
-        })
+        let member = state.known().member(failure.node)?;
+        member.failed(failure.meaning());
+        Some(member)
+    }
+
+    /// Whether another node may take the place of `member`, which failed, while a call waits. A node that fails for
+    /// longer than elections take has no successor; and one that is not even asked any more is waited for only if it fell
+    /// silent, for then its replicas elect one of them.
+    fn has_prospects(&self, member: &Member, meaning: Meaning) -> bool {
+        let may_be_replaced = || member.was_silent() && self.state().known().has_heir(&member.node);
+        !member.is_hopeless() && (meaning != Meaning::NotAsked || may_be_replaced())
     }
 
     /// A node did not answer, or cannot serve: reads turn to another one; for the rest somebody may have taken over.
     fn turn_away(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let state = self.state();
-        let is_hopeless = self.doubt(failure.node);
+        let member = self.doubt(failure);
         let is_elsewhere = || {
             let slot = slots::slot(failure.key?);
             let known = state.known();
@@ -221,8 +232,10 @@ impl Cluster {
         let _ = self.refresh(Some(PAUSE), budget);
         match is_elsewhere() {
             Some(true) => Advice::Again,
-            _ if is_hopeless => Advice::Final,
-            _ => Advice::Later,
+            _ if member.is_none_or(|it| self.has_prospects(&it, failure.meaning())) => {
+                Advice::Later
+            }
+            _ => Advice::Final,
         }
     }
 }
@@ -281,46 +294,37 @@ impl Topology for Cluster {
     }
 
     fn advise(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
-        let error = failure.error;
-        match error.code() {
-            Some("MOVED") => self.follow(failure, budget),
-            Some("ASK") => match self.redirection(failure) {
+        let (error, meaning) = (failure.error, failure.meaning());
+        match meaning {
+            Meaning::Elsewhere if error.code() == Some("MOVED") => self.follow(failure, budget),
+            Meaning::Elsewhere => match self.redirection(failure) {
                 Some((_, to)) => Advice::Ask(Arc::clone(&to.node)),
                 None => Advice::Later,
             },
             // Two keys in a slot of which one has gone ahead: no node can serve both, until the slot has arrived.
-            Some("TRYAGAIN") => Advice::Final,
-            Some("LOADING" | "READONLY" | "CLUSTERDOWN" | "MASTERDOWN") => {
-                self.turn_away(failure, budget)
-            }
+            Meaning::NotNow if error.code() == Some("TRYAGAIN") => Advice::Final,
+            Meaning::NotNow | Meaning::NotPrimary => self.turn_away(failure, budget),
             // A full pool is a timeout of which the node is innocent.
-            None if failure.may_resend
-                && is_fault(error)
-                && (!error.is_timeout() || failure.node.is_failing()) =>
-            {
+            Meaning::Silent if error.is_timeout() && !failure.node.is_failing() => Advice::Final,
+            Meaning::Silent | Meaning::NotAsked if failure.may_resend => {
                 self.turn_away(failure, budget)
             }
-            None if is_fault(error) && failure.node.is_failing() => {
-                self.doubt(failure.node);
+            Meaning::Silent | Meaning::NotAsked => {
+                self.doubt(failure);
                 Advice::Final
             }
-            _ => Advice::Final,
+            Meaning::Full | Meaning::Answer => {
+                if evidence::casts_doubt(error) {
+                    self.doubt(failure);
+                }
+                Advice::Final
+            }
         }
     }
 
     fn takes_many_keys(&self) -> bool {
         false
     }
-}
-
-/// Whether a node could not be asked, rather than answered something unwelcome.
-fn is_fault(error: &Error) -> bool {
-    let kind = error.kind();
-    error.code().is_none()
-        && matches!(
-            kind,
-            ErrorKind::Io | ErrorKind::Timeout | ErrorKind::Unavailable
-        )
 }
 
 fn nobody(text: &str) -> Error {

@@ -7,7 +7,8 @@ use crate::base::budget::Budget;
 use crate::config::{Hooks, Location, Options};
 use crate::error::Result;
 use crate::redis::node::Node;
-use crate::redis::topology::{Advice, Failure, Topology, none_for, passes};
+use crate::redis::topology::shared_tls::SharedTls;
+use crate::redis::topology::{Advice, Failure, Topology, none_for};
 use crate::store::Access;
 
 use super::super::ring::{Member, Ring};
@@ -34,9 +35,10 @@ impl Shards {
                 spelled: &location.spelled,
             })
             .collect();
+        let tls = SharedTls::read(locations, hooks)?;
         let nodes = locations
             .iter()
-            .map(|location| Ok(Arc::new(Node::new(location, options, hooks)?)));
+            .map(|location| Ok(Arc::new(tls.node(location, options, hooks)?)));
         Ok(Shards {
             ring: Ring::new(options.ring, &members)?,
             nodes: nodes.collect::<Result<_>>()?,
@@ -67,10 +69,6 @@ impl Topology for Shards {
     }
 
     fn advise(&self, failure: &Failure<'_>, _budget: Budget) -> Advice {
-        if passes(failure.error) {
-            Advice::Later
-        } else {
-            Advice::Final
-        }
+        failure.advise_alone()
     }
 }

@@ -14,15 +14,17 @@ use std::time::Duration;
 use crate::base::budget::Budget;
 use crate::base::fork::PerProcess;
 use crate::base::moment::Moment;
-use crate::base::one_at_a_time::Renewal;
+use crate::base::one_at_a_time::{Meanwhile, OneAtATime};
 use crate::config::{Address, Hooks, Location, Options, ReadFrom};
 use crate::error::{Error, ErrorKind, Result};
-use crate::redis::node::{Node, is_fault};
+use crate::redis::node::Node;
 use crate::store::Access;
 
+use super::evidence;
 use super::readers::Readers;
 use super::resolver::{Directory, Resolver};
-use super::{Advice, Failure, Topology, passes};
+use super::shared_tls::SharedTls;
+use super::{Advice, Failure, Topology};
 
 use known::{Known, View};
 
@@ -36,10 +38,11 @@ pub(crate) struct Sentinel {
     read_from: ReadFrom,
     /// What the locations of the servers have in common.
     server: Location,
+    tls: SharedTls,
     options: Options,
     hooks: Hooks,
     known: PerProcess<Mutex<Known>>,
-    renewal: Renewal,
+    lookout: OneAtATime<()>,
 }
 
 impl Sentinel {
@@ -50,14 +53,24 @@ impl Sentinel {
                 "`topology=sentinel` needs the locations of sentinels".to_owned(),
             ));
         };
-        let node = |location| Node::new(&of_sentinel(location), options, hooks);
+        let server = Location {
+            db: Some(options.db),
+            username: options.username.clone(),
+            password: options.password.clone(),
+            tls_options: options.tls.clone(),
+            name: None,
+            weight: 1,
+            ..first.clone()
+        };
+        let tls = SharedTls::read(locations.iter().chain([&server]), hooks)?;
+        let node = |location| tls.node(&of_sentinel(location), options, hooks);
         let sentinels: Vec<_> = locations
             .iter()
             .map(|location| node(location).map(Arc::new))
             .collect::<Result<_>>()?;
         Ok(Sentinel {
             known: PerProcess::new(Mutex::new(Known::new(&sentinels))),
-            renewal: Renewal::new(),
+            lookout: OneAtATime::new(),
             sentinels,
             resolver: Resolver {
                 name: options.sentinel_name.clone().unwrap_or_default(),
@@ -65,15 +78,8 @@ impl Sentinel {
                 connect_timeout: options.connect_timeout,
             },
             read_from: options.read_from,
-            server: Location {
-                db: Some(options.db),
-                username: options.username.clone(),
-                password: options.password.clone(),
-                tls_options: options.tls.clone(),
-                name: None,
-                weight: 1,
-                ..first.clone()
-            },
+            server,
+            tls,
             options: options.clone(),
             hooks: hooks.clone(),
         })
@@ -92,15 +98,16 @@ impl Sentinel {
             let known = self.known();
             let is_due = known.is_due(budget);
             match (&known.view, &known.fault) {
-                (Some(view), _) if !is_due || self.renewal.is_running() => {
+                (Some(view), _) if !is_due || self.lookout.is_running() => {
                     return Ok(Arc::clone(view));
                 }
                 (None, Some(fault)) if !is_due => return Err(fault.clone()),
                 _ => drop(known),
             }
             budget.remaining()?;
-            self.renewal
-                .run(budget, Duration::ZERO, || self.look(budget));
+            let look = || self.look(budget);
+            self.lookout
+                .run(Duration::ZERO, Meanwhile::Wait, budget, look);
         }
     }
 
@@ -194,7 +201,7 @@ impl Sentinel {
             shown: name,
             ..self.server.clone()
         };
-        let node = Node::new(&location, &self.options, &self.hooks)?;
+        let node = self.tls.node(&location, &self.options, &self.hooks)?;
         let node = Arc::new(if is_primary {
             node.expecting_primary()
         } else {
@@ -217,9 +224,10 @@ impl Sentinel {
         known.in_doubt = true;
         let is_due = known.is_due(budget);
         drop(known);
-        if is_due && budget.left().is_some() && !self.renewal.is_running() {
-            self.renewal
-                .run(budget, Duration::ZERO, || self.look(budget));
+        if is_due && budget.left().is_some() && !self.lookout.is_running() {
+            let look = || self.look(budget);
+            self.lookout
+                .run(Duration::ZERO, Meanwhile::Wait, budget, look);
         }
         self.known().view.clone()
     }
@@ -259,11 +267,10 @@ impl Topology for Sentinel {
 
     fn advise(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let Failure { error, node, .. } = failure;
-        // A primary without replicas may be one that has been replaced.
-        let is_demoted = matches!(error.code(), Some("READONLY" | "NOREPLICAS"));
-        let view = if is_fault(error) || is_demoted {
+        let meaning = failure.meaning();
+        let view = if evidence::casts_doubt(error) {
             self.reconsider(node, budget)
-        } else if passes(error) {
+        } else if meaning.passes() {
             self.known().view.clone()
         } else {
             None
@@ -271,7 +278,9 @@ impl Topology for Sentinel {
         let Some(view) = view else {
             return Advice::Final;
         };
-        let was_reader = failure.access == Access::Read && view.readers.set_aside(node);
+        let serves_not = meaning.passes() || meaning.is_fault();
+        let is_read = serves_not && failure.access == Access::Read;
+        let was_reader = is_read && view.readers.set_aside(node);
         if !failure.may_resend || budget.left().is_none() {
             return Advice::Final;
         }
@@ -280,7 +289,7 @@ impl Topology for Sentinel {
             return Advice::Again;
         }
         // A primary that is refused by its breaker, or took its time already, is not waited for.
-        if passes(error) || error.kind() == ErrorKind::Io {
+        if meaning.passes() || error.kind() == ErrorKind::Io {
             Advice::Later
         } else {
             Advice::Final

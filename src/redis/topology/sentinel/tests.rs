@@ -2,9 +2,9 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use crate::base::fork::testing::in_child;
 use crate::config;
-use crate::redis::RedisBackend;
+use crate::redis::RedisStore;
 use crate::redis::testing::{fake, get, greeting, location, set};
-use crate::store::Backend;
+use crate::store::Store;
 
 use super::known::CALM;
 use super::*;
@@ -50,13 +50,13 @@ fn server(role: &'static str, answer: &'static [u8]) -> u16 {
     }
 }
 
-fn backend(said: &Arc<Said>) -> RedisBackend {
+fn backend(said: &Arc<Said>) -> RedisStore {
     let options = Options {
         topology: Some(config::Topology::Sentinel),
         sentinel_name: Some("it".to_owned()),
         ..Options::default()
     };
-    RedisBackend::new(&options, &[location(sentinel(said))], &Hooks::default()).unwrap()
+    RedisStore::new(&options, &[location(sentinel(said))], &Hooks::default()).unwrap()
 }
 
 #[test]

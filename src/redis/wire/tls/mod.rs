@@ -180,6 +180,26 @@ impl Secure {
             })
     }
 
+    /// Encrypts and writes as much of `bytes` as is taken without waiting; whether all that was encrypted is written.
+    pub(crate) fn send_part(&mut self, stream: &mut Stream, bytes: &[u8]) -> Result<(usize, bool)> {
+        match self.encrypt_part(stream, bytes) {
+            // The reason for a broken connection may be waiting to be read.
+            Err(error) if error.kind() == ErrorKind::Io => {
+                Err(self.last_words(stream).unwrap_or(error))
+            }
+            sent => sent,
+        }
+    }
+
+    fn encrypt_part(&mut self, stream: &mut Stream, bytes: &[u8]) -> Result<(usize, bool)> {
+        if !self.flush_at_once(stream)? || bytes.is_empty() {
+            return Ok((0, !self.session.wants_write()));
+        }
+        let taken = self.session.writer().write(bytes);
+        let taken = taken.map_err(|error| Error::from_io(error, "cannot send the command"))?;
+        Ok((taken, self.flush_at_once(stream)?))
+    }
+
     fn send_all(&mut self, stream: &mut Stream, bytes: &[u8], budget: Budget) -> Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {

@@ -1,0 +1,217 @@
+//! The commands for the value under one key, and the words that commands for many are made of.
+
+use crate::expiry::Life;
+use crate::redis::connection::replies::Replies;
+use crate::redis::connection::reply::Reply;
+use crate::redis::connection::resp::Encoder;
+use crate::redis::node::exchange::Verb;
+use crate::store::{Head, Sink, Value};
+
+use super::Command;
+
+/// GET into a sink; whether there was a value.
+pub(crate) struct Get<'a, 's> {
+    pub(crate) key: &'a [u8],
+    pub(crate) sink: &'a mut (dyn Sink + 's),
+}
+
+impl Command for Get<'_, '_> {
+    type Answer = bool;
+
+    #[inline]
+    fn verb(&self) -> Verb {
+        Verb::safe("GET")
+    }
+
+    #[inline]
+    fn pack(&self, to: &mut Encoder<'_>) {
+        to.opening(b"*2\r\n$3\r\nGET\r\n").arg(self.key);
+    }
+
+    #[inline(always)]
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<bool> {
+        from.value(self.sink)
+    }
+}
+
+/// SET with its expiry. [`Life::Expired`] is for the caller to deal with.
+pub(crate) struct Set<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) value: Value<'a>,
+    pub(crate) life: Life,
+}
+
+impl Command for Set<'_> {
+    type Answer = ();
+
+    #[inline]
+    fn verb(&self) -> Verb {
+        Verb::once("SET")
+    }
+
+    #[inline]
+    fn pack(&self, to: &mut Encoder<'_>) {
+        pack_set(to, self.key, self.value, self.life);
+    }
+
+    #[inline(always)]
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
+        from.done()
+    }
+}
+
+/// UNLINK of one key; whether it existed.
+pub(crate) struct Unlink<'a> {
+    pub(crate) key: &'a [u8],
+}
+
+impl Command for Unlink<'_> {
+    type Answer = bool;
+
+    fn verb(&self) -> Verb {
+        Verb::safe("UNLINK")
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        pack_unlink(to, self.key);
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<bool> {
+        from.flag()
+    }
+}
+
+/// EXISTS and the first bytes of the value: two commands, one answer.
+pub(crate) struct Look<'a> {
+    pub(crate) key: &'a [u8],
+}
+
+impl Command for Look<'_> {
+    type Answer = Option<Head>;
+
+    fn verb(&self) -> Verb {
+        Verb::safe("EXISTS")
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        to.command(2).arg(b"EXISTS").arg(self.key);
+        pack_head(to, self.key);
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<Option<Head>> {
+        let exists = from.flag()?;
+        let head = from.head()?;
+        Ok(exists.and_then(|exists| Ok(exists.then_some(head?))))
+    }
+}
+
+/// SET NX together with a look at what is in its way: whether it was stored, else the first bytes of what is there.
+pub(crate) struct Add<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) value: Value<'a>,
+    pub(crate) life: Life,
+}
+
+impl Command for Add<'_> {
+    type Answer = Option<Head>;
+
+    fn verb(&self) -> Verb {
+        Verb::once("SET NX")
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        pack_set_new(to, self.key, self.value, self.life);
+        pack_head(to, self.key);
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<Option<Head>> {
+        let stored = from.stored()?;
+        let head = from.head()?;
+        // What was stored stays stored, whatever became of the look at it.
+        Ok(stored.and_then(|stored| match stored {
+            true => Ok(None),
+            false => Ok(Some(head?)),
+        }))
+    }
+}
+
+/// PTTL and the first bytes of the value.
+pub(crate) struct TimeToLive<'a> {
+    pub(crate) key: &'a [u8],
+}
+
+impl Command for TimeToLive<'_> {
+    type Answer = (i64, Head);
+
+    fn verb(&self) -> Verb {
+        Verb::safe("PTTL")
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        to.command(2).arg(b"PTTL").arg(self.key);
+        pack_head(to, self.key);
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<(i64, Head)> {
+        let ttl = from.int()?;
+        let head = from.head()?;
+        Ok(ttl.and_then(|ttl| Ok((ttl, head?))))
+    }
+}
+
+pub(crate) fn pack_unlink(to: &mut Encoder<'_>, key: &[u8]) {
+    to.command(2).arg(b"UNLINK").arg(key);
+}
+
+/// SET with its expiry. [`Life::Expired`] is for the caller to deal with.
+pub(crate) fn pack_set(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life: Life) {
+    match life {
+        Life::Millis(ms) => to
+            .opening(b"*5\r\n$3\r\nSET\r\n")
+            .arg(key)
+            .joined(value.head, value.body)
+            .words(b"$2\r\nPX\r\n")
+            .int(signed(ms)),
+        Life::Forever | Life::Expired => to
+            .opening(b"*3\r\n$3\r\nSET\r\n")
+            .arg(key)
+            .joined(value.head, value.body),
+    };
+}
+
+/// The same with NX.
+pub(crate) fn pack_set_new(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life: Life) {
+    match life {
+        Life::Millis(ms) => to
+            .command(6)
+            .arg(b"SET")
+            .arg(key)
+            .joined(value.head, value.body)
+            .arg(b"PX")
+            .int(signed(ms))
+            .arg(b"NX"),
+        Life::Forever | Life::Expired => to
+            .command(4)
+            .arg(b"SET")
+            .arg(key)
+            .joined(value.head, value.body)
+            .arg(b"NX"),
+    };
+}
+
+fn pack_head(to: &mut Encoder<'_>, key: &[u8]) {
+    to.command(4).arg(b"GETRANGE").arg(key).arg(b"0").arg(b"31");
+}
+
+/// The scripts' way to say an expiry: milliseconds, or 0 for never.
+pub(crate) fn pack_life(to: &mut Encoder<'_>, life: Life) {
+    match life {
+        Life::Millis(ms) => to.int(signed(ms)),
+        Life::Forever | Life::Expired => to.int(0),
+    };
+}
+
+/// Milliseconds as the protocol writes them.
+pub(crate) fn signed(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,155 @@
+//! The one way to start a redis-server: `REDIS_SERVER` names the program, otherwise it is the one of the PATH. Each
+//! runs in a folder of its own and is killed by its process id. The unit tests of the library and the bench include
+//! this file too.
+
+#![allow(dead_code, reason = "every program uses its own part of this")]
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a server may take until it serves.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A new folder, removed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// `kind` tells folders apart for who looks at what a killed program has left.
+    pub(crate) fn new(kind: &str) -> Folder {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("rct-{kind}-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("a folder of one's own");
+        Folder(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A redis-server, or what has become of it; killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// A server of data on a port (options say with or without TLS) and on a socket, with nothing on disk. `None`
+    /// when it ended before it served, as it does when its port is taken. Options that come later count.
+    pub(crate) fn start(
+        folder: &Path,
+        options: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        mut serves: impl FnMut() -> bool,
+    ) -> Option<Process> {
+        let socket = socket_in(folder);
+        let _ = fs::remove_file(&socket);
+        let mut all: Vec<OsString> = ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+            .map(OsString::from)
+            .into();
+        all.extend(["--bind", "127.0.0.1", "--dir"].map(OsString::from));
+        all.push(folder.into());
+        all.extend(["--unixsocket".into(), socket.into()]);
+        all.extend(options.into_iter().map(|option| option.as_ref().to_owned()));
+        let mut process = Process::spawn(folder, all);
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            let ended = process.0.try_wait().expect("wait for our own child");
+            if ended.is_some() {
+                return None;
+            }
+            if serves() {
+                return Some(process);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        None
+    }
+
+    /// The program with just these arguments. What it says is in the folder's `log`.
+    pub(crate) fn spawn(
+        folder: &Path,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Process {
+        let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
+        let log = File::create(folder.join("log")).expect("a log file");
+        let started = Command::new(&program)
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("one more handle"))
+            .stderr(log)
+            .spawn();
+        Process(started.unwrap_or_else(|error| {
+            panic!(
+                "{} cannot be started ({error}); REDIS_SERVER may name another program",
+                program.display()
+            )
+        }))
+    }
+
+    /// As a crash would end it: at once, with all data.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    /// Stops it in the middle of whatever it does; connections to it go on being accepted.
+    pub(crate) fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    pub(crate) fn signal(&self, signal: libc::c_int) {
+        let id = libc::pid_t::try_from(self.0.id()).expect("a process id");
+        // SAFETY: a plain call; the process is our child, so its id is its own until it is waited for.
+        assert_eq!(unsafe { libc::kill(id, signal) }, 0);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Where the server of a folder has its socket.
+pub(crate) fn socket_in(folder: &Path) -> PathBuf {
+    folder.join("redis.sock")
+}
+
+/// What the server of a folder said.
+pub(crate) fn log_of(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
+
+/// Starts something on a free port: somebody else may take it between its choice and its use, then another is tried.
+pub(crate) fn on_a_free_port<Started>(
+    mut choose: impl FnMut() -> u16,
+    mut start: impl FnMut(u16) -> Option<Started>,
+) -> Option<(u16, Started)> {
+    (0..20).find_map(|_| {
+        let port = choose();
+        Some((port, start(port)?))
+    })
+}
+
+/// A port of the loopback address that nothing listens on just now.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its number").port()
+}
