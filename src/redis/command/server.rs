@@ -148,11 +148,16 @@ impl Command for UnlinkAll<'_> {
         }
     }
 
+    /// Keys that a repetition finds missing were removed by an attempt that nothing was heard of.
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<u64> {
         let mut sum: Result<u64> = Ok(0);
-        for _ in self.keys.chunks(Self::GROUP) {
-            let removed = from.int()?;
-            sum = sum.and_then(|sum| Ok(sum.saturating_add_signed(removed?)));
+        for group in self.keys.chunks(Self::GROUP) {
+            let answer = from.int()?;
+            let removed = answer.map(|removed| match from.is_repeated() {
+                true => group.len() as u64,
+                false => removed.unsigned_abs(),
+            });
+            sum = sum.and_then(|sum| Ok(sum.saturating_add(removed?)));
         }
         Ok(sum)
     }

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
-use crate::error::{Error, Result};
+use crate::error::{Error, Meaning, Result};
 use crate::expiry::Clock;
 use crate::redis::command::Command;
 use crate::redis::connection::replies::Replies;
@@ -210,7 +210,7 @@ struct Counsel {
 impl Counsel {
     fn on(&mut self, scatter: &Scatter<'_, impl Batch>, setback: &Setback) -> Advice {
         let Setback { item, node, failed } = setback;
-        let concerns_slot = matches!(failed.error.code(), Some("MOVED" | "ASK"));
+        let concerns_slot = failed.error.meaning() == Meaning::Elsewhere;
         let is_same = |(known, before, _): &&(Arc<Node>, Failed, Advice)| {
             Arc::ptr_eq(known, node)
                 && before.may_resend == failed.may_resend

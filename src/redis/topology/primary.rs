@@ -178,6 +178,7 @@ impl Primary {
         let roles = role::ask(&self.all(), budget);
         let mut witnesses = Vec::with_capacity(roles.len());
         for (member, role) in self.members.iter().zip(roles) {
+            let is_late = role.as_ref().is_err_and(|failed| failed.error.is_timeout());
             let role = role.ok();
             // One that was made a primary is one until it is seen as something else.
             if let Some(role @ (Role::Replica { .. } | Role::Other)) = &role {
@@ -187,6 +188,7 @@ impl Primary {
             witnesses.push(Witness {
                 address: member.node.address(),
                 role,
+                is_late,
                 has_followed: member.has_followed.load(Ordering::Relaxed),
             });
         }

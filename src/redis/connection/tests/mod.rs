@@ -283,7 +283,7 @@ fn a_server_that_drips_cannot_stretch_the_budget() {
             let error = connection.skip(millis(150)).unwrap_err();
             assert!(error.is_timeout(), "{error}");
             assert!(
-                (140..1500).contains(&begun.elapsed().as_millis()),
+                (140..15_000).contains(&begun.elapsed().as_millis()),
                 "{:?}",
                 begun.elapsed()
             );
@@ -308,7 +308,7 @@ fn a_server_that_drips_cannot_stretch_the_budget() {
             .is_timeout()
     );
     assert!(
-        (140..1500).contains(&begun.elapsed().as_millis()),
+        (140..15_000).contains(&begun.elapsed().as_millis()),
         "{:?}",
         begun.elapsed()
     );

@@ -136,7 +136,7 @@ fn who_finds_all_connections_lent_waits_and_then_fails() {
         "{error}"
     );
     assert!(
-        (Duration::from_millis(50)..Duration::from_millis(500)).contains(&waited),
+        (Duration::from_millis(50)..Duration::from_secs(15)).contains(&waited),
         "{waited:?}"
     );
 }

@@ -210,7 +210,11 @@ impl Cluster {
     /// longer than elections take has no successor; and one that is not even asked any more is waited for only if it fell
     /// silent, for then its replicas elect one of them.
     fn has_prospects(&self, member: &Member, meaning: Meaning) -> bool {
-        let may_be_replaced = || member.was_silent() && self.state().known().has_heir(&member.node);
+        let may_be_replaced = || {
+            let state = self.state();
+            let known = state.known();
+            member.was_silent() && (known.has_heir(&member.node) || !known.owns(&member.node))
+        };
         !member.is_hopeless() && (meaning != Meaning::NotAsked || may_be_replaced())
     }
 
@@ -219,8 +223,11 @@ impl Cluster {
         let state = self.state();
         let member = self.doubt(failure);
         let is_elsewhere = || {
-            let slot = slots::slot(failure.key?);
             let known = state.known();
+            let Some(key) = failure.key else {
+                return Some(!known.owns(failure.node));
+            };
+            let slot = slots::slot(key);
             let next = known.pick(slot, failure.access, self.read_from, budget.started())?;
             let is_other = !Arc::ptr_eq(&next.node, failure.node);
             Some(is_other && (failure.access == Access::Write || next.alone() == 0))
