@@ -1,12 +1,16 @@
 //! How a node is connected to, and what the breaker hears of that and of every answer: what is evidence against a node, and
 //! what is not.
 
+use std::time::Duration;
+
 use crate::base::budget::Budget;
 use crate::error::{Error, Result};
 use crate::redis::connection::Connection;
 use crate::redis::connection::reply::Reply;
+use crate::redis::wire::poll;
 
 use super::breaker::Admission;
+use super::opening::Opening;
 use super::{Node, handshake};
 
 impl Node {
@@ -17,18 +21,11 @@ impl Node {
             return Err(why.clone());
         }
         self.breaker.still_admits(admission)?;
-        let budget = self.time_to_open(budget);
-        match self.open(budget) {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(refusal)) => {
-                self.was_refused(admission, &refusal);
-                Err(refusal)
-            }
-            Err(fault) => {
-                self.was_not_opened(admission, &fault, budget);
-                Err(fault)
-            }
-        }
+        let opened = match self.dial.connector {
+            Some(_) => self.open_by_connector(self.time_to_open(budget), admission)?,
+            None => self.open(budget, admission)?,
+        };
+        opened.inspect_err(|refusal| self.was_refused(admission, refusal))
     }
 
     /// Whether a call that was let pass may still connect: others may have found out meanwhile that the node does not serve.
@@ -59,32 +56,73 @@ impl Node {
         }
     }
 
-    /// A connection did not come about within `budget`. Where that was a part of what others have, it is no evidence.
+    /// A connection on its way: the one that an earlier call had no more time for, or a new one.
+    pub(crate) fn begin_opening(&self, budget: Budget) -> Result<Box<Opening>> {
+        self.parking.begin(self, self.time_to_open(budget))
+    }
+
+    /// Nothing has come of it in the time of a call. Where that was less than anybody would wait for, it says nothing about
+    /// the node, and the next call goes on with it.
     #[cold]
-    pub(crate) fn was_not_opened(&self, admission: Admission, fault: &Error, budget: Budget) {
-        let all = self.connect_timeout.min(self.timeout);
-        let is_cut = budget.total().saturating_mul(4) < all.saturating_mul(3);
-        if !fault.is_timeout() || !is_cut {
-            self.did_not_serve(admission, fault);
+    pub(crate) fn not_opened(&self, mut opening: Box<Opening>, fault: &Error, to: Admission) {
+        if fault.is_timeout() && opening.waited() < self.enough() {
+            self.parking.put(opening);
+        } else {
+            self.did_not_serve(to, fault);
         }
     }
 
-    fn open(&self, budget: Budget) -> Reply<Connection> {
+    /// So long anybody would wait for a connection, or nearly so.
+    fn enough(&self) -> Duration {
+        self.connect_timeout.min(self.timeout) * 3 / 4
+    }
+
+    fn open(&self, budget: Budget, admission: Admission) -> Reply<Connection> {
+        let mut opening = match self.begin_opening(budget) {
+            Ok(opening) => opening,
+            Err(error) if error.meaning().is_fault() => {
+                self.did_not_serve(admission, &error);
+                return Err(error);
+            }
+            Err(error) => return Ok(Err(error)),
+        };
+        loop {
+            match opening.advance(self) {
+                Ok(Some(opened)) => {
+                    return Ok(opened.map(|(connection, offset)| {
+                        self.clock.learn(offset);
+                        connection
+                    }));
+                }
+                Ok(None) => drop(poll(&[opening.wants()])),
+                Err(error) if error.meaning().is_fault() => {
+                    self.not_opened(opening, &error, admission);
+                    return Err(error);
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+
+    fn open_by_connector(&self, budget: Budget, admission: Admission) -> Reply<Connection> {
+        let opened = self.ask_connector(budget);
+        if let Err(fault) = &opened
+            && !(fault.is_timeout() && budget.total() < self.enough())
+        {
+            self.did_not_serve(admission, fault);
+        }
+        opened
+    }
+
+    fn ask_connector(&self, budget: Budget) -> Reply<Connection> {
         let mut connection = match Connection::open(&self.dial, budget) {
             Ok(connection) => connection,
             Err(error) if error.meaning().is_fault() => return Err(error),
             Err(error) => return Ok(Err(error)),
         };
-        let offset = if self.dial.connector.is_some() {
-            handshake::ask_time(&mut connection, &self.login, budget)?
-        } else {
-            handshake::greet(&mut connection, &self.login, budget)?
-        };
-        let offset = match offset {
-            Ok(_) if self.is_primary => handshake::ask_role(&mut connection, budget)?.and(offset),
-            offset => offset,
-        };
-        Ok(offset.map(|offset| {
+        let (login, is_primary) = (&self.login, self.is_primary);
+        let told = handshake::ask_time(&mut connection, login, is_primary, budget)?;
+        Ok(told.map(|offset| {
             self.clock.learn(offset);
             connection
         }))

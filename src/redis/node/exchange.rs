@@ -270,11 +270,10 @@ impl<'a> Exchange<'a> {
         if let Err(refusal) = self.call.node.may_connect(self.call.admission) {
             return Err(self.call.refused(refusal));
         }
-        let begun = Opening::begin(
-            self.call.node,
-            self.call.node.time_to_open(self.call.budget),
-        );
-        self.opening = Some(Box::new(begun.map_err(|error| self.not_opened(error))?));
+        match self.call.node.begin_opening(self.call.budget) {
+            Ok(opening) => self.opening = Some(opening),
+            Err(fault) => return Err(self.not_opened(fault)),
+        }
         self.advance(pack)
     }
 
@@ -307,14 +306,12 @@ impl<'a> Exchange<'a> {
 
     /// A fault of a connection that was not open yet: nothing was sent.
     #[cold]
-    fn not_opened(&self, fault: Error) -> Failed {
-        let Call {
-            node,
-            admission,
-            budget,
-            ..
-        } = &self.call;
-        node.was_not_opened(*admission, &fault, *budget);
+    fn not_opened(&mut self, fault: Error) -> Failed {
+        let (node, admission) = (self.call.node, self.call.admission);
+        match self.opening.take() {
+            Some(opening) => node.not_opened(opening, &fault, admission),
+            None => node.did_not_serve(admission, &fault),
+        }
         self.call.refused(fault)
     }
 

@@ -33,11 +33,12 @@ use breaker::{Admission, Breaker};
 use clock::NodeClock;
 use exchange::{Call, Exchange, Failed, Verb};
 use login::Login;
+use opening::Parking;
 use pool::{Limits, Loan, Pool, Pooled};
 
 /// How a node is opened when it is one of several.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Opening {
+pub(crate) struct Turn {
     /// The time to get a connection and to send.
     pub(crate) budget: Budget,
     /// Whether to wait for a connection when all are lent.
@@ -57,6 +58,7 @@ pub(crate) struct Node {
     /// Why it cannot be connected to, whatever is tried.
     out_of_reach: Option<Error>,
     pool: Pool<Connection>,
+    parking: Parking,
     breaker: Breaker,
     clock: NodeClock,
     refused: AtomicU64,
@@ -107,6 +109,7 @@ impl Node {
             is_primary: false,
             out_of_reach: None,
             pool: Pool::new(limits),
+            parking: Parking::new(),
             breaker: Breaker::new(
                 options.breaker_failures,
                 backoff,
@@ -251,15 +254,15 @@ impl Node {
         &self,
         verb: Verb,
         budget: Budget,
-        opening: Opening,
+        turn: Turn,
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Option<Exchange<'_>>, Failed> {
         let admission = self.admit(verb, budget)?;
-        let loan = if opening.may_wait {
-            let loan = self.pool.lend(opening.budget);
+        let loan = if turn.may_wait {
+            let loan = self.pool.lend(turn.budget);
             Some(loan.map_err(|error| Failed::refused(self.named(error, verb)))?)
         } else {
-            self.pool.lend_now(opening.budget)
+            self.pool.lend_now(turn.budget)
         };
         let Some(loan) = loan else { return Ok(None) };
         let call = Call::new(self, loan, verb, budget, admission);
@@ -311,7 +314,7 @@ impl Node {
 
     /// Whether connections can be opened without waiting for them.
     pub(crate) fn opens_at_once(&self) -> bool {
-        self.dial.connector.is_none() && !self.is_primary && !self.is_out_of_reach()
+        self.dial.connector.is_none() && !self.is_out_of_reach()
     }
 
     /// The time to open a connection within a call.
@@ -352,6 +355,7 @@ impl Node {
 
     /// Closes idle connections, and those in use when they are done.
     pub(crate) fn close(&self) {
+        drop(self.parking.take());
         self.pool.close();
     }
 }
