@@ -18,7 +18,7 @@ use crate::store::{
     Sink, Stored, Token, Value,
 };
 
-use super::RedisStore;
+use super::store::RedisStore;
 
 impl Leases for RedisStore {
     fn clock(&self, key: &[u8], budget: Budget) -> Result<Clock> {
@@ -73,7 +73,7 @@ impl Leases for RedisStore {
     ) {
         let script = &self.scripts.acquire;
         let step = Acquire { script, claims };
-        self.run_many(OWNERS, keys, &step, budget, each);
+        self.fleet.run_many(OWNERS, keys, &step, budget, each);
     }
 
     fn fulfill(
@@ -102,9 +102,10 @@ impl Leases for RedisStore {
             tokens,
             values,
         };
-        self.run_many(OWNERS, keys, &step, budget, |item, stored, _| {
-            each(item, stored);
-        });
+        self.fleet
+            .run_many(OWNERS, keys, &step, budget, |item, stored, _| {
+                each(item, stored);
+            });
     }
 
     fn swap(
@@ -133,7 +134,8 @@ impl Leases for RedisStore {
             olds,
             values,
         };
-        self.run_many(OWNERS, keys, &step, budget, many::done(each));
+        self.fleet
+            .run_many(OWNERS, keys, &step, budget, many::done(each));
     }
 
     fn release(&self, key: &[u8], token: Token, backoff_ms: u64, budget: Budget) -> Result<bool> {
@@ -157,7 +159,8 @@ impl Leases for RedisStore {
             ms: backoff_ms,
             read: |from| from.done_once(),
         };
-        self.run_many(OWNERS, keys, &step, budget, many::done(each));
+        self.fleet
+            .run_many(OWNERS, keys, &step, budget, many::done(each));
     }
 
     fn renew(&self, key: &[u8], token: Token, lease_ms: u64, budget: Budget) -> Result<bool> {
@@ -181,7 +184,8 @@ impl Leases for RedisStore {
             ms: lease_ms,
             read: |from| from.flag(),
         };
-        self.run_many(OWNERS, keys, &step, budget, many::done(each));
+        self.fleet
+            .run_many(OWNERS, keys, &step, budget, many::done(each));
     }
 
     fn expire_soft(&self, key: &[u8], budget: Budget) -> Result<bool> {

@@ -15,7 +15,7 @@ use crate::redis::node::verdict::Verdict;
 use crate::redis::node::{Node, exchange as call};
 
 use super::many::{Batch, Each, Group};
-use super::together;
+use crate::redis::node::together;
 
 /// The items of one node.
 pub(super) struct Share {

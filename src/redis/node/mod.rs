@@ -11,6 +11,7 @@ pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod pool;
 pub(crate) mod time;
+pub(crate) mod together;
 pub(crate) mod verdict;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -321,7 +322,7 @@ impl Node {
         &self.login
     }
 
-    pub(crate) fn learn(&self, offset: handshake::Offset) {
+    pub(crate) fn learn(&self, offset: time::Offset) {
         self.clock.learn(offset);
     }
 
