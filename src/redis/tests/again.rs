@@ -248,15 +248,15 @@ fn what_may_be_sent_again_is() {
     }
 }
 
+/// Commands, each with its words.
+type Asked = Arc<Mutex<Vec<Vec<Vec<u8>>>>>;
+
 const LOADING: &[u8] = b"-LOADING not yet\r\n";
 
 /// A server whose first connection breaks at the first script; `refusal` is said to the second attempt, and `then` to the
 /// third. Every attempt's arguments are kept.
-fn reluctant(
-    refusal: &'static [u8],
-    then: &'static [u8],
-) -> (RedisStore, Arc<Mutex<Vec<Vec<Vec<u8>>>>>) {
-    let (asked, scripts) = (Arc::<Mutex<Vec<_>>>::default(), AtomicUsize::new(0));
+fn reluctant(refusal: &'static [u8], then: &'static [u8]) -> (RedisStore, Asked) {
+    let (asked, scripts) = (Asked::default(), AtomicUsize::new(0));
     let kept = Arc::clone(&asked);
     let address = fake(move |_, command| match command[0].as_slice() {
         b"EVALSHA" | b"EVAL" | b"UNLINK" => {

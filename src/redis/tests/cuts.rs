@@ -130,7 +130,7 @@ fn many_leases_survive_a_cut_at_any_byte() {
         let names: Vec<String> = ["a", "b", "c"].map(|part| format!("{key}:{part}")).to_vec();
         let (list, tokens) = (list(&names), [(); 3].map(|()| Token::new()));
         let said = acquire_all(through, &list, &tokens);
-        assert!(said.iter().all(|answer| is_yours(answer)), "{key}");
+        assert!(said.iter().all(is_yours), "{key}");
         // What was answered before the cut keeps the token it was told.
         let tokens: Vec<Token> = said.iter().filter_map(held_under).collect();
         let stored = fulfill_all(&direct, &list, &tokens);

@@ -153,7 +153,7 @@ fn every_node_gets_its_own_keys_and_learns_the_scripts() {
     let (list, tokens) = (list(&names), vec![Token::new(); 300]);
     for _ in 0..2 {
         let said = acquire_all(&ring, &list, &tokens);
-        assert!(said.iter().all(|answer| is_yours(answer)));
+        assert!(said.iter().all(is_yours));
     }
     assert!(
         fulfill_all(&ring, &list, &tokens)
