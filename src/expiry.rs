@@ -111,7 +111,6 @@ impl Clock {
         Clock(guess.0 | 1)
     }
 
-    #[allow(dead_code, reason = "get_or_set is to ask before it claims a lease")]
     /// Whether this is the time that entries are judged by where they are stored. Where it is not, nothing can be said
     /// about a lease, and nothing that depends on one may be stored.
     pub(crate) fn is_known(self) -> bool {

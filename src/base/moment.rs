@@ -8,6 +8,9 @@ use std::time::Duration;
 pub(crate) struct Moment(u64);
 
 impl Moment {
+    /// Before all that happens.
+    pub(crate) const BEFORE: Moment = Moment(0);
+
     #[inline]
     pub(crate) fn now() -> Moment {
         let mut time = libc::timespec {

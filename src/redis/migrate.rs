@@ -9,12 +9,12 @@ use crate::redis::RedisStore;
 use crate::redis::command::Command;
 use crate::redis::command::script::Script;
 use crate::redis::command::values::pack_set_new;
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
 use crate::redis::fleet::many::{Batch, Each, Group, To};
 use crate::redis::fleet::scripted;
-use crate::redis::node::exchange::Verb;
 use crate::store::{Entry, HEAD_LEN, KeyList, Pttl, Room, Sink, Store, Value, Values};
 
 /// How often a move begins again because the entry changed under it.

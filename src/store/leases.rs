@@ -58,7 +58,7 @@ impl Token {
 }
 
 /// What a claim may disregard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Force {
     /// Nothing: a fresh value is handed out.
     No,

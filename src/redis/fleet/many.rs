@@ -8,11 +8,12 @@ use std::sync::Arc;
 use crate::base::budget::Budget;
 use crate::error::{Error, Meaning, Result};
 use crate::expiry::Clock;
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::{Failed, Verb};
-use crate::redis::node::{Node, Opening};
+use crate::redis::node::exchange::Failed;
+use crate::redis::node::{Node, Turn};
 use crate::redis::topology::{self, Advice, Failure};
 use crate::store::{Access, KeyList};
 
@@ -292,8 +293,8 @@ impl<J: Batch> Scatter<'_, J> {
         shares.sort_by_key(|share| together::order(&share.node));
         let mut under_way = Vec::with_capacity(shares.len());
         for (place, share) in shares.iter().enumerate() {
-            let opening = together::opening(self.budget, place, shares.len());
-            under_way.extend(self.begin(share, losses, opening, setbacks));
+            let turn = together::turn(self.budget, place, shares.len());
+            under_way.extend(self.begin(share, losses, turn, setbacks));
         }
         let mut postponed = Vec::new();
         loop {
@@ -311,11 +312,11 @@ impl<J: Batch> Scatter<'_, J> {
             if share.rest().is_empty() {
                 continue;
             }
-            let opening = Opening {
+            let turn = Turn {
                 budget: self.budget,
                 may_wait: under_way.is_empty(),
             };
-            match self.begin(share, losses, opening, setbacks) {
+            match self.begin(share, losses, turn, setbacks) {
                 Some(exchange) => under_way.push(exchange),
                 None => postponed.extend(Some(share).filter(|share| !share.rest().is_empty())),
             }
@@ -328,7 +329,7 @@ impl<J: Batch> Scatter<'_, J> {
         &'a self,
         share: &'a Share,
         losses: &'a Losses,
-        opening: Opening,
+        turn: Turn,
         setbacks: &mut Vec<Setback>,
     ) -> Option<Exchange<'a, J>> {
         let rest = share.rest();
@@ -346,14 +347,11 @@ impl<J: Batch> Scatter<'_, J> {
         let topology = &self.fleet.topology;
         let time = topology.time_for(&share.node, self.access(), self.budget);
         // A connection that has to be opened first comes out of the time for this node as well.
-        let opening = Opening {
-            budget: opening.budget.or_sooner(time),
-            ..opening
+        let turn = Turn {
+            budget: turn.budget.or_sooner(time),
+            ..turn
         };
-        match share
-            .node
-            .start_among(self.batch.verb(), time, opening, pack)
-        {
+        match share.node.start_among(self.batch.verb(), time, turn, pack) {
             Ok(call) => call.map(|call| Exchange { window, call }),
             Err(failed) => {
                 window.fail(0, &failed, setbacks);

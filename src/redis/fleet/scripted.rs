@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::expiry::Clock;
 use crate::redis::RedisStore;
 use crate::redis::command::script::Script;
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::fleet::many::{Batch, Each, Group, To};
-use crate::redis::node::exchange::Verb;
 use crate::redis::values::many::{WINDOW_BYTES, WINDOW_WRITES, key};
 use crate::store::KeyList;
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::redis::command::Command;
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::{Failed, Verb};
+use crate::redis::node::exchange::Failed;
 use crate::redis::node::{Node, exchange as call};
 
 use super::many::{Batch, Each, Group};

@@ -11,8 +11,7 @@ use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::Encoder;
 use crate::redis::fleet::many::To;
-use crate::redis::node::exchange::Verb;
-use crate::redis::node::handshake;
+use crate::redis::node::time::Time;
 use crate::redis::values::many;
 use crate::store::{
     Access, Acquired, Claim, EachAcquired, EachDone, EachStored, KeyList, Leases, Sink, Stored,
@@ -23,11 +22,9 @@ use steps::{
     Acquire, Fulfill, Owned, Swap, claimed, pack_claim, pack_store, pack_swap, pack_token, stored,
 };
 
-use super::connection::Connection;
-use super::{RedisStore, command};
+use super::RedisStore;
 
 const OWNERS: To<'static> = To::Owners(Access::Write);
-const TIME: Verb = Verb::safe("TIME");
 
 impl Leases for RedisStore {
     fn clock(&self, key: &[u8], budget: Budget) -> Result<Clock> {
@@ -36,9 +33,9 @@ impl Leases for RedisStore {
             return Ok(clock);
         }
         // The greeting of the connection that this opens asks for the time.
-        let read = |from: &mut Connection, budget: Budget| Ok(Ok(from.skip(budget)?));
-        let time = command::pair(TIME, handshake::pack_time, read);
-        let (_, node) = self.fleet.ask((key, Access::Write), budget, time)?;
+        let (_, node) = self
+            .fleet
+            .ask((key, Access::Write), budget, Time::default())?;
         Ok(node.clock())
     }
 

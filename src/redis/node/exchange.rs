@@ -4,6 +4,7 @@
 use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::command::Command;
+use crate::redis::command::verb::{Resend, Verb};
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::connection::{AtHand, Connection, SendFault};
@@ -13,38 +14,6 @@ use crate::redis::wire::Wants;
 use super::breaker::Admission;
 use super::opening::Opening;
 use super::pool::Loan;
-
-/// A kind of command: its name in errors, and whether it may be sent again.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Verb {
-    pub(crate) name: &'static str,
-    pub(crate) resend: Resend,
-}
-
-/// What may be done when a connection broke after a command was sent and before its reply came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resend {
-    /// Send it again: it reads, or doing it twice does what doing it once does, whatever came in between.
-    Safe,
-    /// Report the fault: the server may have done it.
-    Never,
-}
-
-impl Verb {
-    pub(crate) const fn safe(name: &'static str) -> Self {
-        Verb {
-            name,
-            resend: Resend::Safe,
-        }
-    }
-
-    pub(crate) const fn once(name: &'static str) -> Self {
-        Verb {
-            name,
-            resend: Resend::Never,
-        }
-    }
-}
 
 /// Why commands came to nothing.
 #[derive(Debug, Clone)]
@@ -224,11 +193,10 @@ impl<'a> Exchange<'a> {
         if self.call.loan.connection().is_some() || !self.call.node.opens_at_once() {
             return self.call.dispatch(pack);
         }
-        let begun = Opening::begin(
-            self.call.node,
-            self.call.node.time_to_open(self.call.budget),
-        );
-        self.opening = Some(Box::new(begun.map_err(|error| self.not_opened(error))?));
+        match self.call.node.begin_opening(self.call.budget) {
+            Ok(opening) => self.opening = Some(opening),
+            Err(fault) => return Err(self.not_opened(fault)),
+        }
         self.advance(pack)
     }
 
@@ -259,12 +227,13 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// A fault of a connection that was not open yet: nothing was sent. A time that was shorter than `connect_timeout` is
-    /// no evidence against the node.
+    /// A fault of a connection that was not open yet: nothing was sent.
     #[cold]
-    fn not_opened(&self, fault: Error) -> Failed {
-        if !fault.is_timeout() || self.call.node.has_had_its_time(self.call.budget) {
-            self.call.node.did_not_answer(self.call.admission);
+    fn not_opened(&mut self, fault: Error) -> Failed {
+        let (node, admission) = (self.call.node, self.call.admission);
+        match self.opening.take() {
+            Some(opening) => node.not_opened(opening, &fault, admission),
+            None => node.did_not_answer(admission),
         }
         self.call.refused(fault)
     }

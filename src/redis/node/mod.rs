@@ -9,13 +9,12 @@ pub(crate) mod handshake;
 pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod pool;
+pub(crate) mod time;
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::budget::Budget;
-use crate::base::clocks::uptime_us;
 use crate::base::moment::Moment;
 use crate::config::{Address, Hooks, Location, Options};
 use crate::error::{Error, Result};
@@ -24,22 +23,26 @@ use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::store::Traffic;
 
-use super::command::{self, Command};
+use super::command::Command;
+use super::command::verb::{Resend, Verb};
 use super::connection::{Connection, Dial};
+use super::wire::poll;
 use super::wire::tls::{self, TlsSettings};
 
 use breaker::{Admission, Breaker};
 use clock::NodeClock;
-use exchange::{Call, Exchange, Failed, Resend, Verb};
+use exchange::{Call, Exchange, Failed};
 use login::Login;
+use opening::{Opening, Parking};
 use pool::{Limits, Loan, Pool, Pooled};
+use time::Time;
 
 /// How often at most all connections to a node are given up.
 const DISTRUST_NANOS: u64 = 100_000_000;
 
 /// How a node is opened when it is one of several.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Opening {
+pub(crate) struct Turn {
     /// The time to get a connection and to send.
     pub(crate) budget: Budget,
     /// Whether to wait for a connection when all are lent.
@@ -53,10 +56,13 @@ pub(crate) struct Node {
     dial: Dial,
     login: Login,
     connect_timeout: Duration,
+    /// The time that a call has, and with it no connect has more.
+    timeout: Duration,
     is_primary: bool,
     /// Why it cannot be connected to, whatever is tried.
     out_of_reach: Option<Error>,
     pool: Pool<Connection>,
+    parking: Parking,
     breaker: Breaker,
     clock: NodeClock,
     /// When its connections were last given up, in nanoseconds of [`Moment`].
@@ -104,9 +110,11 @@ impl Node {
             },
             login,
             connect_timeout: options.connect_timeout,
+            timeout: options.timeout,
             is_primary: false,
             out_of_reach: None,
             pool: Pool::new(limits),
+            parking: Parking::new(),
             breaker: Breaker::new(
                 options.breaker_failures,
                 backoff,
@@ -211,17 +219,7 @@ impl Node {
 
     #[cold]
     fn ask_clock(&self, budget: Budget) {
-        let sent_at = Cell::new(0);
-        let pack = |to: &mut Encoder<'_>| {
-            sent_at.set(uptime_us());
-            handshake::pack_time(to);
-        };
-        let read = |from: &mut Connection, budget| {
-            let told = handshake::read_time(from, sent_at.get(), budget)?;
-            Ok(Ok(told))
-        };
-        let mut time = command::pair(Verb::safe("TIME"), pack, read);
-        if let Ok(Some(told)) = self.run(0, budget, &mut time) {
+        if let Ok(Some(told)) = self.run(0, budget, &mut Time::default()) {
             self.clock.set(told);
         }
     }
@@ -252,16 +250,16 @@ impl Node {
         &self,
         verb: Verb,
         budget: Budget,
-        opening: Opening,
+        turn: Turn,
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Option<Exchange<'_>>, Failed> {
         let admission = self.admit(verb, budget)?;
         let careful = verb.resend == Resend::Never;
-        let loan = if opening.may_wait {
-            let loan = self.pool.lend(opening.budget, careful);
+        let loan = if turn.may_wait {
+            let loan = self.pool.lend(turn.budget, careful);
             Some(loan.map_err(|error| Failed::refused(self.named(error, verb)))?)
         } else {
-            self.pool.lend_now(opening.budget, careful)
+            self.pool.lend_now(turn.budget, careful)
         };
         let Some(loan) = loan else { return Ok(None) };
         let call = Call::new(self, loan, verb, budget, admission);
@@ -308,17 +306,11 @@ impl Node {
         if let Some(why) = &self.out_of_reach {
             return Err(why.clone());
         }
-        match self.open(budget.capped(self.connect_timeout)) {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(refusal)) => {
-                self.answered();
-                Err(refusal)
-            }
-            Err(fault) => {
-                self.did_not_answer(admission);
-                Err(fault)
-            }
-        }
+        let opened = match self.dial.connector {
+            Some(_) => self.open_by_connector(self.time_to_open(budget), admission)?,
+            None => self.open(budget, admission)?,
+        };
+        opened.inspect_err(|_| self.answered())
     }
 
     /// Tells the breaker that the node answered, whatever it said.
@@ -338,17 +330,12 @@ impl Node {
 
     /// Whether connections can be opened without waiting for them.
     pub(crate) fn opens_at_once(&self) -> bool {
-        self.dial.connector.is_none() && !self.is_primary && !self.is_out_of_reach()
+        self.dial.connector.is_none() && !self.is_out_of_reach()
     }
 
     /// The time to open a connection within a call.
     pub(crate) fn time_to_open(&self, budget: Budget) -> Budget {
         budget.capped(self.connect_timeout)
-    }
-
-    /// Whether somebody who had so much time has waited for as long as anybody would.
-    pub(crate) fn has_had_its_time(&self, budget: Budget) -> bool {
-        budget.total() >= self.connect_timeout
     }
 
     pub(crate) fn dial(&self) -> &Dial {
@@ -363,22 +350,67 @@ impl Node {
         self.clock.learn(offset);
     }
 
-    fn open(&self, budget: Budget) -> Reply<Connection> {
+    /// A connection on its way: the one that an earlier call had no more time for, or a new one.
+    pub(crate) fn begin_opening(&self, budget: Budget) -> Result<Box<Opening>> {
+        self.parking.begin(self, self.time_to_open(budget))
+    }
+
+    /// Nothing has come of it in the time of a call. Where that was less than anybody would wait for, it says nothing about
+    /// the node, and the next call goes on with it.
+    #[cold]
+    pub(crate) fn not_opened(&self, mut opening: Box<Opening>, fault: &Error, to: Admission) {
+        let enough = self.connect_timeout.min(self.timeout) * 3 / 4;
+        if fault.is_timeout() && opening.waited() < enough {
+            self.parking.put(opening);
+        } else {
+            self.did_not_answer(to);
+        }
+    }
+
+    fn open(&self, budget: Budget, admission: Admission) -> Reply<Connection> {
+        let mut opening = match self.begin_opening(budget) {
+            Ok(opening) => opening,
+            Err(error) if error.meaning().is_fault() => {
+                self.did_not_answer(admission);
+                return Err(error);
+            }
+            Err(error) => return Ok(Err(error)),
+        };
+        loop {
+            match opening.advance(self) {
+                Ok(Some(opened)) => {
+                    return Ok(opened.map(|(connection, offset)| {
+                        self.clock.learn(offset);
+                        connection
+                    }));
+                }
+                Ok(None) => drop(poll(&[opening.wants()])),
+                Err(error) if error.meaning().is_fault() => {
+                    self.not_opened(opening, &error, admission);
+                    return Err(error);
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+
+    fn open_by_connector(&self, budget: Budget, admission: Admission) -> Reply<Connection> {
+        let opened = self.ask_connector(budget);
+        if opened.is_err() {
+            self.did_not_answer(admission);
+        }
+        opened
+    }
+
+    fn ask_connector(&self, budget: Budget) -> Reply<Connection> {
         let mut connection = match Connection::open(&self.dial, budget) {
             Ok(connection) => connection,
             Err(error) if error.meaning().is_fault() => return Err(error),
             Err(error) => return Ok(Err(error)),
         };
-        let offset = if self.dial.connector.is_some() {
-            handshake::ask_time(&mut connection, &self.login, budget)?
-        } else {
-            handshake::greet(&mut connection, &self.login, budget)?
-        };
-        let offset = match offset {
-            Ok(_) if self.is_primary => handshake::ask_role(&mut connection, budget)?.and(offset),
-            offset => offset,
-        };
-        Ok(offset.map(|offset| {
+        let (login, is_primary) = (&self.login, self.is_primary);
+        let told = handshake::ask_time(&mut connection, login, is_primary, budget)?;
+        Ok(told.map(|offset| {
             self.clock.learn(offset);
             connection
         }))
@@ -418,6 +450,7 @@ impl Node {
 
     /// Closes idle connections, and those in use when they are done.
     pub(crate) fn close(&self) {
+        drop(self.parking.take());
         self.pool.close();
     }
 }

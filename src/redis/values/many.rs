@@ -4,11 +4,11 @@
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
 use crate::redis::command::values::{pack_set, pack_set_new, pack_unlink};
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::Encoder;
 use crate::redis::fleet::many::{Batch, Each, Group};
-use crate::redis::node::exchange::Verb;
 use crate::store::{EachDone, KeyList, Value};
 
 /// Keys of one window of reads: what a slow reader can make the server hold.

@@ -341,7 +341,7 @@ pub(crate) fn took_no_more(budget: Budget) -> Error {
 }
 
 #[cold]
-fn silence(answered: bool, budget: Budget) -> Error {
+pub(crate) fn silence(answered: bool, budget: Budget) -> Error {
     let what = if answered {
         "the reply was not complete"
     } else {

@@ -20,9 +20,10 @@ use crate::error::{Error, ErrorKind, Meaning, Result};
 use crate::redis::node::Node;
 use crate::store::Access;
 
+use super::directory::Directory;
 use super::evidence;
 use super::readers::Readers;
-use super::resolver::{Directory, Resolver};
+use super::resolver::Resolver;
 use super::shared_tls::SharedTls;
 use super::{Advice, Failure, Topology};
 
