@@ -3,6 +3,7 @@
 pub(crate) mod again;
 pub(crate) mod ahead;
 pub(crate) mod batches;
+pub(crate) mod cuts;
 pub(crate) mod faults;
 pub(crate) mod forks;
 pub(crate) mod greeting;
