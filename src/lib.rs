@@ -66,7 +66,8 @@
 //! connecting, one retry, and the exchange itself. A connection that saw a timeout, half a reply or garbage is
 //! closed and never used again, so a reply cannot reach another caller. A dead idle connection costs one silent
 //! retry. After an unknown outcome only commands that may run twice are sent again. A server that failed five times
-//! in a row is refused at once for a while ([`ErrorKind::Unavailable`]). An [`Error`] names the server, the command
+//! in a row, refused the login or was loading, is not asked for a while: calls fail at once, with the reason
+//! ([`ErrorKind::Unavailable`], or a refused login as it was heard). An [`Error`] names the server, the command
 //! and what was expected; with `on_error=miss` an unreachable server is a miss, and the error hook hears of it.
 //!
 //! # Threads and `fork`

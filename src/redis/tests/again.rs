@@ -18,7 +18,7 @@ use super::super::RedisStore;
 use super::super::testing::{
     Cut, Kept, MINUTE, Server, Way, backend, body, fake, get, greeting, keys, quick, set,
 };
-use super::leases::at_every_byte;
+use super::cuts::at_every_byte;
 
 /// A way to the server, and a store behind it that is connected.
 fn through(server: &Server) -> (Way, RedisStore) {
@@ -248,20 +248,22 @@ fn what_may_be_sent_again_is() {
     }
 }
 
-/// Each is a list of words.
-type Commands = Vec<Vec<Vec<u8>>>;
+/// Commands, each with its words.
+type Asked = Arc<Mutex<Vec<Vec<Vec<u8>>>>>;
 
-/// A server whose first connection breaks at the first script and whose second one is not ready yet: `then` answers the
-/// third attempt. Every attempt's arguments are kept.
-fn reluctant(then: &'static [u8]) -> (RedisStore, Arc<Mutex<Commands>>) {
-    let (asked, scripts) = (Arc::<Mutex<Vec<_>>>::default(), AtomicUsize::new(0));
+const LOADING: &[u8] = b"-LOADING not yet\r\n";
+
+/// A server whose first connection breaks at the first script; `refusal` is said to the second attempt, and `then` to the
+/// third. Every attempt's arguments are kept.
+fn reluctant(refusal: &'static [u8], then: &'static [u8]) -> (RedisStore, Asked) {
+    let (asked, scripts) = (Asked::default(), AtomicUsize::new(0));
     let kept = Arc::clone(&asked);
     let address = fake(move |_, command| match command[0].as_slice() {
-        b"EVALSHA" | b"UNLINK" => {
+        b"EVALSHA" | b"EVAL" | b"UNLINK" => {
             kept.lock().unwrap().push(command.to_vec());
             match scripts.fetch_add(1, Ordering::Relaxed) {
                 0 => None,
-                1 => Some(b"-LOADING not yet\r\n".to_vec()),
+                1 => Some(refusal.to_vec()),
                 _ => Some(then.to_vec()),
             }
         }
@@ -275,24 +277,24 @@ fn reluctant(then: &'static [u8]) -> (RedisStore, Arc<Mutex<Commands>>) {
 fn a_lost_attempt_is_remembered_over_refusals() {
     let (token, value) = (Token::new(), (body(b"v"), Life::Forever));
     let list = || keys(&["k"]);
-    let (store, asked) = reluctant(b":0\r\n");
+    let (store, asked) = reluctant(LOADING, b":0\r\n");
     let stored = store.fulfill(b"k", token, value.0, value.1, quickly());
     assert_eq!(stored.unwrap(), Stored::Perhaps);
     assert_eq!(asked.lock().unwrap().len(), 3);
 
-    let (store, asked) = reluctant(b":0\r\n");
+    let (store, asked) = reluctant(LOADING, b":0\r\n");
     store.fulfill_many(&list(), &[token], &[value], quickly(), &mut |_, stored| {
         assert_eq!(stored.unwrap(), Stored::Perhaps);
     });
     assert_eq!(asked.lock().unwrap().len(), 3);
 
-    let (store, _) = reluctant(b":0\r\n");
+    let (store, _) = reluctant(LOADING, b":0\r\n");
     store.release_many(&list(), &[token], 0, quickly(), &mut |_, done| {
         assert!(done.unwrap());
     });
-    let (store, _) = reluctant(b":0\r\n");
+    let (store, _) = reluctant(LOADING, b":0\r\n");
     store.delete_many(&list(), quickly(), &mut |_, done| assert!(done.unwrap()));
-    let (store, _) = reluctant(b":0\r\n");
+    let (store, _) = reluctant(LOADING, b":0\r\n");
     assert!(store.delete(b"k", quickly()).unwrap());
 }
 
@@ -312,16 +314,19 @@ fn a_claim_names_the_attempt_that_was_lost() {
         assert_eq!(asked.iter().map(part).collect::<Vec<_>>(), expected);
         assert_eq!(asked[0][7], 7u64.to_le_bytes());
     };
-    let (store, asked) = reluctant(b"*1\r\n:1\r\n");
-    let answer = store.acquire(b"k", claim, &mut Kept::default(), quickly());
-    assert_eq!(answer.unwrap().0, Acquired::Yours(again));
-    said(&asked.lock().unwrap());
+    // A server that does not know the script may have lost it, or hear the first attempt later.
+    for refusal in [LOADING, b"-NOSCRIPT No matching script.\r\n"] {
+        let (store, asked) = reluctant(refusal, b"*1\r\n:1\r\n");
+        let answer = store.acquire(b"k", claim, &mut Kept::default(), quickly());
+        assert_eq!(answer.unwrap().0, Acquired::Yours(again));
+        said(&asked.lock().unwrap());
 
-    let (store, asked) = reluctant(b"*1\r\n:1\r\n");
-    store.acquire_many(&keys(&["k"]), &[claim], quickly(), &mut |_, answer, _| {
-        assert_eq!(answer.unwrap(), Acquired::Yours(again));
-    });
-    said(&asked.lock().unwrap());
+        let (store, asked) = reluctant(refusal, b"*1\r\n:1\r\n");
+        store.acquire_many(&keys(&["k"]), &[claim], quickly(), &mut |_, answer, _| {
+            assert_eq!(answer.unwrap(), Acquired::Yours(again));
+        });
+        said(&asked.lock().unwrap());
+    }
 }
 
 /// The connection breaks behind the first of two answers: only the second command is sent again, and has its own count.

@@ -1,19 +1,19 @@
 //! Leases on the wire: scripts that a server does not know yet, many keys on many nodes, large values, and connections
 //! that break at any byte.
 
+use std::time::Duration;
+
 use crate::base::budget::{quickly, soon};
 use crate::config::{Hooks, Options};
 use crate::expiry::{Life, local_unix_ms};
 use crate::store::conformance::entry::{Entry, MINE};
-use crate::store::{Acquired, Claim, Force, KeyList, Leases, Store, Stored, Token, Value, Values};
+use crate::store::{Acquired, Claim, Force, KeyList, Leases, Store, Stored, Token, Value};
 
 use super::super::RedisStore;
-use super::super::testing::{
-    Cut, Kept, MINUTE, Server, Way, backend, body, get, keys, location, set,
-};
+use super::super::testing::{Kept, MINUTE, Server, backend, body, get, keys, location, set};
 
 const LEASE_MS: u64 = 20_000;
-const NEW: Value<'_> = Value {
+pub(super) const NEW: Value<'_> = Value {
     head: b"\xC1\x11\x00\x00",
     body: b"new",
 };
@@ -27,14 +27,14 @@ fn claim(token: Token) -> Claim {
     }
 }
 
-fn acquire(backend: &RedisStore, key: &str, token: Token) -> Acquired<Vec<u8>> {
+pub(super) fn acquire(backend: &RedisStore, key: &str, token: Token) -> Acquired<Vec<u8>> {
     let mut kept = Kept::default();
     let answer = backend.acquire(key.as_bytes(), claim(token), &mut kept, soon());
     answer.unwrap().0.map(|()| kept.0)
 }
 
 /// What the store says to a claim on each of the keys.
-fn acquire_all(
+pub(super) fn acquire_all(
     backend: &RedisStore,
     list: &KeyList,
     tokens: &[Token],
@@ -48,7 +48,11 @@ fn acquire_all(
     said
 }
 
-fn fulfill_all(backend: &RedisStore, list: &KeyList, tokens: &[Token]) -> Vec<Option<Stored>> {
+pub(super) fn fulfill_all(
+    backend: &RedisStore,
+    list: &KeyList,
+    tokens: &[Token],
+) -> Vec<Option<Stored>> {
     let values = vec![(NEW, MINUTE); list.len()];
     let mut done = vec![None; list.len()];
     backend.fulfill_many(list, tokens, &values, soon(), &mut |place, outcome| {
@@ -58,14 +62,14 @@ fn fulfill_all(backend: &RedisStore, list: &KeyList, tokens: &[Token]) -> Vec<Op
 }
 
 /// The token of a lease that was got.
-fn held_under(answer: &Option<Acquired<Vec<u8>>>) -> Option<Token> {
+pub(super) fn held_under(answer: &Option<Acquired<Vec<u8>>>) -> Option<Token> {
     match answer {
         Some(Acquired::Yours(token)) => Some(*token),
         _ => None,
     }
 }
 
-fn is_yours(answer: &Option<Acquired<Vec<u8>>>) -> bool {
+pub(super) fn is_yours(answer: &Option<Acquired<Vec<u8>>>) -> bool {
     held_under(answer).is_some()
 }
 
@@ -73,7 +77,7 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("k{number}")).collect()
 }
 
-fn list(names: &[String]) -> KeyList {
+pub(super) fn list(names: &[String]) -> KeyList {
     keys(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
@@ -240,168 +244,6 @@ fn errors_inside_scripts_keep_their_class() {
     assert!(error.is_unavailable());
 }
 
-/// Calls `round` with a key of its own and a broken way, at every byte of what is asked and of what is answered.
-pub(crate) fn at_every_byte(server: &Server, forget: bool, round: impl Fn(&RedisStore, &str)) {
-    let way = Way::to(server.socket());
-    let through = backend(way.address(), &Options::default());
-    type Place = fn(usize) -> Cut;
-    let places: [Place; 2] = [Cut::Request, Cut::Reply];
-    let mut count = 0;
-    for place in places {
-        for bytes in 0.. {
-            through.ping(soon()).unwrap();
-            if forget {
-                server.command::<()>(&["SCRIPT", "FLUSH"]);
-            }
-            way.arm(place(bytes));
-            count += 1;
-            round(&through, &format!("round:{count}"));
-            if !way.is_cut() {
-                break;
-            }
-        }
-    }
-    assert!(count > 30, "{count} rounds");
-}
-
-fn direct_value(server: &Server, key: &str) -> Vec<u8> {
-    get(&server.backend(), key).unwrap().unwrap()
-}
-
-/// In the same words a first attempt that arrives late would give back a lease that a delete has taken.
-#[test]
-fn a_claim_that_is_sent_again_has_another_token_and_the_first_one_holds_nothing() {
-    let server = Server::start();
-    let direct = server.backend();
-    let repeated = std::cell::Cell::new(0);
-    for forget in [false, true] {
-        at_every_byte(&server, forget, |through, key| {
-            let (token, other) = (Token::new(), Token::new());
-            direct.delete(key.as_bytes(), soon()).unwrap();
-            let Acquired::Yours(held) = acquire(through, key, token) else {
-                panic!("{key}")
-            };
-            assert_eq!(direct_value(&server, key)[24..32], *held.bytes(), "{key}");
-            assert!(
-                matches!(acquire(&direct, key, other), Acquired::Held(_)),
-                "{key}"
-            );
-            if held == token {
-                return;
-            }
-            repeated.set(repeated.get() + 1);
-            // The first attempt arrives only now: over the lease, and when a delete has taken that.
-            assert!(
-                matches!(acquire(&direct, key, token), Acquired::Held(_)),
-                "{key}"
-            );
-            direct.delete(key.as_bytes(), soon()).unwrap();
-            acquire(&direct, key, token);
-            let stored = direct.fulfill(key.as_bytes(), held, NEW, MINUTE, soon());
-            assert_eq!(stored.unwrap(), Stored::No, "{key}");
-        });
-    }
-    assert!(repeated.get() > 100, "{}", repeated.get());
-}
-
-#[test]
-fn acquire_and_store_repeated_after_a_cut_at_any_byte_are_idempotent() {
-    let server = Server::start();
-    let direct = server.backend();
-    for forget in [false, true] {
-        at_every_byte(&server, forget, |through, key| {
-            direct.delete(key.as_bytes(), soon()).unwrap();
-            let Acquired::Yours(token) = acquire(through, key, Token::new()) else {
-                panic!("{key}")
-            };
-            let stored = direct.fulfill(key.as_bytes(), token, NEW, MINUTE, soon());
-            assert_eq!(stored.unwrap(), Stored::Yes, "{key}");
-        });
-        at_every_byte(&server, forget, |through, key| {
-            let token = Token::new();
-            direct.delete(key.as_bytes(), soon()).unwrap();
-            acquire(&direct, key, token);
-            let stored = through.fulfill(key.as_bytes(), token, NEW, MINUTE, soon());
-            assert_ne!(stored.unwrap(), Stored::No, "{key}");
-            let there = get(&direct, key).unwrap().unwrap();
-            assert_eq!(there, b"\xC1\x11\x00\x00new", "{key}");
-        });
-    }
-}
-
-/// It may have been stored, and it may not: somebody else can have the lease by now.
-#[test]
-fn lost_after_a_lost_answer_is_neither_stored_nor_lost() {
-    let server = Server::start();
-    let direct = server.backend();
-    let way = Way::to(server.socket());
-    let through = backend(way.address(), &Options::default());
-    // The script is known to the server from now on.
-    let stored = through.fulfill(b"k", Token::new(), NEW, MINUTE, soon());
-    assert_eq!(stored.unwrap(), Stored::No);
-    for is_done in [true, false] {
-        let (token, other) = (Token::new(), Token::new());
-        direct.delete(b"k", soon()).unwrap();
-        acquire(&direct, "k", if is_done { token } else { other });
-        way.arm(Cut::Reply(0));
-        let stored = through.fulfill(b"k", token, NEW, MINUTE, soon());
-        assert_eq!(stored.unwrap(), Stored::Perhaps);
-        assert!(way.is_cut());
-        let there = direct_value(&server, "k");
-        assert_eq!(there == b"\xC1\x11\x00\x00new", is_done);
-    }
-}
-
-#[test]
-fn many_leases_survive_a_cut_at_any_byte() {
-    let server = Server::start();
-    let direct = server.backend();
-    at_every_byte(&server, false, |through, key| {
-        let names: Vec<String> = ["a", "b", "c"].map(|part| format!("{key}:{part}")).to_vec();
-        let (list, tokens) = (list(&names), [(); 3].map(|()| Token::new()));
-        let said = acquire_all(through, &list, &tokens);
-        assert!(said.iter().all(is_yours), "{key}");
-        // What was answered before the cut keeps the token it was told.
-        let tokens: Vec<Token> = said.iter().filter_map(held_under).collect();
-        let stored = fulfill_all(&direct, &list, &tokens);
-        assert_eq!(stored, [Some(Stored::Yes); 3], "{key}");
-    });
-    at_every_byte(&server, false, |through, key| {
-        let names: Vec<String> = ["x", "y", "z"].map(|part| format!("{key}:{part}")).to_vec();
-        let (list, tokens) = (list(&names), [(); 3].map(|()| Token::new()));
-        acquire_all(&direct, &list, &tokens);
-        let stored = fulfill_all(through, &list, &tokens);
-        assert!(!stored.contains(&Some(Stored::No)), "{key}");
-    });
-}
-
-#[test]
-fn a_release_or_renewal_that_is_sent_again_says_what_the_first_one_did() {
-    let server = Server::start();
-    let direct = server.backend();
-    at_every_byte(&server, false, |through, key| {
-        let token = Token::new();
-        direct.delete(key.as_bytes(), soon()).unwrap();
-        acquire(&direct, key, token);
-        assert!(
-            through
-                .renew(key.as_bytes(), token, 60_000, soon())
-                .unwrap(),
-            "{key}"
-        );
-    });
-    at_every_byte(&server, false, |through, key| {
-        let token = Token::new();
-        direct.delete(key.as_bytes(), soon()).unwrap();
-        acquire(&direct, key, token);
-        assert!(
-            through.release(key.as_bytes(), token, 0, soon()).unwrap(),
-            "{key}"
-        );
-        assert_eq!(get(&direct, key).unwrap(), None, "{key}");
-    });
-}
-
 #[test]
 fn a_store_for_ever_and_one_that_is_over_are_pipelined_as_well() {
     let server = Server::start();
@@ -423,6 +265,7 @@ fn what_was_packed_twice_and_sent_once_was_not_done_before() {
     let server = Server::start();
     let options = Options {
         max_connections: 1,
+        idle_check: Duration::from_secs(10),
         ..Options::default()
     };
     let backend = backend(server.unix(), &options);

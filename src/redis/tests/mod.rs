@@ -3,12 +3,14 @@
 pub(crate) mod again;
 pub(crate) mod ahead;
 pub(crate) mod batches;
+pub(crate) mod cuts;
 pub(crate) mod faults;
 pub(crate) mod forks;
 pub(crate) mod greeting;
 pub(crate) mod leases;
 pub(crate) mod liveness;
 pub(crate) mod opening;
+pub(crate) mod recovery;
 pub(crate) mod rewriting;
 pub(crate) mod single;
 pub(crate) mod time;

@@ -8,7 +8,7 @@ use crate::store::{Change, KeyList, Store, Value, Walks};
 
 use super::super::RedisStore;
 use super::super::testing::{Server, get, keys, set};
-use super::leases::at_every_byte;
+use super::cuts::at_every_byte;
 
 fn replace(backend: &RedisStore, keys: &KeyList, changes: &[Change<'_>]) -> Vec<Option<bool>> {
     let node = &backend.nodes(soon()).unwrap()[0];

@@ -342,4 +342,5 @@ fn no_memory(len: usize) -> Error {
         ErrorKind::Io,
         format!("no memory for a value of {len} bytes"),
     )
+    .caused_by(std::io::Error::from(std::io::ErrorKind::OutOfMemory))
 }
