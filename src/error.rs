@@ -124,6 +124,30 @@ impl Error {
         self.edit(|fault| fault.source = Some(Arc::new(source)))
     }
 
+    /// The same error in other words.
+    pub(crate) fn with_text(self, text: String) -> Self {
+        self.edit(|fault| fault.text = text)
+    }
+
+    /// Whether this process lacks something, descriptors or memory or ports: that says nothing of a node.
+    pub(crate) fn is_our_own(&self) -> bool {
+        const LACKS: [i32; 5] = [
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::EADDRNOTAVAIL,
+        ];
+        let source = self.0.source.as_ref();
+        let cause = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+        cause.is_some_and(|cause| {
+            cause.kind() == std::io::ErrorKind::OutOfMemory
+                || cause
+                    .raw_os_error()
+                    .is_some_and(|code| LACKS.contains(&code))
+        })
+    }
+
     /// Another account of the same fault, at the same node and command.
     pub(crate) fn reworded(&self, kind: ErrorKind, text: impl Into<String>) -> Self {
         self.clone().edit(|fault| {

@@ -85,6 +85,38 @@ fn few_files_name_the_redis_crate() {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
+#[test]
+fn every_path_is_seen() {
+    let text = "use crate::{\n    cache::Cache,\n    store::{self, Value as V},\n};\nfn f() {\n    super::node::go()\n}\n";
+    let seen: Vec<_> = paths(text)
+        .into_iter()
+        .map(|(line, path)| format!("{line} {}", path.join("::")))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "1 crate::cache::Cache",
+            "1 crate::store",
+            "1 crate::store::Value",
+            "6 super::node::go"
+        ]
+    );
+    let module = |path: &str| -> Vec<String> { path.split("::").map(str::to_owned).collect() };
+    let wrong = |from: &str, to: &str| against(&module(from), &module(to)).is_some();
+    assert!(wrong("store::values", "config::Options"));
+    assert!(wrong("memory", "redis::node") && wrong("herd", "groups::walk"));
+    assert!(wrong("redis::command", "redis::node::Node"));
+    assert!(wrong("redis::leases", "redis::RedisStore"));
+    assert!(wrong("cache::many", "Config") && wrong("cache", "attic::Box"));
+    assert!(!wrong("redis::node::pool", "redis::wire") && !wrong("error", "base::fork"));
+    assert_eq!(
+        production("a\n#[cfg(test)]\nuse b;\nc // d\n")
+            .lines()
+            .count(),
+        4
+    );
+}
+
 /// Six doors a corridor, and no more.
 #[test]
 fn few_files_are_loose() {
@@ -169,16 +201,20 @@ fn resolve(here: &[String], path: &[String]) -> Option<Vec<String>> {
 fn paths(text: &str) -> Vec<(usize, Vec<String>)> {
     let mut found = Vec::new();
     let mut rest = text;
-    let line_at = |rest: &str| text[..text.len() - rest.len()].matches('\n').count() + 1;
+    let (mut line, mut counted) = (1, 0);
     while let Some(at) = rest.find(|letter: char| letter.is_alphabetic() || letter == '_') {
         let starts_path = !rest[..at].ends_with([':', '"', '.', '$']);
         rest = &rest[at..];
-        let line = line_at(rest);
+        let here = text.len() - rest.len();
+        line += text[counted..here].matches('\n').count();
+        counted = here;
         let end = rest
             .find(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == ':'))
             .unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
-        if word == "use" {
+        let before = &text[..text.len() - rest.len()];
+        let line_before = before.rsplit('\n').next().unwrap_or_default().trim();
+        if word == "use" && (line_before.is_empty() || line_before.starts_with("pub")) {
             let end = after.find(';').unwrap_or(after.len());
             let uses: String = after[..end]
                 .split_whitespace()

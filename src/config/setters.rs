@@ -135,8 +135,13 @@ setters! {
     /// `get_or_set` it bounds each exchange. Default: 1 s.
     timeout(time: Duration) => timeout = whole_millis(time);
 
-    /// An idle connection older than this is checked before it is used; 0 checks always. Default: 10 s.
+    /// A connection that rested for at least this long is checked before it is used, without a round trip; 0 checks always.
+    /// Default: 1 ms.
     idle_check(time: Duration) => idle_check = whole_millis(time);
+
+    /// Idle connections that were not used for so long are closed by whoever passes by; above 0, or `None` for never.
+    /// Default: 5 minutes.
+    idle_timeout(time: impl Into<Option<Duration>>) => idle_timeout = time.into().and_then(finite);
 
     /// Connections older than this are closed; above 0, or `None` for never. Default: never.
     max_lifetime(time: impl Into<Option<Duration>>) => max_lifetime = time.into().and_then(finite);

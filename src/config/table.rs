@@ -147,6 +147,7 @@ pub(crate) static TABLE: &[Row] = &[
     row!("connect_timeout", connect_timeout, SPAN),
     row!("timeout", timeout, SPAN),
     row!("idle_check", idle_check, SPAN_OR_ZERO),
+    row!("idle_timeout", idle_timeout, SPAN_OR_NEVER),
     row!("max_lifetime", max_lifetime, SPAN_OR_NEVER),
     row!("breaker_failures", breaker_failures, COUNT),
     row!("breaker_backoff", breaker_backoff, SPAN),

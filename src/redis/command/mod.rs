@@ -33,6 +33,12 @@ pub(crate) trait Command {
     fn reword(&mut self, _refusal: &Error) -> bool {
         false
     }
+
+    /// For an answer that has refusals within: the one that proves something of the node or the connection.
+    #[inline]
+    fn complaint(&self) -> Option<&Error> {
+        None
+    }
 }
 
 /// A script by its digest; a server that does not know it is sent the text, and knows it from then on.
@@ -122,5 +128,9 @@ impl<C: Command + ?Sized> Command for &mut C {
 
     fn reword(&mut self, refusal: &Error) -> bool {
         (**self).reword(refusal)
+    }
+
+    fn complaint(&self) -> Option<&Error> {
+        (**self).complaint()
     }
 }

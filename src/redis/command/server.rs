@@ -168,7 +168,6 @@ impl Command for UnlinkAll<'_> {
         }
     }
 
-    /// Keys that a repetition finds missing were removed by an attempt that nothing was heard of.
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<u64> {
         let is_repeated = from.is_repeated();
         let mut refusal = Ok(());

@@ -290,6 +290,11 @@ impl Connection {
         }
     }
 
+    /// Whether that is found out of the socket; a custom connection may go on believing that it is open.
+    pub(crate) fn knows_its_end(&self) -> bool {
+        !matches!(self.link, Link::Custom(_))
+    }
+
     /// What becomes readable when a reply comes; a custom connection may have none, and has read it already.
     pub(crate) fn socket(&mut self) -> Option<RawFd> {
         match &mut self.link {

@@ -67,4 +67,8 @@ impl<R> Command for Asking<'_, R> {
     fn reword(&mut self, refusal: &Error) -> bool {
         self.command.reword(refusal)
     }
+
+    fn complaint(&self) -> Option<&Error> {
+        self.command.complaint()
+    }
 }

@@ -17,9 +17,14 @@ use crate::redis::node::{Node, Turn};
 use crate::redis::topology::{self, Advice, Failure};
 use crate::store::{Access, KeyList};
 
+use super::Fleet;
 use super::retry::Patience;
 use super::window::{Exchange, Losses, Setback, Share, Window};
-use super::{Fleet, together};
+use crate::redis::node::together;
+
+/// Bytes and commands of one window of writes: what this process holds of them at a time.
+pub(crate) const WINDOW_BYTES: usize = 1 << 20;
+pub(crate) const WINDOW_WRITES: usize = 1000;
 
 /// Hears of every item of a batch, once.
 pub(crate) trait Each<B: Batch + ?Sized>:
@@ -65,6 +70,11 @@ pub(crate) trait Batch {
         from: &mut Replies<'_>,
         group: &mut Group<'_, Self, impl Each<Self>>,
     ) -> Reply<()>;
+}
+
+/// The key of an item.
+pub(crate) fn key(keys: &KeyList, item: usize) -> &[u8] {
+    keys.get(item).unwrap_or_default()
 }
 
 /// The items of one command, while its reply is read.

@@ -7,7 +7,6 @@ pub(crate) mod everywhere;
 pub(crate) mod many;
 pub(crate) mod retry;
 pub(crate) mod scripted;
-pub(crate) mod together;
 pub(crate) mod window;
 
 use std::borrow::Cow;

@@ -4,17 +4,18 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::Error;
 use crate::redis::command::Command;
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::node::exchange::Failed;
+use crate::redis::node::verdict::Verdict;
 use crate::redis::node::{Node, exchange as call};
 
 use super::many::{Batch, Each, Group};
-use super::together;
+use crate::redis::node::together;
 
 /// The items of one node.
 pub(super) struct Share {
@@ -109,6 +110,7 @@ impl<'a, J: Batch> Exchange<'a, J> {
             window: &window,
             progress: 0,
             setbacks,
+            complaint: None,
             each,
         };
         match call.finish(&mut reading) {
@@ -135,6 +137,8 @@ pub(super) struct Reading<'w, 'a, J, E> {
     /// Items of the window that are done with; it outlives a connection that has to be replaced.
     progress: usize,
     setbacks: &'w mut Vec<Setback>,
+    /// The refusal that concerns more than its own items.
+    complaint: Option<Error>,
     each: &'w mut E,
 }
 
@@ -154,9 +158,22 @@ impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
             window,
             progress,
             setbacks,
+            complaint,
             each,
         } = self;
-        window.read(from, progress, setbacks, *each).map(Ok)
+        let before = setbacks.len();
+        if let Err(refusal) = window.read(from, progress, setbacks, *each)? {
+            return Ok(Err(refusal));
+        }
+        let refusals = setbacks.iter().skip(before);
+        let refusals = refusals.map(|setback| &setback.failed.error);
+        let concerns_more = |error: &&Error| Verdict::of(error, false).concerns_more();
+        *complaint = refusals.into_iter().find(concerns_more).cloned();
+        Ok(Ok(()))
+    }
+
+    fn complaint(&self) -> Option<&Error> {
+        self.complaint.as_ref()
     }
 }
 
@@ -208,7 +225,7 @@ impl<J: Batch> Window<'_, J> {
         progress: &mut usize,
         setbacks: &mut Vec<Setback>,
         each: &mut impl Each<J>,
-    ) -> Result<()> {
+    ) -> Reply<()> {
         let node = &self.share.node;
         for (before, items) in self.groups(*progress) {
             if self.share.asking {
@@ -222,6 +239,10 @@ impl<J: Batch> Window<'_, J> {
             let told = group.told();
             *progress = before + told;
             if let Err(refusal) = answer? {
+                if *progress == 0 && refusal.code() == Some("NOAUTH") {
+                    // Nothing of this will be done here.
+                    return Ok(Err(refusal));
+                }
                 let refusal = node.named(refusal, self.batch.verb());
                 let left = items.get(told..).unwrap_or_default();
                 let failed = Failed {
@@ -233,6 +254,6 @@ impl<J: Batch> Window<'_, J> {
             }
             *progress = before + items.len();
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }

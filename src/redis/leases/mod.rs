@@ -22,7 +22,7 @@ use steps::{
     Acquire, Fulfill, Owned, Swap, claimed, pack_claim, pack_store, pack_swap, pack_token, stored,
 };
 
-use super::RedisStore;
+use super::store::RedisStore;
 
 const OWNERS: To<'static> = To::Owners(Access::Write);
 
@@ -79,7 +79,7 @@ impl Leases for RedisStore {
     ) {
         let script = &self.scripts.acquire;
         let step = Acquire { script, claims };
-        self.run_many(OWNERS, keys, &step, budget, each);
+        self.fleet.run_many(OWNERS, keys, &step, budget, each);
     }
 
     fn fulfill(
@@ -108,9 +108,10 @@ impl Leases for RedisStore {
             tokens,
             values,
         };
-        self.run_many(OWNERS, keys, &step, budget, |item, stored, _| {
-            each(item, stored);
-        });
+        self.fleet
+            .run_many(OWNERS, keys, &step, budget, |item, stored, _| {
+                each(item, stored);
+            });
     }
 
     fn swap(
@@ -139,7 +140,8 @@ impl Leases for RedisStore {
             olds,
             values,
         };
-        self.run_many(OWNERS, keys, &step, budget, many::done(each));
+        self.fleet
+            .run_many(OWNERS, keys, &step, budget, many::done(each));
     }
 
     fn release(&self, key: &[u8], token: Token, backoff_ms: u64, budget: Budget) -> Result<bool> {
@@ -163,7 +165,8 @@ impl Leases for RedisStore {
             ms: backoff_ms,
             read: |from| from.done_once(),
         };
-        self.run_many(OWNERS, keys, &step, budget, many::done(each));
+        self.fleet
+            .run_many(OWNERS, keys, &step, budget, many::done(each));
     }
 
     fn renew(&self, key: &[u8], token: Token, lease_ms: u64, budget: Budget) -> Result<bool> {
@@ -187,7 +190,8 @@ impl Leases for RedisStore {
             ms: lease_ms,
             read: |from| from.flag(),
         };
-        self.run_many(OWNERS, keys, &step, budget, many::done(each));
+        self.fleet
+            .run_many(OWNERS, keys, &step, budget, many::done(each));
     }
 
     fn expire_soft(&self, key: &[u8], budget: Budget) -> Result<bool> {

@@ -7,14 +7,12 @@ use crate::base::clocks::uptime_us;
 use crate::config::Protocol;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::connection::Connection;
+use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
 
-use super::clock::Told;
 use super::login::Login;
-
-/// What the server's clock says; `None` when it does not tell.
-pub(crate) type Offset = Option<Told>;
+use super::time::{Offset, pack_time, read_time};
 
 fn judge(answers: Answers, login: &Login) -> Result<Offset> {
     let refusal = answers.to_opening.map(|error| login_refused(error, login));
@@ -41,8 +39,8 @@ pub(crate) fn ask_time(
     } else {
         None
     };
-    let offset = read_time(connection, sent_at, budget)?;
-    let role = read_role(connection, is_primary, budget)?;
+    let offset = read_time(&mut replies(connection, budget), sent_at)?;
+    let role = read_role(&mut replies(connection, budget), is_primary)?;
     let refusal = refusal.map(|error| error.during("READONLY")).or(role);
     Ok(refusal.map_or(Ok(offset), Err))
 }
@@ -56,22 +54,18 @@ fn pack_role(to: &mut Encoder<'_>, is_primary: bool) {
 
 /// Refuses a server that says it is a replica, in the words it would use itself. One that does not tell, because this
 /// user has no right to ask, passes.
-fn read_role(
-    connection: &mut Connection,
-    is_primary: bool,
-    budget: Budget,
-) -> Result<Option<Error>> {
+fn read_role(from: &mut Replies<'_>, is_primary: bool) -> Result<Option<Error>> {
     if !is_primary {
         return Ok(None);
     }
-    let Ok(parts) = reply::array(connection, budget)? else {
+    let Ok(parts) = from.array()? else {
         return Ok(None);
     };
     let mut is_replica = false;
     for part in 0..parts {
         if part > 0 {
-            connection.skip(budget)?;
-        } else if let Token::Bulk(role) = connection.next(budget)? {
+            from.skip()?;
+        } else if let Token::Bulk(role) = from.next()? {
             is_replica = role == b"slave";
         } else {
             return Err(reply::unexpected("a role"));
@@ -79,6 +73,10 @@ fn read_role(
     }
     let text = b"READONLY the server is a replica, and was expected to be the primary";
     Ok(is_replica.then(|| Error::from_server(text)))
+}
+
+fn replies(connection: &mut Connection, budget: Budget) -> Replies<'_> {
+    Replies::new(connection, budget, 0)
 }
 
 /// How a greeting begins.
@@ -157,7 +155,7 @@ impl Greeting {
         budget: Budget,
     ) -> Reply<Option<Offset>> {
         let offset = match self.said {
-            Said::Time => Ok(read_time(connection, self.sent_at, budget)?),
+            Said::Time => Ok(read_time(&mut replies(connection, budget), self.sent_at)?),
             Said::All(words) => {
                 let answers = hear(connection, login, words, is_primary, self.sent_at, budget)?;
                 let knows_not = answers.to_opening.as_ref().is_some_and(knows_no_resp3);
@@ -231,8 +229,8 @@ fn hear(
     for _ in 0..optional {
         answer(connection)?;
     }
-    let offset = read_time(connection, sent_at, budget)?;
-    let to_role = read_role(connection, is_primary, budget)?;
+    let offset = read_time(&mut replies(connection, budget), sent_at)?;
+    let to_role = read_role(&mut replies(connection, budget), is_primary)?;
     Ok(Answers {
         to_opening,
         to_select,
@@ -339,35 +337,4 @@ fn db_refused(error: Error, login: &Login) -> Error {
         Some("NOAUTH") => login_refused(error, login),
         _ => error.during("SELECT"),
     }
-}
-
-pub(crate) fn pack_time(to: &mut Encoder<'_>) {
-    to.command(1).arg(b"TIME");
-}
-
-/// An error of our idea of a server's clock that is rather made in its favour, in microseconds.
-const LEAN_US: i64 = 5000;
-
-/// The reply to TIME: seconds and microseconds, taken as of the beginning of the round trip, or of its middle where it
-/// took long. So our idea of the server's clock is seldom behind it: what the server calls expired is never fresh here,
-/// and of what is expired here first, the server has the last word.
-pub(crate) fn read_time(
-    connection: &mut Connection,
-    sent_at: i64,
-    budget: Budget,
-) -> Result<Offset> {
-    match connection.next(budget)? {
-        Token::Array(2) => {}
-        Token::Error(_) => return Ok(None),
-        _ => return Err(reply::unexpected("a time")),
-    }
-    let seconds: i64 = reply::digits(connection, budget)?;
-    let micros: i64 = reply::digits(connection, budget)?;
-    let round_trip = uptime_us().saturating_sub(sent_at).max(0);
-    let ours = sent_at.saturating_add((round_trip / 2 - LEAN_US).max(0));
-    let servers = seconds.saturating_mul(1_000_000).saturating_add(micros);
-    Ok(Some(Told {
-        ahead_us: servers.saturating_sub(ours),
-        round_trip_us: round_trip.unsigned_abs(),
-    }))
 }

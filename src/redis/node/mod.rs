@@ -4,12 +4,15 @@
 
 pub(crate) mod breaker;
 pub(crate) mod clock;
+pub(crate) mod connect;
 pub(crate) mod exchange;
 pub(crate) mod handshake;
 pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod pool;
 pub(crate) mod time;
+pub(crate) mod together;
+pub(crate) mod verdict;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,26 +22,21 @@ use crate::base::moment::Moment;
 use crate::config::{Address, Hooks, Location, Options};
 use crate::error::{Error, Result};
 use crate::expiry::Clock;
-use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::store::Traffic;
 
 use super::command::Command;
-use super::command::verb::{Resend, Verb};
+use super::command::verb::Verb;
 use super::connection::{Connection, Dial};
-use super::wire::poll;
 use super::wire::tls::{self, TlsSettings};
 
 use breaker::{Admission, Breaker};
 use clock::NodeClock;
 use exchange::{Call, Exchange, Failed};
 use login::Login;
-use opening::{Opening, Parking};
+use opening::Parking;
 use pool::{Limits, Loan, Pool, Pooled};
 use time::Time;
-
-/// How often at most all connections to a node are given up.
-const DISTRUST_NANOS: u64 = 100_000_000;
 
 /// How a node is opened when it is one of several.
 #[derive(Debug, Clone, Copy)]
@@ -65,8 +63,6 @@ pub(crate) struct Node {
     parking: Parking,
     breaker: Breaker,
     clock: NodeClock,
-    /// When its connections were last given up, in nanoseconds of [`Moment`].
-    distrusted: AtomicU64,
     refused: AtomicU64,
     retries: AtomicU64,
 }
@@ -95,6 +91,7 @@ impl Node {
             max_connections: options.max_connections,
             pool_timeout: options.pool_timeout,
             idle_check: options.idle_check,
+            idle_timeout: options.idle_timeout,
             max_lifetime: options.max_lifetime,
         };
         let backoff = options.breaker_backoff;
@@ -121,7 +118,6 @@ impl Node {
                 options.breaker_backoff_max,
             ),
             clock: NodeClock::new(),
-            distrusted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             retries: AtomicU64::new(0),
         })
@@ -238,7 +234,7 @@ impl Node {
             // Nothing was sent here; what was lost elsewhere is lost all the same.
             Err(failed) => return Err(Failed { lost, ..failed }),
         };
-        let mut call = Call::new(self, loan, verb, budget, admission).after(lost);
+        let mut call = Call::new(self, loan, verb, budget, admission).alone(lost);
         call.dispatch(|to| command.pack(to))?;
         call.receive(command)
     }
@@ -254,12 +250,11 @@ impl Node {
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Option<Exchange<'_>>, Failed> {
         let admission = self.admit(verb, budget)?;
-        let careful = verb.resend == Resend::Never;
         let loan = if turn.may_wait {
-            let loan = self.pool.lend(turn.budget, careful);
+            let loan = self.pool.lend(turn.budget);
             Some(loan.map_err(|error| Failed::refused(self.named(error, verb)))?)
         } else {
-            self.pool.lend_now(turn.budget, careful)
+            self.pool.lend_now(turn.budget)
         };
         let Some(loan) = loan else { return Ok(None) };
         let call = Call::new(self, loan, verb, budget, admission);
@@ -276,7 +271,7 @@ impl Node {
         budget: Budget,
     ) -> Result<(Admission, Loan<'_, Connection>), Failed> {
         let admission = self.admit(verb, budget)?;
-        let loan = self.pool.lend(budget, verb.resend == Resend::Never);
+        let loan = self.pool.lend(budget);
         let loan = loan.map_err(|error| Failed::refused(self.named(error, verb)))?;
         Ok((admission, loan))
     }
@@ -300,27 +295,8 @@ impl Node {
         error.at_node(&self.name).during(verb.name)
     }
 
-    /// A connection that is ready for commands. A failure counts at once: a node that cannot be connected to is not
-    /// tried twice.
-    pub(crate) fn connect(&self, budget: Budget, admission: Admission) -> Result<Connection> {
-        if let Some(why) = &self.out_of_reach {
-            return Err(why.clone());
-        }
-        let opened = match self.dial.connector {
-            Some(_) => self.open_by_connector(self.time_to_open(budget), admission)?,
-            None => self.open(budget, admission)?,
-        };
-        opened.inspect_err(|_| self.answered())
-    }
-
-    /// Tells the breaker that the node answered, whatever it said.
-    pub(crate) fn answered(&self) {
-        self.breaker.succeeded();
-    }
-
-    /// Tells the breaker that it did not.
-    pub(crate) fn did_not_answer(&self, admission: Admission) {
-        self.breaker.failed(admission);
+    pub(crate) fn pool(&self) -> &Pool<Connection> {
+        &self.pool
     }
 
     /// Counts commands that are sent a second time.
@@ -346,74 +322,8 @@ impl Node {
         &self.login
     }
 
-    pub(crate) fn learn(&self, offset: handshake::Offset) {
+    pub(crate) fn learn(&self, offset: time::Offset) {
         self.clock.learn(offset);
-    }
-
-    /// A connection on its way: the one that an earlier call had no more time for, or a new one.
-    pub(crate) fn begin_opening(&self, budget: Budget) -> Result<Box<Opening>> {
-        self.parking.begin(self, self.time_to_open(budget))
-    }
-
-    /// Nothing has come of it in the time of a call. Where that was less than anybody would wait for, it says nothing about
-    /// the node, and the next call goes on with it.
-    #[cold]
-    pub(crate) fn not_opened(&self, mut opening: Box<Opening>, fault: &Error, to: Admission) {
-        let enough = self.connect_timeout.min(self.timeout) * 3 / 4;
-        if fault.is_timeout() && opening.waited() < enough {
-            self.parking.put(opening);
-        } else {
-            self.did_not_answer(to);
-        }
-    }
-
-    fn open(&self, budget: Budget, admission: Admission) -> Reply<Connection> {
-        let mut opening = match self.begin_opening(budget) {
-            Ok(opening) => opening,
-            Err(error) if error.meaning().is_fault() => {
-                self.did_not_answer(admission);
-                return Err(error);
-            }
-            Err(error) => return Ok(Err(error)),
-        };
-        loop {
-            match opening.advance(self) {
-                Ok(Some(opened)) => {
-                    return Ok(opened.map(|(connection, offset)| {
-                        self.clock.learn(offset);
-                        connection
-                    }));
-                }
-                Ok(None) => drop(poll(&[opening.wants()])),
-                Err(error) if error.meaning().is_fault() => {
-                    self.not_opened(opening, &error, admission);
-                    return Err(error);
-                }
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-    }
-
-    fn open_by_connector(&self, budget: Budget, admission: Admission) -> Reply<Connection> {
-        let opened = self.ask_connector(budget);
-        if opened.is_err() {
-            self.did_not_answer(admission);
-        }
-        opened
-    }
-
-    fn ask_connector(&self, budget: Budget) -> Reply<Connection> {
-        let mut connection = match Connection::open(&self.dial, budget) {
-            Ok(connection) => connection,
-            Err(error) if error.meaning().is_fault() => return Err(error),
-            Err(error) => return Ok(Err(error)),
-        };
-        let (login, is_primary) = (&self.login, self.is_primary);
-        let told = handshake::ask_time(&mut connection, login, is_primary, budget)?;
-        Ok(told.map(|offset| {
-            self.clock.learn(offset);
-            connection
-        }))
     }
 
     /// Counters and gauges of this node.
@@ -435,19 +345,6 @@ impl Node {
         self.pool.reset_traffic();
     }
 
-    /// Its connections lead to a server that is not what was expected: all are closed, so that the next one resolves the
-    /// name anew. Not more often than calls are patient, or a replica that was named by mistake would see nothing but
-    /// new connections.
-    pub(crate) fn distrust(&self) {
-        let now = Moment::now();
-        let before = self.distrusted.load(Ordering::Relaxed);
-        let is_long_ago = before == 0 || now.nanos().saturating_sub(before) >= DISTRUST_NANOS;
-        if is_long_ago {
-            self.distrusted.store(now.nanos().max(1), Ordering::Relaxed);
-            self.close();
-        }
-    }
-
     /// Closes idle connections, and those in use when they are done.
     pub(crate) fn close(&self) {
         drop(self.parking.take());
@@ -463,6 +360,10 @@ impl Pooled for Connection {
 
     fn is_quiet(&mut self) -> bool {
         Connection::is_quiet(self)
+    }
+
+    fn knows_its_end(&self) -> bool {
+        Connection::knows_its_end(self)
     }
 
     #[inline]

@@ -13,7 +13,8 @@ use crate::redis::node::Node;
 use crate::redis::wire::stream::silence;
 use crate::redis::wire::{Connecting, Wants};
 
-use super::handshake::{Greeting, Offset};
+use super::handshake::Greeting;
+use super::time::Offset;
 
 pub(crate) struct Opening {
     stage: Stage,

@@ -1,6 +1,8 @@
 //! Leases on the wire: scripts that a server does not know yet, many keys on many nodes, large values, and connections
 //! that break at any byte.
 
+use std::time::Duration;
+
 use crate::base::budget::{quickly, soon};
 use crate::config::{Hooks, Options};
 use crate::expiry::{Life, local_unix_ms};
@@ -263,6 +265,7 @@ fn what_was_packed_twice_and_sent_once_was_not_done_before() {
     let server = Server::start();
     let options = Options {
         max_connections: 1,
+        idle_check: Duration::from_secs(10),
         ..Options::default()
     };
     let backend = backend(server.unix(), &options);

@@ -10,6 +10,7 @@ pub(crate) mod greeting;
 pub(crate) mod leases;
 pub(crate) mod liveness;
 pub(crate) mod opening;
+pub(crate) mod recovery;
 pub(crate) mod rewriting;
 pub(crate) mod single;
 pub(crate) mod time;

@@ -10,8 +10,8 @@ use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
-use crate::redis::fleet::together;
 use crate::redis::node::exchange::Failed;
+use crate::redis::node::together;
 
 use super::super::node::Node;
 

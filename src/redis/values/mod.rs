@@ -12,8 +12,9 @@ use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::Encoder;
 use crate::redis::fleet::many::To;
+use crate::redis::migrate;
 use crate::redis::node::Node;
-use crate::redis::{RedisStore, migrate};
+use crate::redis::store::RedisStore;
 use crate::store::{
     Access, EachDone, EachValue, Head, KeyList, LATEST_MS, Pttl, Sink, Touch, Value, Values,
 };

@@ -15,7 +15,7 @@ use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::wire::poll::Wants;
 
-use super::Budget;
+use crate::base::budget::Budget;
 
 /// After so much silence the kernel asks whether the other side still exists.
 const KEEPALIVE: Duration = Duration::from_secs(60);

@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use ahead::Outgoing;
 pub(crate) use connecting::Connecting;
 pub(crate) use poll::{Wants, poll};
+pub(crate) use stream::SendFault;
 use stream::Stream;
 use tls::{Secure, TlsSettings};
 
@@ -35,14 +36,6 @@ pub(crate) const KEPT: usize = 64 * 1024;
 const GROWTH: usize = 1024 * 1024;
 /// No single step of growth is larger.
 const STEP: usize = 64 * 1024 * 1024;
-
-/// Why a batch could not be sent.
-#[derive(Debug)]
-pub(crate) struct SendFault {
-    pub(crate) error: Error,
-    /// Not one byte of it left this process, so the server cannot have seen any.
-    pub(crate) unsent: bool,
-}
 
 /// A connected socket and what was read from it ahead.
 #[derive(Debug)]
@@ -349,4 +342,5 @@ fn no_memory(len: usize) -> Error {
         ErrorKind::Io,
         format!("no memory for a value of {len} bytes"),
     )
+    .caused_by(std::io::Error::from(std::io::ErrorKind::OutOfMemory))
 }

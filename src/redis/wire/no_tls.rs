@@ -6,8 +6,7 @@ use crate::base::budget::Budget;
 use crate::config::{Address, TlsOptions};
 use crate::error::{Error, ErrorKind, Result};
 
-use super::SendFault;
-use super::stream::Stream;
+use super::stream::{SendFault, Stream};
 
 /// There are none.
 #[derive(Debug, Clone)]

@@ -17,9 +17,6 @@ use super::{Cluster, PAUSE};
 impl Cluster {
     pub(super) fn counsel(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let (error, meaning) = (failure.error, failure.meaning());
-        if meaning == Meaning::NotPrimary {
-            failure.node.distrust();
-        }
         match meaning {
             Meaning::Elsewhere if error.code() == Some("MOVED") => self.follow(failure, budget),
             Meaning::Elsewhere => match self.redirection(failure) {
@@ -38,7 +35,7 @@ impl Cluster {
                 self.doubt(failure);
                 Advice::Final
             }
-            Meaning::Full | Meaning::Answer => {
+            Meaning::Refusing | Meaning::Answer => {
                 if evidence::casts_doubt(error) {
                     self.doubt(failure);
                 }

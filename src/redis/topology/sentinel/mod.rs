@@ -16,7 +16,7 @@ use crate::base::fork::PerProcess;
 use crate::base::moment::Moment;
 use crate::base::one_at_a_time::{Meanwhile, OneAtATime};
 use crate::config::{Address, Hooks, Location, Options, ReadFrom};
-use crate::error::{Error, ErrorKind, Meaning, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::redis::node::Node;
 use crate::store::Access;
 
@@ -269,9 +269,6 @@ impl Topology for Sentinel {
     fn advise(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let Failure { error, node, .. } = failure;
         let meaning = failure.meaning();
-        if meaning == Meaning::NotPrimary {
-            node.distrust();
-        }
         let view = if evidence::casts_doubt(error) {
             self.reconsider(node, budget)
         } else if meaning.passes() {

@@ -21,8 +21,7 @@ use crate::base::budget::Budget;
 use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
 
-use super::SendFault;
-use super::stream::{Stream, closed};
+use super::stream::{SendFault, Stream, closed};
 
 use fault::Told;
 
