@@ -284,7 +284,7 @@ int64_t slack_ms(void)
 {
     const char *given = getenv("REDIS_CACHE_TEST_SLACK_MS");
 
-    return given == NULL ? 100 : strtol(given, NULL, 10);
+    return given == NULL ? 1000 : strtol(given, NULL, 10);
 }
 
 struct task {

@@ -16,6 +16,21 @@ static void begin(struct load *job)
         sleep_ms(job->takes_ms);
 }
 
+void await_load(struct load *job)
+{
+    int64_t deadline = now_ms() + 20000;
+    int calls;
+
+    do {
+        pthread_mutex_lock(&counting);
+        calls = job->calls;
+        pthread_mutex_unlock(&counting);
+        if (calls == 0)
+            sleep_ms(2);
+    } while (calls == 0 && now_ms() < deadline);
+    CHECK(calls != 0);
+}
+
 int32_t load_nothing(void *user_data, redis_cache_writer *out)
 {
     begin(user_data);

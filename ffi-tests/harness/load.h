@@ -15,6 +15,8 @@ struct load {
 };
 
 int32_t load(void *user_data, redis_cache_writer *out);
+/* Waits until the loader is called. */
+void await_load(struct load *job);
 /* The same for a loader that finds "known to be absent", for 50 s. */
 int32_t load_nothing(void *user_data, redis_cache_writer *out);
 

@@ -48,6 +48,12 @@ impl Moment {
     }
 }
 
+/// Milliseconds of `time`; any fraction rounds up.
+pub(crate) fn millis_rounded_up(time: Duration) -> u64 {
+    let rest = u64::from(time.subsec_nanos().div_ceil(1_000_000));
+    time.as_secs().saturating_mul(1000).saturating_add(rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::base::budget::Budget;
 use crate::cache::Cache;
+use crate::cache::faults::Faults;
 use crate::cache::stats::Reads;
 use crate::entry;
 use crate::entry::freshness::Freshness;
@@ -101,9 +102,9 @@ impl Cache {
         let keys = self.key_list(keys);
         let mut items: Vec<Result<Option<T>>> = Vec::with_capacity(keys.len());
         let mut reads = Reads::default();
-        self.fetch_many(&keys, |index, stored| {
+        self.fetch_many(&keys, |index, stored, faults| {
             let item = stored.and_then(|stored| match stored {
-                Some((stored, clock)) => self.or_undecodable(decode(stored, clock)),
+                Some((stored, clock)) => faults.or_undecodable(decode(stored, clock)),
                 None => Ok(None),
             });
             reads.count(&item);
@@ -124,10 +125,10 @@ impl Cache {
         let options = &self.shared.options;
         let mut reads = Reads::default();
         let mut scratch = Vec::new();
-        self.fetch_many(&self.key_list(keys), |index, stored| {
+        self.fetch_many(&self.key_list(keys), |index, stored, faults| {
             let item = stored.and_then(|stored| match stored {
                 Some((stored, clock)) => {
-                    self.or_undecodable(entry::view(options, stored, clock, &mut scratch))
+                    faults.or_undecodable(entry::view(options, stored, clock, &mut scratch))
                 }
                 None => Ok(None),
             });
@@ -137,22 +138,29 @@ impl Cache {
         self.shared.counters.add(reads);
     }
 
-    /// The step that all reads of many keys share: faults of keys, and `on_error`.
+    /// The step that all reads of many keys share: faults of keys, and `on_error`. Faults that `each` finds are told with
+    /// the others.
     fn fetch_many(
         &self,
         keys: &KeyList,
-        mut each: impl FnMut(usize, Result<Option<(&[u8], Clock)>>),
+        mut each: impl FnMut(usize, Result<Option<(&[u8], Clock)>>, &mut Faults<'_>),
     ) {
+        let mut faults = Faults::of(self);
         for (index, error) in keys.faults() {
-            each(*index, Err(error.clone()));
+            each(*index, Err(error.clone()), &mut faults);
         }
         let mut each = |index, stored: Result<Option<&[u8]>>, clock| {
-            let stored = self.or_miss(stored, None);
-            each(index, stored.map(|stored| Some((stored?, clock))));
+            let stored = faults.or_miss(stored, None);
+            each(
+                index,
+                stored.map(|stored| Some((stored?, clock))),
+                &mut faults,
+            );
         };
         self.shared
             .store
             .get_many(keys, Access::Read, self.budget(), &mut each);
+        faults.tell();
     }
 
     /// Stores many values with one expiry. One round trip a node, all nodes at once; a pipeline, not a transaction.
@@ -243,15 +251,16 @@ impl Cache {
         for ((value, _), head) in values_in_order.iter_mut().zip(&heads) {
             value.head = head;
         }
-        let mut stored = 0;
+        let (mut stored, mut faults) = (0, Faults::of(self));
         let mut each = |index, done: Result<bool>| {
-            let done = self.or_miss(done.map(drop), ());
+            let done = faults.or_miss(done.map(drop), ());
             stored += u64::from(done.is_ok());
             each(index, done);
         };
         let store = &self.shared.store;
         store.set_many(keys, &values_in_order, budget, &mut each);
         self.shared.counters.sets.add(stored);
+        faults.tell();
     }
 
     /// With the option `stale`, the long headers of these values, whose lives are prolonged; else none. When a node
@@ -308,9 +317,9 @@ impl Cache {
         for (index, error) in keys.faults() {
             each(*index, Err(error.clone()));
         }
-        let mut removed = 0;
+        let (mut removed, mut faults) = (0, Faults::of(self));
         let mut each = |index, deleted| {
-            let deleted = self.or_miss(deleted, false);
+            let deleted = faults.or_miss(deleted, false);
             removed += u64::from(matches!(deleted, Ok(true)));
             each(index, deleted);
         };
@@ -318,6 +327,7 @@ impl Cache {
             .store
             .delete_many(&keys, self.budget(), &mut each);
         self.shared.counters.deletes.add(removed);
+        faults.tell();
     }
 
     /// The wire keys of many keys; one that is refused keeps its place and carries the reason.

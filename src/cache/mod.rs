@@ -2,6 +2,7 @@
 //! came back; what is longer has its own file (`many`, `lifetime`, `counters`, `sweep`, `herd`).
 
 pub(crate) mod counters;
+pub(crate) mod faults;
 pub(crate) mod lifetime;
 pub(crate) mod lock;
 pub(crate) mod many;

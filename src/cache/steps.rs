@@ -1,14 +1,11 @@
-//! The steps that operations share: from a key to its wire key, from an expiry to a life, from a value to the store, and
-//! what a fault means to the caller, the counters and the error hook.
+//! The steps that operations share: from a key to its wire key, from an expiry to a life, from a value to the store.
 
 use std::borrow::Cow;
-use std::sync::atomic::Ordering;
 
 use crate::base::budget::Budget;
 use crate::cache::Cache;
-use crate::config::{OnDecodeError, OnError};
 use crate::entry::freshness::Freshness;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::expiry::{Clock, Expiry, Life};
 use crate::key::WireKey;
 use crate::store::{Access, Head, Sink, Value};
@@ -54,31 +51,6 @@ impl Cache {
             Err(_) => {}
         }
         read
-    }
-
-    /// Applies `on_decode_error` to a decoded read that failed.
-    #[inline]
-    pub(crate) fn or_undecodable<T>(&self, read: Result<Option<T>>) -> Result<Option<T>> {
-        match read {
-            Err(error) if self.hides_undecodable(&error) => Ok(None),
-            other => other,
-        }
-    }
-
-    /// Counts and tells what a read that failed deserves; whether `on_decode_error` turns it into a miss.
-    #[cold]
-    fn hides_undecodable(&self, error: &Error) -> bool {
-        let counters = &self.shared.counters;
-        let is_undecodable = error.kind() == ErrorKind::Decode;
-        counters.decode_errors.add(is_undecodable.into());
-        if !is_undecodable || self.shared.options.on_decode_error == OnDecodeError::Error {
-            self.tell(error);
-            return false;
-        }
-        if !self.shared.decode_told.swap(true, Ordering::Relaxed) {
-            self.tell(error);
-        }
-        true
     }
 
     pub(crate) fn store(&self, key: &[u8], head: &Head, body: &[u8], expiry: Expiry) -> Result<()> {
@@ -148,39 +120,6 @@ impl Cache {
                 Expiry::After(time) => Life::after(time),
                 Expiry::Never | Expiry::Default => Life::Forever,
             },
-        }
-    }
-
-    /// Counts a fault, tells the hook, and answers with `miss` where `on_error=miss` covers it.
-    #[inline]
-    pub(crate) fn or_miss<T>(&self, result: Result<T>, miss: T) -> Result<T> {
-        match result {
-            Err(error) if self.hides(&error) => Ok(miss),
-            other => other,
-        }
-    }
-
-    /// Counts a fault and tells the hook; whether `on_error` turns it into a miss.
-    #[cold]
-    fn hides(&self, error: &Error) -> bool {
-        self.tell(error);
-        self.shared.options.on_error == OnError::Miss && error.is_unavailable()
-    }
-
-    /// Counts a fault and tells the hook.
-    #[inline]
-    pub(crate) fn report<T>(&self, result: Result<T>) -> Result<T> {
-        if let Err(error) = &result {
-            self.tell(error);
-        }
-        result
-    }
-
-    #[cold]
-    pub(crate) fn tell(&self, error: &Error) {
-        self.shared.counters.errors.add(1);
-        if let Some(hook) = &self.shared.hooks.error {
-            hook(error);
         }
     }
 }

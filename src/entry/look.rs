@@ -156,7 +156,7 @@ impl<S: Payload> Keeping<S> {
         const MORE: usize = 1024;
         Keeping {
             look: Look::new(options, payload),
-            most: options.max_value.saturating_add(MORE),
+            most: options.coding.max_value.saturating_add(MORE),
             kept: None,
         }
     }
@@ -264,10 +264,8 @@ mod tests {
 
     #[test]
     fn what_no_lease_can_stand_in_is_kept_whole() {
-        let options = Options {
-            max_value: 2000,
-            ..Options::default()
-        };
+        let mut options = Options::default();
+        options.coding.max_value = 2000;
         let keep = |value: &[u8]| {
             let mut look = Keeping::new(&options, Gather::new(&options));
             let (first, rest) = value.split_at(value.len().min(32));

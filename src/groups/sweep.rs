@@ -46,8 +46,9 @@ pub(crate) struct Part {
     pub(crate) matched: u64,
     /// Those of them that were changed.
     pub(crate) changed: u64,
-    /// Keys that will not be met again if the walk stops and goes on here, or for which that does no harm.
-    pub(crate) gone: usize,
+    /// Whether a walk that stops within this page and goes on there must pass these keys over: they are still there, and
+    /// meeting them again would do harm.
+    pub(crate) once: bool,
 }
 
 impl Part {
@@ -56,7 +57,7 @@ impl Part {
         Part {
             matched: keys.len() as u64,
             changed: 0,
-            gone: 0,
+            once: true,
         }
     }
 
@@ -65,7 +66,7 @@ impl Part {
         Part {
             matched: keys.len() as u64,
             changed,
-            gone: keys.len(),
+            once: false,
         }
     }
 }
@@ -233,7 +234,9 @@ impl<'a> Sweep<'a> {
                         Ok(part) => {
                             swept.matched += part.matched;
                             swept.changed += part.changed;
-                            walk.pass(batch.len().saturating_sub(part.gone));
+                            if part.once {
+                                walk.pass(&batch);
+                            }
                         }
                         Err(_) if walk.moves_on(self.cache) => continue 'pages,
                         Err(error) => return Err(error),

@@ -1,6 +1,10 @@
 //! A walk over the keys of all nodes, page by page, that can stop anywhere and go on later. Sweeps and key listings
 //! both read their pages here. Its cursor names the node, because every node counts for itself; when another one has
-//! taken the place of that node, the walk begins there, or from the start, anew.
+//! taken the place of that node, the walk begins there, or from the start, anew. A page that the walk stopped within is
+//! read anew, and by then keys have left it and others come in: so the cursor tells which keys were dealt with, not how
+//! many.
+
+use std::collections::BTreeSet;
 
 use crate::cache::Cache;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,8 +18,33 @@ pub(crate) struct Walk {
     count: u32,
     node: usize,
     cursor: u64,
-    /// Keys of this page that were dealt with and are still there.
-    skip: usize,
+    /// The keys of this page that are done with, and stay.
+    done: Vec<Mark>,
+    /// Those that were done with before the walk went on here: of this page, or, when it has become shorter since, of the
+    /// next one.
+    before: BTreeSet<Mark>,
+}
+
+/// What a key is remembered by: FNV-1a, 64 bits (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>).
+type Mark = u64;
+
+fn mark(key: &[u8]) -> Mark {
+    key.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// Marks in words: 16 hexadecimal digits each.
+fn read_marks(text: &str) -> Option<BTreeSet<Mark>> {
+    const DIGITS: usize = 16;
+    if !text.len().is_multiple_of(DIGITS) {
+        return None;
+    }
+    let marks = (0..text.len()).step_by(DIGITS).map(|start| {
+        let digits = text.get(start..start + DIGITS)?;
+        Mark::from_str_radix(digits, 16).ok()
+    });
+    marks.collect()
 }
 
 /// Which keys a walk shows.
@@ -32,6 +61,8 @@ pub(crate) struct Page {
     pub(crate) keys: KeyList,
     pub(crate) scanned: u64,
     next: u64,
+    /// Those that were not shown, for they were done with before.
+    passed: Vec<Mark>,
 }
 
 impl Walk {
@@ -44,7 +75,8 @@ impl Walk {
             count,
             node: 0,
             cursor: 0,
-            skip: 0,
+            done: Vec::new(),
+            before: BTreeSet::new(),
         };
         if let Some(text) = start {
             walk.go_to(text, cache.shared.store.as_ref())?;
@@ -62,10 +94,10 @@ impl Walk {
         let parts = text
             .split_once('@')
             .and_then(|(place, node)| Some((place.split_once('+')?, node)));
-        let numbers = parts.and_then(|((cursor, skip), node)| {
-            Some((cursor.parse().ok()?, skip.parse().ok()?, node))
+        let place = parts.and_then(|((cursor, marks), node)| {
+            Some((cursor.parse().ok()?, read_marks(marks)?, node))
         });
-        let Some((cursor, skip, node)) = numbers else {
+        let Some((cursor, before, node)) = place else {
             return Err(refused(
                 "only the cursor of a sweep that stopped is accepted".into(),
             ));
@@ -80,14 +112,16 @@ impl Walk {
                 self.nodes.join(", ")
             )));
         };
-        (self.node, self.cursor, self.skip) = (index, cursor, skip);
+        (self.node, self.cursor, self.before) = (index, cursor, before);
         Ok(())
     }
 
     /// The place in words, for [`Walk::new`] to go on from; `None` at the end.
     pub(crate) fn place(&self) -> Option<String> {
         let node = self.node()?;
-        Some(format!("{}+{}@{node}", self.cursor, self.skip))
+        let marks = self.before.iter().chain(&self.done);
+        let marks: String = marks.map(|mark| format!("{mark:016x}")).collect();
+        Some(format!("{}+{marks}@{node}", self.cursor))
     }
 
     /// The node of the current page; `None` at the end.
@@ -113,7 +147,9 @@ impl Walk {
         }
         self.nodes.remove(self.node);
         self.nodes.append(&mut owners);
-        (self.cursor, self.skip) = (0, 0);
+        self.cursor = 0;
+        self.done.clear();
+        self.before.clear();
         true
     }
 
@@ -145,7 +181,7 @@ impl Walk {
             count: self.count,
         };
         let mut page = Page::default();
-        let (mut skip, mut fault) = (self.skip, None);
+        let mut fault = None;
         page.next = cache.shared.store.scan(step, cache.budget(), &mut |key| {
             page.scanned += 1;
             if self.glob.owned_only && !cache.keys.owns(key) {
@@ -156,8 +192,8 @@ impl Walk {
                 Ok(false) => return,
                 Err(error) => fault = Some(error),
             }
-            if skip > 0 {
-                skip -= 1;
+            if !self.before.is_empty() && self.before.contains(&mark(key)) {
+                page.passed.push(mark(key));
                 return;
             }
             page.keys.push_bytes(key);
@@ -165,17 +201,25 @@ impl Walk {
         fault.map_or(Ok(page), Err)
     }
 
-    /// Remembers that so many keys of the current page are done with, and stay.
-    pub(crate) fn pass(&mut self, keys: usize) {
-        self.skip += keys;
+    /// Remembers that these keys of the current page are done with, and stay.
+    pub(crate) fn pass(&mut self, keys: &KeyList) {
+        self.done.extend(keys.iter().map(|(_, key)| mark(key)));
     }
 
-    /// Goes behind a page.
+    /// Goes behind a page. What was done with before and was not met here may be on the next one; what is not met there
+    /// either is gone.
     pub(crate) fn advance(&mut self, page: &Page) {
-        self.skip = 0;
+        self.done.clear();
+        match page.passed.is_empty() {
+            true => self.before.clear(),
+            false => page.passed.iter().for_each(|mark| {
+                self.before.remove(mark);
+            }),
+        }
         self.cursor = page.next;
         if self.cursor == 0 {
             self.node += 1;
+            self.before.clear();
         }
     }
 

@@ -22,7 +22,7 @@ impl Leases for MemoryStore {
         sink: &mut dyn Sink,
         _: Budget,
     ) -> Result<(Acquired<()>, Clock)> {
-        let answer = self.command("SET", |table, now| table.acquire(key, claim, now))?;
+        let answer = self.command("SET", |table, now| table.acquire(key, claim, 0, now))?;
         if let Acquired::Found(value) = &answer {
             sink.begin(value, value.len())?;
         }
@@ -38,7 +38,7 @@ impl Leases for MemoryStore {
     ) {
         for (index, key) in keys.iter() {
             let answer = given(claims, index).and_then(|claim| {
-                self.command("SET", |table, now| table.acquire(key, *claim, now))
+                self.command("SET", |table, now| table.acquire(key, *claim, 0, now))
             });
             let answer = match &answer {
                 Ok(answer) => Ok(answer.as_ref().map(|value| &value[..])),

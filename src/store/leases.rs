@@ -36,7 +36,7 @@ impl Token {
 
     /// The token of the attempt that follows so many of which nothing was heard: another one for each of them, so that one
     /// that arrives late is not taken for its repetition.
-    pub(crate) fn nth(self, lost: u32) -> Self {
+    fn nth(self, lost: u32) -> Self {
         // Odd, so its multiples below 2^64 all differ.
         const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
         let own = u64::from_le_bytes(self.0);
@@ -87,6 +87,13 @@ impl Claim {
             force,
             seen,
         }
+    }
+
+    /// The token of the attempt that follows `lost` of which nothing was heard, and that of the one before. Whichever
+    /// arrives last, only the one that was answered holds the lease.
+    pub(crate) fn attempt(&self, lost: u32) -> (Token, Option<Token>) {
+        let former = lost.checked_sub(1).map(|before| self.token.nth(before));
+        (self.token.nth(lost), former)
     }
 }
 

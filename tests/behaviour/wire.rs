@@ -321,7 +321,7 @@ fn a_live_entry_with_a_long_header_is_not_added_over(at: &Fixture) {
 
 fn touch_moves_the_soft_expiry_along(at: &Fixture) {
     let cache = at.cache();
-    at.plant("k", &entry(PAYLOAD, unix_ms() + 2_000, b"value"));
+    at.plant("k", &entry(PAYLOAD, unix_ms() + 20_000, b"value"));
     assert!(cache.touch("k", Duration::from_secs(100)).unwrap());
     let stored = at.stored("k").unwrap();
     let soft = u64::from_le_bytes(stored[8..16].try_into().unwrap());
@@ -335,7 +335,7 @@ fn touch_moves_the_soft_expiry_along(at: &Fixture) {
     };
     // The server's clock is known to within a round trip, which a busy machine may stretch.
     assert!(
-        left > Duration::from_secs(90) && left < Duration::from_secs(102),
+        left > Duration::from_secs(90) && left < Duration::from_secs(110),
         "{left:?}"
     );
     assert_eq!(&stored[24..], b"token123value", "lease and payload stay");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use redis_cache::{Cache, Expiry};
 
-use crate::common::SLACK;
+use crate::common::HOLD_UP;
 use crate::common::cluster::Cluster;
 use crate::common::fixture::unique_name;
 use crate::{Changing, cache_on};
@@ -119,14 +119,14 @@ fn lose_a_primary(cluster: &Cluster, budget: Duration, take_away: impl Fn(u16)) 
         failed(true),
         failed(false),
     );
-    assert!(healed < Duration::from_secs(2), "{healed:?}");
-    let late = calls().filter(|call| call.ended - call.began > budget + SLACK);
+    assert!(healed < Duration::from_secs(3), "{healed:?}");
+    let late = calls().filter(|call| call.ended - call.began > budget * 2);
     let late = late.count();
     // A busy machine may hold up a thread, but not many of them and not for long.
     assert!(late * 100 <= calls().count(), "{late} calls took too long");
-    assert!(slowest < budget + Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < budget + HOLD_UP, "{slowest:?}");
     for call in calls() {
-        let settled = call.began > elected + Duration::from_secs(2);
+        let settled = call.began > elected + Duration::from_secs(3);
         assert!(!settled || call.outcome.is_ok(), "{:?}", call.outcome);
     }
 }

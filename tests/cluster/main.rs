@@ -13,6 +13,7 @@ mod common;
 
 mod failover;
 mod moves;
+mod reach;
 mod replicas;
 mod routing;
 mod sweeps;

@@ -23,6 +23,10 @@ use redis_cache::{Error, ErrorKind, Result};
 /// What a call may take beyond its time budget.
 pub(crate) const SLACK: Duration = Duration::from_millis(50);
 
+/// What a machine that has much else to do may add to any single call. More than that is not lateness: it waits for
+/// something else than its budget.
+pub(crate) const HOLD_UP: Duration = Duration::from_secs(10);
+
 /// The error of a call that must fail.
 #[track_caller]
 pub(crate) fn fault<T: Debug>(outcome: Result<T>) -> Error {
@@ -52,16 +56,16 @@ pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
 }
 
 /// Runs a call that must be back within its budget and [`SLACK`]. A busy machine may hold up any single attempt,
-/// so the quickest of five counts; none may take a second more than it should.
+/// so the quickest of many counts; none may take more than [`HOLD_UP`] beyond it.
 #[track_caller]
 pub(crate) fn within<T>(budget: Duration, mut call: impl FnMut() -> T) -> T {
     let mut quickest = Duration::MAX;
-    for _ in 0..5 {
+    for _ in 0..20 {
         let started = Instant::now();
         let outcome = call();
         let took = started.elapsed();
         assert!(
-            took < budget + Duration::from_secs(1),
+            took < budget + HOLD_UP,
             "took {took:?} of a budget of {budget:?}"
         );
         if took <= budget + SLACK {
@@ -69,5 +73,5 @@ pub(crate) fn within<T>(budget: Duration, mut call: impl FnMut() -> T) -> T {
         }
         quickest = quickest.min(took);
     }
-    panic!("took {quickest:?} or more, five times, of a budget of {budget:?}");
+    panic!("took {quickest:?} or more, twenty times, of a budget of {budget:?}");
 }

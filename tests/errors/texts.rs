@@ -233,6 +233,42 @@ fn a_hook_may_use_the_cache() {
     );
 }
 
+/// Issue 7: the hook was called while the connection of the read was still out, so what it asked waited for itself.
+#[test]
+fn a_hook_that_hears_of_many_keys_may_use_the_only_connection() {
+    let at = Fixture::new(Backend::Unix);
+    at.plant("sound", b"1");
+    at.plant("broken", b"no number");
+    let slot: Arc<Mutex<Option<Cache>>> = Arc::default();
+    let heard: Arc<Mutex<Vec<_>>> = Arc::default();
+    let (inner, ears) = (Arc::clone(&slot), Arc::clone(&heard));
+    let config = at.config().error_hook(move |error| {
+        let Some(cache) = inner.lock().unwrap().take() else {
+            return;
+        };
+        let found = cache.get_bytes("sound");
+        ears.lock().unwrap().push((error.kind(), found));
+    });
+    let options = [("max_connections", "1"), ("on_decode_error", "error")];
+    let config = options.iter().fold(config, |config, (name, value)| {
+        config.set(name, value).unwrap()
+    });
+    let cache = config.connect().unwrap();
+    let hear = |kind: ErrorKind| {
+        let (told, found) = heard.lock().unwrap().pop().unwrap();
+        assert_eq!(told, kind);
+        assert_eq!(found.unwrap().as_deref(), Some(&b"1"[..]), "after {kind:?}");
+    };
+    *slot.lock().unwrap() = Some(cache.clone());
+    let partial = cache.get_many::<u64>(["sound", "broken"]).unwrap_err();
+    assert!(partial.items[0].is_ok() && partial.items[1].is_err());
+    hear(ErrorKind::Decode);
+    *slot.lock().unwrap() = Some(cache.clone());
+    assert_eq!(kind(cache.get::<u64>("broken")), ErrorKind::Decode);
+    hear(ErrorKind::Decode);
+    assert_eq!(cache.stats().errors, 2);
+}
+
 #[test]
 fn errors_are_ordinary_errors() {
     fn is_error<T: std::error::Error + Send + Sync + Clone + 'static>(_: &T) {}

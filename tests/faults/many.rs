@@ -1,6 +1,6 @@
 //! Calls of several commands or keys whose replies break off in the middle: what is reported done is done.
 
-use redis_cache::{Error, ErrorKind, Expiry};
+use redis_cache::{Error, ErrorKind, Expiry, Rewrite};
 
 use crate::common::fault::Fate;
 use crate::common::within;
@@ -12,6 +12,8 @@ dialects! {
     delete_many_that_breaks_off_is_asked_again,
     a_listing_that_breaks_off_ends_with_the_error,
     a_sweep_that_breaks_off_reports_the_error,
+    a_page_that_breaks_off_is_shown_once,
+    a_removal_whose_answer_is_lost_counts,
 }
 
 fn get_many_that_breaks_off_fails_as_one_or_is_asked_again(at: &Faulty) {
@@ -116,4 +118,45 @@ fn a_sweep_that_breaks_off_reports_the_error(at: &Faulty) {
         2,
         "k went, though nobody heard of it"
     );
+}
+
+/// Issue 7: what was read of a page before it broke off had been told already, and was told again: entries were rewritten
+/// twice, and keys listed twice.
+fn a_page_that_breaks_off_is_shown_once(at: &Faulty) {
+    let cache = at.warm();
+    let names: Vec<String> = (0..300).map(|number| format!("page{number}")).collect();
+    cache
+        .set_many_bytes(names.iter().map(|name| (name, "v")), Expiry::Default)
+        .unwrap();
+    for byte in [30, 700, 2000] {
+        at.server.once("SCAN", Fate::Reset(byte));
+        let mut keys: Vec<_> = cache
+            .keys("page*")
+            .unwrap()
+            .map(|key| key.unwrap())
+            .collect();
+        keys.sort();
+        keys.windows(2)
+            .for_each(|pair| assert_ne!(pair[0], pair[1], "listed twice"));
+        assert_eq!(keys.len(), 300, "cut at {byte}");
+        at.server.once("SCAN", Fate::Reset(byte));
+        let swept = cache
+            .sweep("page*")
+            .reinsert_with(|_, value| Ok::<_, String>(Rewrite::Replace([value, b"+"].concat())));
+        assert_eq!(swept.unwrap().changed, 300, "cut at {byte}");
+    }
+    for value in cache.get_many_bytes(&names).unwrap() {
+        assert_eq!(value.unwrap(), b"v+++", "once for each sweep");
+    }
+}
+
+/// Issue 7: sent again, an UNLINK finds nothing, and what it had removed was not counted.
+fn a_removal_whose_answer_is_lost_counts(at: &Faulty) {
+    let cache = at.warm();
+    for fate in [Fate::Reset(0), Fate::Close(1)] {
+        let entries = (0..300).map(|number| (format!("gone{number}"), "v"));
+        cache.set_many_bytes(entries, Expiry::Default).unwrap();
+        at.server.once("UNLINK", fate);
+        assert_eq!(cache.delete_pattern("gone*").unwrap(), 300);
+    }
 }

@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod evidence;
 mod failover;
 mod reading;
 

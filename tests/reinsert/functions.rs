@@ -1,6 +1,7 @@
 //! The form with a function of the caller's own.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use redis_cache::{ErrorKind, Expiry, Rewrite, Ttl};
@@ -197,4 +198,76 @@ fn no_entry_is_shown_twice_when_a_sweep_goes_on() {
         assert_eq!(changed, 500);
         assert_eq!(cache.keys("*").unwrap().count(), 450);
     }
+}
+
+/// Issue 7: the cursor counted the keys of its page that were done with, so when one of them had gone, another one was
+/// never shown.
+#[test]
+fn every_entry_that_stayed_is_shown_once_although_others_come_and_go() {
+    for backend in [Backend::Memory, Backend::Unix] {
+        let store = Fixture::new(backend).alone();
+        let cache = store.cache();
+        let names: Vec<String> = (0..300).map(|number| format!("k{number}")).collect();
+        let entries = names.iter().map(|name| (name, "v"));
+        cache.set_many_bytes(entries, MINUTE).unwrap();
+        let mut shown: Vec<Vec<u8>> = Vec::new();
+        let (mut gone, mut cursor) = (0, None::<String>);
+        loop {
+            let mut sweep = cache.sweep("k*").limit(20).batch(7);
+            if let Some(place) = cursor.take() {
+                sweep = sweep.resume(place);
+            }
+            let swept = sweep.reinsert_with(|key, value| {
+                shown.push(key.to_vec());
+                Ok::<_, String>(Rewrite::Replace([value, b"!"].concat()))
+            });
+            match swept.unwrap().cursor {
+                Some(place) => cursor = Some(place),
+                None => break,
+            }
+            // One that was done in this round goes, and one comes.
+            gone += 1;
+            assert!(cache.delete(shown.last().unwrap()).unwrap());
+            let new = format!("new{gone}");
+            cache.set_bytes(new, b"v", MINUTE).unwrap();
+        }
+        assert!(gone >= 14, "{gone} rounds");
+        shown.sort();
+        let mut right: Vec<Vec<u8>> = names.into_iter().map(String::into_bytes).collect();
+        right.sort();
+        assert_eq!(shown, right, "{backend:?}");
+    }
+}
+
+/// What a sweep calls finds all connections free.
+#[test]
+fn its_functions_may_use_the_only_connection() {
+    let store = Fixture::new(Backend::Unix);
+    let cache = store.cache_with(&[("max_connections", "1")]);
+    let entries = (0..50).map(|number| (format!("k{number}"), "v"));
+    cache.set_many_bytes(entries, MINUTE).unwrap();
+    cache.set_int("seen", 0, MINUTE).unwrap();
+    let swept = cache
+        .sweep("k*")
+        .batch(10)
+        .progress(|_| {
+            assert!(cache.incr("seen", 1).unwrap().is_some());
+            ControlFlow::Continue(())
+        })
+        .reinsert_with(|key, _| {
+            assert!(cache.incr("seen", 1)?.is_some() && cache.has_key(key)?);
+            Ok::<_, redis_cache::Error>(Rewrite::Replace(b"w".to_vec()))
+        });
+    assert_eq!(swept.unwrap().changed, 50);
+    assert!(cache.get_int("seen").unwrap().unwrap() >= 55);
+    for key in cache.keys("k*").unwrap() {
+        assert_eq!(cache.get_bytes(key.unwrap()).unwrap().unwrap(), b"w");
+    }
+    let mut told = 0;
+    let swept = cache.sweep("k*").batch(10).progress(|_| {
+        told += i32::from(cache.has_key("seen").unwrap());
+        ControlFlow::Continue(())
+    });
+    assert_eq!(swept.delete().unwrap().changed, 50);
+    assert!(told >= 5, "told {told} times");
 }

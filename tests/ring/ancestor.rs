@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis_cache::{Cache, Config, Error, ErrorKind, Expiry, Ttl};
 
+use crate::common::HOLD_UP;
 use crate::common::fleet::Fleet;
 use crate::common::monitor::Monitor;
 use crate::common::server::Server;
@@ -195,7 +196,7 @@ fn defect_10_every_part_of_a_location_arrives_as_it_was_meant() {
     server.thaw();
     assert!(error.is_timeout(), "{error}");
     assert!(
-        started.elapsed() < Duration::from_millis(1250),
+        started.elapsed() < Duration::from_millis(250) + HOLD_UP,
         "{:?}",
         started.elapsed()
     );
@@ -261,15 +262,12 @@ fn defect_10_tls_keeps_both_timeouts() {
         let error = cache.get_bytes("k").unwrap_err();
         let took = started.elapsed();
         assert!(error.is_timeout(), "{error}");
-        assert!(
-            took >= timeout && took < timeout + Duration::from_secs(1),
-            "{took:?}"
-        );
+        assert!(took >= timeout && took < timeout + HOLD_UP, "{took:?}");
     };
     // Nobody answers the handshake.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!(
-        "rediss://{}?tls_insecure=true&timeout=10s",
+        "rediss://{}?tls_insecure=true&timeout=1m",
         silent.local_addr().unwrap()
     );
     is_in_time(&open(&silent, "connect_timeout"));

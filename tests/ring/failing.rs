@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use redis_cache::Expiry;
 
+use crate::common::HOLD_UP;
 use crate::common::fleet::Fleet;
 use crate::{cache_on, fill, keys, keys_on, with};
 
@@ -39,7 +40,7 @@ fn a_node_that_is_down_keeps_its_keys() {
         .sum();
     assert_eq!(on_others, 0, "nothing of it was written elsewhere");
     fleet.servers[2].start_again();
-    let again = Instant::now() + Duration::from_secs(5);
+    let again = Instant::now() + Duration::from_secs(30);
     while cache.set_bytes(&lost[0], b"after", Expiry::Never).is_err() {
         assert!(Instant::now() < again);
         thread::sleep(Duration::from_millis(10));
@@ -67,7 +68,7 @@ fn a_node_that_hangs_costs_its_own_keys_only() {
             let partial = cache.get_many_bytes(keys(100)).unwrap_err();
             let took = started.elapsed();
             fleet.servers[place].thaw();
-            assert!(took < TIMEOUT * 2, "{took:?}");
+            assert!(took < TIMEOUT + HOLD_UP, "{took:?}");
             for (key, item) in keys(100).iter().zip(partial.items) {
                 match item {
                     Ok(value) => assert_eq!(value.as_deref(), Some(key.as_bytes())),

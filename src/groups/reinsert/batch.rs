@@ -50,7 +50,10 @@ impl<'a> Batches<'a> {
 
     /// Rewrites what is under these keys of a node.
     pub(crate) fn change(&mut self, node: &str, keys: &KeyList, dry_run: bool) -> Result<Part> {
-        let mut part = Part::default();
+        let mut part = Part {
+            once: self.once || dry_run,
+            ..Part::default()
+        };
         let mut from = 0;
         while from < keys.len() {
             let mut open = keys.part(from, self.portion);
@@ -64,9 +67,6 @@ impl<'a> Batches<'a> {
                 rest.iter().for_each(|(_, key)| left.push_bytes(key));
                 open = left;
             }
-        }
-        if !self.once {
-            part.gone = keys.len();
         }
         Ok(part)
     }
@@ -135,15 +135,8 @@ impl<'a> Batches<'a> {
             &made.keys,
             &changes,
             self.cache.budget(),
-            &mut |place, done| match done {
-                Ok(false) => {}
-                Ok(true) => {
-                    part.changed += 1;
-                    let is_gone = changes
-                        .get(place)
-                        .is_some_and(|change| change.new.is_none());
-                    part.gone += usize::from(is_gone);
-                }
+            &mut |_, done| match done {
+                Ok(done) => part.changed += u64::from(done),
                 Err(error) => fault = fault.clone().and(Err(error)),
             },
         );

@@ -87,21 +87,22 @@ impl Entry {
 }
 
 impl Table {
-    /// ACQUIRE.
+    /// ACQUIRE, after so many attempts that were lost.
     pub(crate) fn acquire(
         &mut self,
         key: &[u8],
         claim: Claim,
+        lost: u32,
         now: u64,
     ) -> Result<Acquired<Arc<[u8]>>> {
         let lease_ms = claim.lease_ms.min(LATEST_MS);
         let until = now.saturating_add(lease_ms);
-        let token = *claim.token.bytes();
+        let (token, former) = claim.attempt(lost);
         let life_ms = lease_ms.saturating_mul(2);
         let Some(entry) = self.entry(key, now) else {
-            let placeholder = placeholder(until, token);
+            let placeholder = placeholder(until, *token.bytes());
             self.set(key, placeholder, Life::Millis(life_ms), now)?;
-            return Ok(Acquired::Yours(claim.token));
+            return Ok(Acquired::Yours(token));
         };
         let Some(seen) = Leased::of(&entry.value) else {
             return Ok(Acquired::Found(Arc::clone(&entry.value)));
@@ -110,7 +111,8 @@ impl Table {
             .seen
             .is_none_or(|soft| soft == seen.block.soft_expire_ms);
         let force = if is_as_seen { claim.force } else { Force::No };
-        if seen.block.token != token {
+        let mut own = [Some(token), former].into_iter().flatten();
+        if !own.any(|own| seen.block.token == *own.bytes()) {
             if seen.is_fresh(now) && force == Force::No {
                 return Ok(Acquired::Found(Arc::clone(&entry.value)));
             }
@@ -125,9 +127,9 @@ impl Table {
                 }
             }
         }
-        entry.set_lease(until, token);
+        entry.set_lease(until, *token.bytes());
         entry.live_at_least(life_ms, now);
-        Ok(Acquired::Yours(claim.token))
+        Ok(Acquired::Yours(token))
     }
 
     /// STORE.

@@ -3,10 +3,10 @@
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
-use crate::redis::node::exchange::Verb;
 use crate::store::ScanStep;
 
 use super::Command;
+use super::verb::Verb;
 
 /// PING.
 #[derive(Debug, Clone, Copy)]

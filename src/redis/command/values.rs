@@ -4,10 +4,10 @@ use crate::expiry::Life;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::Verb;
 use crate::store::{Head, Sink, Value};
 
 use super::Command;
+use super::verb::Verb;
 
 /// GET into a sink; whether there was a value.
 pub(crate) struct Get<'a, 's> {

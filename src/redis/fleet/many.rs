@@ -2,24 +2,29 @@
 //! every node is sent its first one before any reply is read, so the nodes work at the same time. A node that fails
 //! fails its own keys only, and whether they are tried again is the topology's advice.
 
-use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
-use crate::error::{Error, Result};
+use crate::error::{Error, Meaning, Result};
 use crate::expiry::Clock;
-use crate::redis::command::Command;
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::{Failed, Verb};
-use crate::redis::node::{Node, Opening, exchange as call};
+use crate::redis::node::exchange::Failed;
+use crate::redis::node::{Node, Turn};
 use crate::redis::topology::{self, Advice, Failure};
 use crate::store::{Access, KeyList};
 
+use super::Fleet;
 use super::retry::Patience;
-use super::{Fleet, together};
+use super::window::{Exchange, Losses, Setback, Share, Window};
+use crate::redis::node::together;
+
+/// Bytes and commands of one window of writes: what this process holds of them at a time.
+pub(crate) const WINDOW_BYTES: usize = 1 << 20;
+pub(crate) const WINDOW_WRITES: usize = 1000;
 
 /// Hears of every item of a batch, once.
 pub(crate) trait Each<B: Batch + ?Sized>:
@@ -67,6 +72,11 @@ pub(crate) trait Batch {
     ) -> Reply<()>;
 }
 
+/// The key of an item.
+pub(crate) fn key(keys: &KeyList, item: usize) -> &[u8] {
+    keys.get(item).unwrap_or_default()
+}
+
 /// The items of one command, while its reply is read.
 pub(crate) struct Group<'g, B: ?Sized, E> {
     pub(crate) items: &'g [usize],
@@ -77,7 +87,22 @@ pub(crate) struct Group<'g, B: ?Sized, E> {
     batch: PhantomData<&'g B>,
 }
 
-impl<B: Batch + ?Sized, E: Each<B>> Group<'_, B, E> {
+impl<'g, B: Batch + ?Sized, E: Each<B>> Group<'g, B, E> {
+    pub(super) fn new(items: &'g [usize], told: usize, clock: Clock, each: &'g mut E) -> Self {
+        Group {
+            items,
+            told,
+            clock,
+            each,
+            batch: PhantomData,
+        }
+    }
+
+    /// How many of the items are done with.
+    pub(super) fn told(&self) -> usize {
+        self.told
+    }
+
     /// Tells of the item at `place`, unless that was done before.
     #[inline(always)]
     pub(crate) fn tell(&mut self, place: usize, told: B::Answer<'_>) {
@@ -86,75 +111,6 @@ impl<B: Batch + ?Sized, E: Each<B>> Group<'_, B, E> {
             (self.each)(*item, Ok(told), self.clock);
         }
     }
-}
-
-/// The items of one node.
-struct Share {
-    node: Arc<Node>,
-    items: Vec<usize>,
-    /// So many of them, from the front, are done with.
-    settled: Cell<usize>,
-    /// Whether ASKING stands in front of every command.
-    asking: bool,
-}
-
-impl Share {
-    fn new(node: Arc<Node>, items: Vec<usize>, asking: bool) -> Self {
-        Share {
-            node,
-            items,
-            settled: Cell::new(0),
-            asking,
-        }
-    }
-
-    fn rest(&self) -> &[usize] {
-        self.items.get(self.settled.get()..).unwrap_or_default()
-    }
-
-    fn settle(&self, items: usize) {
-        self.settled.set(self.settled.get() + items);
-    }
-}
-
-/// Of each item, how many attempts were sent and never answered.
-#[derive(Default)]
-struct Losses {
-    /// Empty while there are none: nearly always.
-    lost: Vec<u32>,
-}
-
-impl Losses {
-    fn of(&self, item: usize) -> u32 {
-        self.lost.get(item).copied().unwrap_or_default()
-    }
-
-    /// Of all these. Those of one command differ only where it may be repeated without a thought.
-    fn of_any(&self, items: &[usize]) -> u32 {
-        if self.lost.is_empty() {
-            return 0;
-        }
-        items.iter().map(|item| self.of(*item)).max().unwrap_or(0)
-    }
-
-    fn add(&mut self, item: usize, lost: u32) {
-        if lost == 0 {
-            return;
-        }
-        if self.lost.len() <= item {
-            self.lost.resize(item + 1, 0);
-        }
-        if let Some(sum) = self.lost.get_mut(item) {
-            *sum += lost;
-        }
-    }
-}
-
-/// An item that a node failed.
-struct Setback {
-    item: usize,
-    node: Arc<Node>,
-    failed: Failed,
 }
 
 impl Fleet {
@@ -263,7 +219,7 @@ struct Counsel {
 impl Counsel {
     fn on(&mut self, scatter: &Scatter<'_, impl Batch>, setback: &Setback) -> Advice {
         let Setback { item, node, failed } = setback;
-        let concerns_slot = matches!(failed.error.code(), Some("MOVED" | "ASK"));
+        let concerns_slot = failed.error.meaning() == Meaning::Elsewhere;
         let is_same = |(known, before, _): &&(Arc<Node>, Failed, Advice)| {
             Arc::ptr_eq(known, node)
                 && before.may_resend == failed.may_resend
@@ -347,8 +303,8 @@ impl<J: Batch> Scatter<'_, J> {
         shares.sort_by_key(|share| together::order(&share.node));
         let mut under_way = Vec::with_capacity(shares.len());
         for (place, share) in shares.iter().enumerate() {
-            let opening = together::opening(self.budget, place, shares.len());
-            under_way.extend(self.begin(share, losses, opening, setbacks));
+            let turn = together::turn(self.budget, place, shares.len());
+            under_way.extend(self.begin(share, losses, turn, setbacks));
         }
         let mut postponed = Vec::new();
         loop {
@@ -366,11 +322,11 @@ impl<J: Batch> Scatter<'_, J> {
             if share.rest().is_empty() {
                 continue;
             }
-            let opening = Opening {
+            let turn = Turn {
                 budget: self.budget,
                 may_wait: under_way.is_empty(),
             };
-            match self.begin(share, losses, opening, setbacks) {
+            match self.begin(share, losses, turn, setbacks) {
                 Some(exchange) => under_way.push(exchange),
                 None => postponed.extend(Some(share).filter(|share| !share.rest().is_empty())),
             }
@@ -383,12 +339,12 @@ impl<J: Batch> Scatter<'_, J> {
         &'a self,
         share: &'a Share,
         losses: &'a Losses,
-        opening: Opening,
+        turn: Turn,
         setbacks: &mut Vec<Setback>,
     ) -> Option<Exchange<'a, J>> {
         let rest = share.rest();
         let window = Window {
-            scatter: self,
+            batch: self.batch,
             share,
             losses,
             items: rest.get(..self.batch.window(rest)).unwrap_or(rest),
@@ -401,176 +357,16 @@ impl<J: Batch> Scatter<'_, J> {
         let topology = &self.fleet.topology;
         let time = topology.time_for(&share.node, self.access(), self.budget);
         // A connection that has to be opened first comes out of the time for this node as well.
-        let opening = Opening {
-            budget: opening.budget.or_sooner(time),
-            ..opening
+        let turn = Turn {
+            budget: turn.budget.or_sooner(time),
+            ..turn
         };
-        match share
-            .node
-            .start_among(self.batch.verb(), time, opening, pack)
-        {
+        match share.node.start_among(self.batch.verb(), time, turn, pack) {
             Ok(call) => call.map(|call| Exchange { window, call }),
             Err(failed) => {
                 window.fail(0, &failed, setbacks);
                 None
             }
         }
-    }
-}
-
-/// A window under way.
-struct Exchange<'a, J> {
-    window: Window<'a, J>,
-    call: call::Exchange<'a>,
-}
-
-impl<'a, J: Batch> together::UnderWay<'a> for Exchange<'a, J> {
-    fn call(&mut self) -> &mut call::Exchange<'a> {
-        &mut self.call
-    }
-
-    fn advance(&mut self) -> Result<(), Failed> {
-        self.call.advance(|to| self.window.pack(to, 0))
-    }
-}
-
-impl<'a, J: Batch> Exchange<'a, J> {
-    /// Reads the replies. A broken connection is the end of the whole share.
-    fn settle(self, setbacks: &mut Vec<Setback>, each: &mut impl Each<J>) -> &'a Share {
-        let Exchange { window, call } = self;
-        let mut reading = Reading {
-            window: &window,
-            progress: 0,
-            setbacks,
-            each,
-        };
-        match call.finish(&mut reading) {
-            Ok(()) => window.share.settle(window.items.len()),
-            Err(failed) => window.fail(reading.progress, &failed, reading.setbacks),
-        }
-        window.share
-    }
-}
-
-/// The items of one node that are sent together.
-struct Window<'a, J> {
-    scatter: &'a Scatter<'a, J>,
-    share: &'a Share,
-    losses: &'a Losses,
-    items: &'a [usize],
-    /// Items of one command.
-    group: usize,
-}
-
-/// A window as a command, while its replies are read.
-struct Reading<'w, 'a, J, E> {
-    window: &'w Window<'a, J>,
-    /// Items of the window that are done with; it outlives a connection that has to be replaced.
-    progress: usize,
-    setbacks: &'w mut Vec<Setback>,
-    each: &'w mut E,
-}
-
-impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
-    type Answer = ();
-
-    fn verb(&self) -> Verb {
-        self.window.scatter.batch.verb()
-    }
-
-    fn pack(&self, to: &mut Encoder<'_>) {
-        self.window.pack(to, self.progress);
-    }
-
-    fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
-        let Reading {
-            window,
-            progress,
-            setbacks,
-            each,
-        } = self;
-        window.read(from, progress, setbacks, *each).map(Ok)
-    }
-}
-
-impl<J: Batch> Window<'_, J> {
-    /// The commands, each with the place of its first item, that are not done with when so many items are.
-    fn groups(&self, progress: usize) -> impl Iterator<Item = (usize, &[usize])> {
-        let groups = self.items.chunks(self.group).enumerate();
-        let groups = groups.map(|(number, items)| (number * self.group, items));
-        groups.filter(move |(place, items)| place + items.len() > progress)
-    }
-
-    /// Writes what is left to do when so many items are done with: what was answered is not asked for again.
-    fn pack(&self, to: &mut Encoder<'_>, progress: usize) {
-        let lost = to.lost();
-        for (_, items) in self.groups(progress) {
-            if self.share.asking {
-                to.command(1).arg(b"ASKING");
-            }
-            to.set_lost(lost + self.losses.of_any(items));
-            self.scatter.batch.pack(to, items);
-        }
-    }
-
-    fn setback(&self, item: usize, failed: Failed) -> Setback {
-        Setback {
-            item,
-            node: Arc::clone(&self.share.node),
-            failed,
-        }
-    }
-
-    /// Ends the whole share, of which `progress` items are done with. What lies behind the window was never sent.
-    fn fail(&self, progress: usize, failed: &Failed, setbacks: &mut Vec<Setback>) {
-        let rest = self.share.rest();
-        for (place, item) in rest.iter().enumerate().skip(progress) {
-            let mut failed = failed.clone();
-            if place >= self.items.len() {
-                failed.may_resend = true;
-                failed.lost = 0;
-            }
-            setbacks.push(self.setback(*item, failed));
-        }
-        self.share.settle(rest.len());
-    }
-
-    fn read(
-        &self,
-        from: &mut Replies<'_>,
-        progress: &mut usize,
-        setbacks: &mut Vec<Setback>,
-        each: &mut impl Each<J>,
-    ) -> Result<()> {
-        let node = &self.share.node;
-        for (before, items) in self.groups(*progress) {
-            if self.share.asking {
-                from.skip()?;
-            }
-            let lost = from.lost();
-            let mut from = from.after(self.losses.of_any(items));
-            let mut group = Group {
-                items,
-                told: progress.saturating_sub(before),
-                clock: node.clock(),
-                each,
-                batch: PhantomData,
-            };
-            let answer = self.scatter.batch.read(&mut from, &mut group);
-            let told = group.told;
-            *progress = before + told;
-            if let Err(refusal) = answer? {
-                let refusal = node.named(refusal, self.scatter.batch.verb());
-                let left = items.get(told..).unwrap_or_default();
-                let failed = Failed {
-                    lost,
-                    ..Failed::refused(refusal)
-                };
-                let setback = |item: &usize| self.setback(*item, failed.clone());
-                setbacks.extend(left.iter().map(setback));
-            }
-            *progress = before + items.len();
-        }
-        Ok(())
     }
 }

@@ -6,15 +6,15 @@ use std::cell::Cell;
 use crate::base::budget::Budget;
 use crate::error::{Error, Result};
 use crate::expiry::Clock;
-use crate::redis::RedisStore;
 use crate::redis::command::script::Script;
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::fleet::many::{Batch, Each, Group, To};
-use crate::redis::node::exchange::Verb;
-use crate::redis::values::many::{WINDOW_BYTES, WINDOW_WRITES, key};
 use crate::store::KeyList;
+
+use super::Fleet;
+use super::many::{Batch, Each, Group, To, WINDOW_BYTES, WINDOW_WRITES, key};
 
 /// What is done to every key.
 pub(crate) trait Step {
@@ -42,7 +42,7 @@ pub(crate) trait Step {
     ) -> Reply<()>;
 }
 
-impl RedisStore {
+impl Fleet {
     /// Has every item of `keys` that is no fault told to `each`, once.
     pub(crate) fn run_many<S: Step>(
         &self,
@@ -57,7 +57,7 @@ impl RedisStore {
             step,
             by_text: Cell::new(false),
         };
-        self.fleet.ask_many(to, keys, &batch, budget, each);
+        self.ask_many(to, keys, &batch, budget, each);
     }
 }
 

@@ -1,18 +1,19 @@
 //! Leases on the wire: scripts that a server does not know yet, many keys on many nodes, large values, and connections
 //! that break at any byte.
 
+use std::time::Duration;
+
 use crate::base::budget::{quickly, soon};
 use crate::config::{Hooks, Options};
 use crate::expiry::{Life, local_unix_ms};
-use crate::store::{Acquired, Claim, Force, KeyList, Leases, Store, Stored, Token, Value, Values};
+use crate::store::conformance::entry::{Entry, MINE};
+use crate::store::{Acquired, Claim, Force, KeyList, Leases, Store, Stored, Token, Value};
 
 use super::super::RedisStore;
-use super::super::testing::{
-    Cut, Kept, MINUTE, Server, Way, backend, body, get, keys, location, set,
-};
+use super::super::testing::{Kept, MINUTE, Server, backend, body, get, keys, location, set};
 
 const LEASE_MS: u64 = 20_000;
-const NEW: Value<'_> = Value {
+pub(super) const NEW: Value<'_> = Value {
     head: b"\xC1\x11\x00\x00",
     body: b"new",
 };
@@ -26,14 +27,14 @@ fn claim(token: Token) -> Claim {
     }
 }
 
-fn acquire(backend: &RedisStore, key: &str, token: Token) -> Acquired<Vec<u8>> {
+pub(super) fn acquire(backend: &RedisStore, key: &str, token: Token) -> Acquired<Vec<u8>> {
     let mut kept = Kept::default();
     let answer = backend.acquire(key.as_bytes(), claim(token), &mut kept, soon());
     answer.unwrap().0.map(|()| kept.0)
 }
 
 /// What the store says to a claim on each of the keys.
-fn acquire_all(
+pub(super) fn acquire_all(
     backend: &RedisStore,
     list: &KeyList,
     tokens: &[Token],
@@ -47,7 +48,11 @@ fn acquire_all(
     said
 }
 
-fn fulfill_all(backend: &RedisStore, list: &KeyList, tokens: &[Token]) -> Vec<Option<Stored>> {
+pub(super) fn fulfill_all(
+    backend: &RedisStore,
+    list: &KeyList,
+    tokens: &[Token],
+) -> Vec<Option<Stored>> {
     let values = vec![(NEW, MINUTE); list.len()];
     let mut done = vec![None; list.len()];
     backend.fulfill_many(list, tokens, &values, soon(), &mut |place, outcome| {
@@ -57,14 +62,14 @@ fn fulfill_all(backend: &RedisStore, list: &KeyList, tokens: &[Token]) -> Vec<Op
 }
 
 /// The token of a lease that was got.
-fn held_under(answer: &Option<Acquired<Vec<u8>>>) -> Option<Token> {
+pub(super) fn held_under(answer: &Option<Acquired<Vec<u8>>>) -> Option<Token> {
     match answer {
         Some(Acquired::Yours(token)) => Some(*token),
         _ => None,
     }
 }
 
-fn is_yours(answer: &Option<Acquired<Vec<u8>>>) -> bool {
+pub(super) fn is_yours(answer: &Option<Acquired<Vec<u8>>>) -> bool {
     held_under(answer).is_some()
 }
 
@@ -72,7 +77,7 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("k{number}")).collect()
 }
 
-fn list(names: &[String]) -> KeyList {
+pub(super) fn list(names: &[String]) -> KeyList {
     keys(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
@@ -150,7 +155,7 @@ fn every_node_gets_its_own_keys_and_learns_the_scripts() {
     let (list, tokens) = (list(&names), vec![Token::new(); 300]);
     for _ in 0..2 {
         let said = acquire_all(&ring, &list, &tokens);
-        assert!(said.iter().all(|answer| is_yours(answer)));
+        assert!(said.iter().all(is_yours));
     }
     assert!(
         fulfill_all(&ring, &list, &tokens)
@@ -205,6 +210,26 @@ fn the_clock_of_a_node_is_asked_for_once() {
     );
 }
 
+/// A full server refuses to write the end of the lease: then the lease ends with what may still be served.
+#[test]
+fn a_lease_on_a_full_server_ends_with_its_value() {
+    let server = Server::start();
+    let backend = server.backend();
+    let token = Token::of(MINE);
+    let stale = Entry::stale().leased(MINE, 60_000);
+    let pttl = [("stale", stale.clone()), ("forever", stale.soft(None))].map(|(key, entry)| {
+        set(&backend, key, &entry.bytes(local_unix_ms())).unwrap();
+        server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+        let refused = backend.release(key.as_bytes(), token, 1000, soon());
+        assert_eq!(refused.unwrap_err().code(), Some("OOM"));
+        server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+        server.command::<i64>(&["PTTL", key])
+    });
+    // It was servable for 20 s yet, and lived for a minute.
+    assert!((1..=20_000).contains(&pttl[0]), "{pttl:?}");
+    assert!((20_001..=60_000).contains(&pttl[1]), "{pttl:?}");
+}
+
 #[test]
 fn errors_inside_scripts_keep_their_class() {
     let server = Server::start();
@@ -217,141 +242,6 @@ fn errors_inside_scripts_keep_their_class() {
         .unwrap_err();
     assert_eq!(error.code(), Some("OOM"), "{error}");
     assert!(error.is_unavailable());
-}
-
-/// Calls `round` with a key of its own and a broken way, at every byte of what is asked and of what is answered.
-pub(crate) fn at_every_byte(server: &Server, forget: bool, round: impl Fn(&RedisStore, &str)) {
-    let way = Way::to(server.socket());
-    let through = backend(way.address(), &Options::default());
-    type Place = fn(usize) -> Cut;
-    let places: [Place; 2] = [Cut::Request, Cut::Reply];
-    let mut count = 0;
-    for place in places {
-        for bytes in 0.. {
-            through.ping(soon()).unwrap();
-            if forget {
-                server.command::<()>(&["SCRIPT", "FLUSH"]);
-            }
-            way.arm(place(bytes));
-            count += 1;
-            round(&through, &format!("round:{count}"));
-            if !way.is_cut() {
-                break;
-            }
-        }
-    }
-    assert!(count > 100, "{count} rounds");
-}
-
-#[test]
-fn acquire_and_store_repeated_after_a_cut_at_any_byte_are_idempotent() {
-    let server = Server::start();
-    let direct = server.backend();
-    for forget in [false, true] {
-        at_every_byte(&server, forget, |through, key| {
-            let (token, other) = (Token::new(), Token::new());
-            direct.delete(key.as_bytes(), soon()).unwrap();
-            let Acquired::Yours(token) = acquire(through, key, token) else {
-                panic!("{key}")
-            };
-            assert!(
-                matches!(acquire(&direct, key, other), Acquired::Held(_)),
-                "{key}"
-            );
-            let stored = direct.fulfill(key.as_bytes(), token, NEW, MINUTE, soon());
-            assert_eq!(stored.unwrap(), Stored::Yes, "{key}");
-        });
-        at_every_byte(&server, forget, |through, key| {
-            let token = Token::new();
-            direct.delete(key.as_bytes(), soon()).unwrap();
-            assert_eq!(
-                acquire(&direct, key, token),
-                Acquired::Yours(token),
-                "{key}"
-            );
-            let stored = through.fulfill(key.as_bytes(), token, NEW, MINUTE, soon());
-            assert_ne!(stored.unwrap(), Stored::No, "{key}");
-            assert_eq!(
-                get(&direct, key).unwrap().unwrap(),
-                b"\xC1\x11\x00\x00new",
-                "{key}"
-            );
-        });
-    }
-}
-
-#[test]
-fn many_leases_survive_a_cut_at_any_byte() {
-    let server = Server::start();
-    let direct = server.backend();
-    at_every_byte(&server, false, |through, key| {
-        let names: Vec<String> = ["a", "b", "c"].map(|part| format!("{key}:{part}")).to_vec();
-        let (list, tokens) = (list(&names), [(); 3].map(|()| Token::new()));
-        let said = acquire_all(through, &list, &tokens);
-        assert!(said.iter().all(|answer| is_yours(answer)), "{key}");
-        let tokens: Vec<Token> = said.iter().filter_map(held_under).collect();
-        let stored = fulfill_all(&direct, &list, &tokens);
-        assert_eq!(stored, [Some(Stored::Yes); 3], "{key}");
-    });
-    at_every_byte(&server, false, |through, key| {
-        let names: Vec<String> = ["x", "y", "z"].map(|part| format!("{key}:{part}")).to_vec();
-        let (list, tokens) = (list(&names), [(); 3].map(|()| Token::new()));
-        acquire_all(&direct, &list, &tokens);
-        let stored = fulfill_all(through, &list, &tokens);
-        assert!(!stored.contains(&Some(Stored::No)), "{key}");
-    });
-}
-
-#[test]
-fn a_release_or_renewal_that_is_sent_again_says_what_the_first_one_did() {
-    let server = Server::start();
-    let direct = server.backend();
-    at_every_byte(&server, false, |through, key| {
-        let token = Token::new();
-        direct.delete(key.as_bytes(), soon()).unwrap();
-        acquire(&direct, key, token);
-        assert!(
-            through
-                .renew(key.as_bytes(), token, 60_000, soon())
-                .unwrap(),
-            "{key}"
-        );
-    });
-    at_every_byte(&server, false, |through, key| {
-        let token = Token::new();
-        direct.delete(key.as_bytes(), soon()).unwrap();
-        acquire(&direct, key, token);
-        assert!(
-            through.release(key.as_bytes(), token, 0, soon()).unwrap(),
-            "{key}"
-        );
-        assert_eq!(get(&direct, key).unwrap(), None, "{key}");
-    });
-}
-
-#[test]
-fn a_lock_is_never_asked_for_twice() {
-    let server = Server::start();
-    let way = Way::to(server.socket());
-    let through = backend(way.address(), &Options::default());
-    assert!(
-        through
-            .lock(b"warm", Token::new(), 20_000, soon())
-            .unwrap()
-            .is_some()
-    );
-    way.arm(Cut::Reply(0));
-    assert!(through.lock(b"k", Token::new(), 20_000, soon()).is_err());
-    assert_eq!(server.command::<u64>(&["EXISTS", "k"]), 1);
-    assert_eq!(
-        through.lock(b"k", Token::new(), 20_000, soon()).unwrap(),
-        None
-    );
-    assert!(direct_value(&server, "k").len() == 8);
-}
-
-fn direct_value(server: &Server, key: &str) -> Vec<u8> {
-    get(&server.backend(), key).unwrap().unwrap()
 }
 
 #[test]
@@ -375,6 +265,7 @@ fn what_was_packed_twice_and_sent_once_was_not_done_before() {
     let server = Server::start();
     let options = Options {
         max_connections: 1,
+        idle_check: Duration::from_secs(10),
         ..Options::default()
     };
     let backend = backend(server.unix(), &options);

@@ -30,7 +30,7 @@ fn a_hung_server_ends_the_call_with_its_budget() {
         "{error}"
     );
     assert!(
-        (Duration::from_millis(290)..Duration::from_millis(450)).contains(&took),
+        (Duration::from_millis(290)..Duration::from_secs(10)).contains(&took),
         "{took:?}"
     );
     assert_eq!(backend.traffic().retries, 0);
@@ -42,8 +42,9 @@ fn a_hung_server_ends_the_call_with_its_budget() {
 fn a_hung_server_is_not_waited_for_longer_than_the_connect_timeout() {
     let server = Server::start();
     let options = Options {
+        timeout: Duration::from_secs(60),
         connect_timeout: Duration::from_millis(100),
-        ..quick()
+        ..Options::default()
     };
     let backend = backend(server.tcp(), &options);
     server.signal(libc::SIGSTOP);
@@ -52,15 +53,15 @@ fn a_hung_server_is_not_waited_for_longer_than_the_connect_timeout() {
     let took = begin.elapsed();
     server.signal(libc::SIGCONT);
     assert!(error.is_timeout(), "{error}");
-    assert!(took < Duration::from_millis(250), "{took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
 }
 
 #[test]
 fn the_breaker_refuses_probes_and_opens_again() {
     let mut server = Server::start();
     let options = Options {
-        breaker_backoff: Duration::from_millis(80),
-        breaker_backoff_max: Duration::from_millis(80),
+        breaker_backoff: Duration::from_secs(2),
+        breaker_backoff_max: Duration::from_secs(2),
         ..quick()
     };
     let backend = backend(server.tcp(), &options);
@@ -68,16 +69,17 @@ fn the_breaker_refuses_probes_and_opens_again() {
     for _ in 0..5 {
         assert_eq!(get(&backend, "k").unwrap_err().kind(), ErrorKind::Io);
     }
-    let begin = Instant::now();
     let error = get(&backend, "k").unwrap_err();
-    assert!(begin.elapsed() < Duration::from_millis(5));
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(error.node(), Some(server.tcp().to_string().as_str()));
     assert!(error.to_string().contains("tried again in"), "{error}");
     assert_eq!(backend.traffic().refused, 1);
     server.restart();
-    std::thread::sleep(Duration::from_millis(90));
-    assert_eq!(get(&backend, "k").unwrap(), None);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while get(&backend, "k").is_err() {
+        assert!(Instant::now() < deadline, "it is never let in again");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     assert_eq!(get(&backend, "k").unwrap(), None);
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Witness<'a> {
     pub(crate) address: &'a Address,
     /// None when it did not answer.
     pub(crate) role: Option<Role>,
+    /// It did not answer in time, and nothing worse is known of it.
+    pub(crate) is_late: bool,
     /// It was seen following another node before: if it is a primary now, it was made one.
     pub(crate) has_followed: bool,
 }
@@ -39,17 +41,22 @@ pub(crate) fn is_majority(count: usize, of: usize) -> bool {
 /// A primary that says so keeps its place, whoever else says so too: it was only late. From the configured one nobody takes
 /// it; any other gives it back as soon as the configured one says that it is the primary, unless more replicas follow
 /// the other: then the configured one has come back empty, from before the change. Where the current one is silent or
-/// follows another, a primary counts that replicas follow, or that was seen becoming one, or that is configured.
+/// follows another, a primary counts that replicas follow, or that is configured; or that was seen becoming one, if the
+/// current one is not merely late.
 pub(crate) fn writer(configured: usize, current: usize, witnesses: &[Witness<'_>]) -> usize {
     let claim = |place: usize| claim(witnesses, place);
     if let Some(own) = claim(current) {
         let is_back = claim(configured).is_some_and(|its| its >= own);
         return if is_back { configured } else { current };
     }
+    let is_late = witnesses
+        .get(current)
+        .is_some_and(|witness| witness.is_late);
     let backed = witnesses.iter().enumerate().filter_map(|(place, witness)| {
         let followers = claim(place)?;
         let is_configured = place == configured;
-        let counts = followers > 0 || witness.has_followed || is_configured;
+        let was_promoted = witness.has_followed && !is_late;
+        let counts = followers > 0 || was_promoted || is_configured;
         counts.then_some((followers, is_configured, place))
     });
     backed.max().map_or(current, |(_, _, place)| place)
@@ -90,15 +97,21 @@ mod tests {
 
     /// The configured one is at 0, on port 0, and so on.
     fn decide(current: usize, roles: &[Option<Role>]) -> usize {
-        decide_with(current, roles, &[])
+        decide_with(current, roles, None, None)
     }
 
-    fn decide_with(current: usize, roles: &[Option<Role>], have_followed: &[usize]) -> usize {
+    fn decide_with(
+        current: usize,
+        roles: &[Option<Role>],
+        has_followed: Option<usize>,
+        late: Option<usize>,
+    ) -> usize {
         let addresses: Vec<_> = (0..).map(address).take(roles.len()).collect();
         let witness = |(place, role): (usize, &Option<Role>)| Witness {
             address: &addresses[place],
             role: role.clone(),
-            has_followed: have_followed.contains(&place),
+            is_late: late == Some(place),
+            has_followed: has_followed == Some(place),
         };
         let witnesses: Vec<_> = roles.iter().enumerate().map(witness).collect();
         writer(0, current, &witnesses)
@@ -129,8 +142,9 @@ mod tests {
     #[test]
     fn one_that_was_seen_becoming_a_primary_takes_over() {
         let roles = [None, primary(0)];
-        assert_eq!(decide_with(0, &roles, &[1]), 1);
-        assert_eq!(decide_with(0, &roles, &[0]), 0);
+        assert_eq!(decide_with(0, &roles, Some(1), None), 1);
+        assert_eq!(decide_with(0, &roles, Some(1), Some(0)), 0);
+        assert_eq!(decide_with(0, &roles, Some(0), None), 0);
     }
 
     #[test]

@@ -145,9 +145,6 @@ impl Primary {
     fn advise_writer(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let meaning = failure.meaning();
         let is_demoted = meaning == Meaning::NotPrimary;
-        if is_demoted {
-            failure.node.distrust();
-        }
         if self.is_writer(failure.node) && evidence::casts_doubt(failure.error) {
             // A fault may have taken all the time; and a node that says what it is need not be asked for that often.
             let (rest, time) = match budget.left() {
@@ -181,6 +178,7 @@ impl Primary {
         let roles = role::ask(&self.all(), budget);
         let mut witnesses = Vec::with_capacity(roles.len());
         for (member, role) in self.members.iter().zip(roles) {
+            let is_late = role.as_ref().is_err_and(|failed| failed.error.is_timeout());
             let role = role.ok();
             // One that was made a primary is one until it is seen as something else.
             if let Some(role @ (Role::Replica { .. } | Role::Other)) = &role {
@@ -190,6 +188,7 @@ impl Primary {
             witnesses.push(Witness {
                 address: member.node.address(),
                 role,
+                is_late,
                 has_followed: member.has_followed.load(Ordering::Relaxed),
             });
         }

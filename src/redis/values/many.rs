@@ -4,18 +4,15 @@
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
 use crate::redis::command::values::{pack_set, pack_set_new, pack_unlink};
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::Encoder;
-use crate::redis::fleet::many::{Batch, Each, Group};
-use crate::redis::node::exchange::Verb;
+use crate::redis::fleet::many::{Batch, Each, Group, WINDOW_BYTES, WINDOW_WRITES, key};
 use crate::store::{EachDone, KeyList, Value};
 
 /// Keys of one window of reads: what a slow reader can make the server hold.
 const WINDOW_READS: usize = 100_000;
-/// Bytes and commands of one window of writes: what this process holds of them at a time.
-pub(crate) const WINDOW_BYTES: usize = 1 << 20;
-pub(crate) const WINDOW_WRITES: usize = 1000;
 
 /// Leaves out the clock, which a write does not need.
 pub(crate) fn done(each: &mut EachDone<'_>) -> impl FnMut(usize, Result<bool>, Clock) {
@@ -181,8 +178,4 @@ impl Batch for Delete<'_> {
         let existed = from.done_once()?;
         Ok(existed.map(|existed| group.tell(0, existed)))
     }
-}
-
-pub(crate) fn key(keys: &KeyList, item: usize) -> &[u8] {
-    keys.get(item).unwrap_or_default()
 }

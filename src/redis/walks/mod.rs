@@ -7,8 +7,9 @@ use crate::base::budget::Budget;
 use crate::error::Result;
 use crate::redis::command::server::{Page, Scan, UnlinkAll};
 use crate::redis::fleet::many::To;
+use crate::redis::migrate;
+use crate::redis::store::RedisStore;
 use crate::redis::values::many;
-use crate::redis::{RedisStore, migrate};
 use crate::store::{
     Access, Change, EachDone, EachValue, Entry, KeyList, ScanStep, Store, Values, Walks,
 };
@@ -67,7 +68,8 @@ impl Walks for RedisStore {
     ) {
         let replace = rewrite::Replace::new(&self.scripts.replace, changes);
         let to = self.walker(node);
-        self.run_many(to, keys, &replace, budget, many::done(each));
+        self.fleet
+            .run_many(to, keys, &replace, budget, many::done(each));
     }
 
     fn is_misplaced(&self, node: &str, key: &[u8]) -> Result<bool> {

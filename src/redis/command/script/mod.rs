@@ -7,7 +7,7 @@ pub(crate) mod entries;
 pub(crate) mod leases;
 pub(crate) mod locks;
 
-use crate::redis::node::exchange::Verb;
+use crate::redis::command::verb::Verb;
 
 /// A text and the digest the server knows it by.
 #[derive(Debug)]

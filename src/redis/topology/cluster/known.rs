@@ -194,11 +194,20 @@ impl Known {
         }
     }
 
-    /// Whether there is a node that may yet be promoted in the place of `node`.
+    /// Whether `node` has slots.
+    pub(crate) fn owns(&self, node: &Arc<Node>) -> bool {
+        self.shard_of(node).is_some()
+    }
+
+    /// Whether there is a node that may yet be promoted in its place.
     pub(crate) fn has_heir(&self, node: &Arc<Node>) -> bool {
-        let is_primary = |shard: &&Shard| Arc::ptr_eq(&shard.primary.node, node);
-        let shard = self.shards.iter().find(is_primary);
+        let shard = self.shard_of(node);
         shard.is_some_and(|shard| !shard.replicas.is_empty())
+    }
+
+    fn shard_of(&self, node: &Arc<Node>) -> Option<&Shard> {
+        let is_primary = |shard: &&Shard| Arc::ptr_eq(&shard.primary.node, node);
+        self.shards.iter().find(is_primary)
     }
 
     /// What is known of a node that was asked.
@@ -213,10 +222,7 @@ impl Known {
         let mut advisers = self.all();
         advisers.retain(|member| !member.node.is_out_of_reach());
         draw(|rng| rng.shuffle(&mut advisers));
-        let is_owner = |member: &Member| {
-            let same = |shard: &Shard| Arc::ptr_eq(&shard.primary.node, &member.node);
-            self.shards.iter().any(same)
-        };
+        let is_owner = |member: &Member| self.owns(&member.node);
         advisers.sort_by_cached_key(|member| {
             let fails = member.node.is_failing();
             (fails, member.alone(), !is_owner(member), member.role)

@@ -258,7 +258,7 @@ fn plain_and_tls_do_not_understand_each_other_and_say_so() {
     let begun = Instant::now();
     let error = Wire::connect(&local(port), Some(&office.settings()), millis(200)).unwrap_err();
     assert!(
-        error.is_timeout() && begun.elapsed() < Duration::from_secs(2),
+        error.is_timeout() && begun.elapsed() < Duration::from_secs(15),
         "{error}"
     );
     let text = error.to_string();
