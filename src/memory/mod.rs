@@ -228,11 +228,12 @@ impl Walks for MemoryStore {
         each: &mut EachDone<'_>,
     ) {
         let here = self.must_be_this(node);
-        for ((index, key), Change { old, new }) in keys.iter().zip(changes) {
-            let new = new.map(joined);
-            let done = here
-                .clone()
-                .and_then(|()| self.command("SET", |table, now| table.replace(key, old, new, now)));
+        for (index, key) in keys.iter() {
+            let change = here.clone().and_then(|()| given(changes, index));
+            let done = change.and_then(|Change { old, new }| {
+                let new = new.map(joined);
+                self.command("SET", |table, now| table.replace(key, old, new, now))
+            });
             each(index, done);
         }
     }

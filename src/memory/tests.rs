@@ -509,3 +509,28 @@ fn a_callers_unix_time_is_translated_once() {
     assert!(store.ttl(b"k", soon()).unwrap().is_none());
     step_wall(10, 60_000_000);
 }
+
+/// A key that failed its check keeps its place: those behind it were compared with the value of the one before.
+#[test]
+fn every_key_is_replaced_by_its_own_value() {
+    let store = private(ROOMY);
+    for key in [b"a", b"b"] {
+        store.set(key, plain(key), Life::Forever, soon()).unwrap();
+    }
+    let mut list = KeyList::default();
+    list.push_bytes(b"a");
+    list.push(|_| Err(Error::new(ErrorKind::InvalidArgument, "no key")));
+    list.push_bytes(b"b");
+    let change = |old, new| Change {
+        old,
+        new: Some(plain(new)),
+    };
+    let changes = [change(b"a", b"A"), change(b"?", b"?"), change(b"b", b"B")];
+    let node = &store.nodes(soon()).unwrap()[0];
+    let mut told = Vec::new();
+    store.replace_at(node, &list, &changes, soon(), &mut |place, done| {
+        told.push((place, done.unwrap()));
+    });
+    assert_eq!(told, [(0, true), (2, true)]);
+    assert_eq!(get(&store, b"b").unwrap(), b"B");
+}

@@ -5,6 +5,8 @@
 pub(crate) mod batch;
 pub(crate) mod load;
 pub(crate) mod store;
+#[cfg(all(test, feature = "capi"))]
+mod tests;
 
 use std::collections::HashMap;
 

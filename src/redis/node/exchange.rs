@@ -108,9 +108,8 @@ impl<'a> Call<'a> {
                 }
                 Ok(Err(refusal)) => {
                     if command.reword(&refusal) {
+                        // An attempt that was lost stays lost: it may have run elsewhere, or be heard later.
                         self.node.answered();
-                        // It has not run here, nor before.
-                        self.lost = 0;
                     } else if !self.hear(&refusal) || !self.goes_on() {
                         return Err(self.refused(refusal));
                     }
