@@ -17,8 +17,8 @@ pub(crate) enum Meaning {
     NotPrimary,
     /// Another node has the key.
     Elsewhere,
-    /// It is there and takes nothing more in.
-    Full,
+    /// It is there and takes nothing in: it is full, cannot save, has too few replicas, or is busy with a script.
+    Refusing,
     /// An answer, welcome or not: anybody would say it, and say it again.
     Answer,
 }
@@ -44,7 +44,7 @@ impl Error {
                 "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" => Meaning::NotNow,
                 "READONLY" | "MASTERDOWN" => Meaning::NotPrimary,
                 "MOVED" | "ASK" => Meaning::Elsewhere,
-                "OOM" => Meaning::Full,
+                "OOM" | "MISCONF" | "NOREPLICAS" | "BUSY" => Meaning::Refusing,
                 _ => Meaning::Answer,
             },
             _ => Meaning::Answer,
@@ -55,7 +55,7 @@ impl Error {
     /// `on_error=miss` turns into a miss.
     pub fn is_unavailable(&self) -> bool {
         match self.meaning() {
-            Meaning::Silent | Meaning::NotAsked | Meaning::Full => true,
+            Meaning::Silent | Meaning::NotAsked | Meaning::Refusing => true,
             Meaning::NotNow | Meaning::NotPrimary => true,
             Meaning::Elsewhere | Meaning::Answer => false,
         }
@@ -76,10 +76,12 @@ mod tests {
             ("MASTERDOWN Link with MASTER", Meaning::NotPrimary, true),
             ("MOVED 1 127.0.0.1:1", Meaning::Elsewhere, false),
             ("ASK 1 127.0.0.1:1", Meaning::Elsewhere, false),
-            ("OOM command not allowed", Meaning::Full, true),
+            ("OOM command not allowed", Meaning::Refusing, true),
             ("NOPERM no permissions", Meaning::Answer, false),
             ("NOAUTH Authentication required.", Meaning::Answer, false),
-            ("MISCONF Errors writing", Meaning::Answer, false),
+            ("MISCONF Errors writing", Meaning::Refusing, true),
+            ("NOREPLICAS Not enough", Meaning::Refusing, true),
+            ("BUSY Redis is busy", Meaning::Refusing, true),
             ("WRONGTYPE Operation", Meaning::Answer, false),
         ] {
             let error = Error::from_server(reply.as_bytes());

@@ -37,7 +37,7 @@ fn mark(key: &[u8]) -> Mark {
 /// Marks in words: 16 hexadecimal digits each.
 fn read_marks(text: &str) -> Option<BTreeSet<Mark>> {
     const DIGITS: usize = 16;
-    if text.len() % DIGITS != 0 {
+    if !text.len().is_multiple_of(DIGITS) {
         return None;
     }
     let marks = (0..text.len()).step_by(DIGITS).map(|start| {

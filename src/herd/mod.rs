@@ -2,25 +2,35 @@
 //! others, one computes it. Here are the calls and what they answer; the way of a call is in `herd/one.rs` and its
 //! siblings. `base::flight` is the part of it that threads of one process share, `store::leases` the part that processes do.
 
+pub(crate) mod claim;
 pub(crate) mod form;
+pub(crate) mod held;
 pub(crate) mod lead;
 pub(crate) mod lease;
 pub(crate) mod load;
 pub(crate) mod many;
+#[cfg(test)]
+pub(crate) mod model;
 pub(crate) mod one;
+pub(crate) mod step;
+pub(crate) mod weigh;
+
+use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::base::moment::Moment;
 use crate::cache::Cache;
 use crate::config::Layout;
-use crate::entry::{Look, Seen};
+use crate::entry::{Judge, Look, Seen, Sight};
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::{Clock, Expiry, millis_rounded_up};
+use crate::expiry::Expiry;
 use crate::key::WireKey;
-use crate::store::{Access, Token};
+use crate::store::Access;
 
 pub(crate) use form::{Bytes, Form, Reader, Typed};
+use held::Held;
 
 pub use many::Made;
 #[cfg(feature = "capi")]
@@ -57,9 +67,8 @@ pub struct Outcome<T> {
 /// A computation under way: what a loader may say about its value.
 #[derive(Debug)]
 pub struct Loading<'a> {
-    cache: &'a Cache,
-    key: &'a [u8],
-    token: Option<Token>,
+    /// `None`: the value will not be stored by a lease.
+    held: Option<&'a Held<&'a Cache>>,
     expiry: Expiry,
 }
 
@@ -76,8 +85,7 @@ impl Loading<'_> {
     /// [`ErrorKind::Lost`]: the key was deleted or written, or somebody else has the lease. The value will go to this
     /// call's caller only.
     pub fn renew(&mut self) -> Result<()> {
-        self.token
-            .map_or(Ok(()), |token| self.cache.renew_lease(self.key, token))
+        self.held.map_or(Ok(()), Held::renew)
     }
 }
 
@@ -200,7 +208,16 @@ impl Cache {
     ) -> Result<Outcome<F::Value>> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        Call::<F, _>::new(self, key, expiry, may_be_absent, load).run()
+        let call = Call {
+            cache: self,
+            key,
+            expiry,
+            may_be_absent,
+            load,
+            began: Moment::BEFORE,
+            form: PhantomData::<F>,
+        };
+        call.run()
     }
 
     fn peek<R: Reader>(&self, key: &[u8]) -> Result<Outcome<R::Value>> {
@@ -208,35 +225,24 @@ impl Cache {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
         let seen = match self.or_miss(self.see::<R>(key), None)? {
-            Some((seen, _)) => self.or_undecodable(seen.map(Some))?,
+            Some(sight) => self.or_undecodable(sight.seen.map(Some))?,
             None => None,
         };
         let (value, source) = match seen {
-            Some(Seen::Fresh(content)) => (content.value, Source::Fresh),
-            Some(Seen::Stale { content, .. }) => (content.value, Source::Stale),
-            Some(Seen::Nothing { .. }) | None => (None, Source::Fresh),
+            Some(Seen::Fresh(value)) => (value, Source::Fresh),
+            Some(Seen::Stale(value)) => (value, Source::Stale),
+            Some(Seen::Nothing) | None => (None, Source::Fresh),
         };
         Ok(Outcome { value, source })
     }
 
-    /// Reads on the node that takes writes. The outer error is the store's, the inner one the value's.
-    pub(crate) fn see<R: Reader>(&self, key: &[u8]) -> Result<Option<Sight<R>>> {
+    /// Reads on the node that takes writes. The outer error is the store's.
+    fn see<R: Reader>(&self, key: &[u8]) -> Result<Option<Sight<R::Value>>> {
         let options = &self.shared.options;
         let mut look = Look::new(options, R::sink(options));
-        let found = self
-            .shared
-            .store
-            .get(key, Access::Write, &mut look, self.budget())?;
-        Ok(found.map(|clock| (look.finish(clock), clock)))
-    }
-
-    pub(crate) fn renew_lease(&self, key: &[u8], token: Token) -> Result<()> {
-        let lease_ms = millis_rounded_up(self.shared.options.lease);
-        let renewed = self.shared.store.renew(key, token, lease_ms, self.budget());
-        if self.or_miss(renewed, true)? {
-            return Ok(());
-        }
-        self.report(Err(lost()))
+        let store = &self.shared.store;
+        let found = store.get(key, Access::Write, &mut look, self.budget())?;
+        Ok(found.map(|clock| look.finish(Judge::Clock(clock))))
     }
 
     /// Refuses what values without a header cannot do.
@@ -250,9 +256,6 @@ impl Cache {
         }
     }
 }
-
-/// An entry, if it can be decoded, and the clock of the node it stands on.
-pub(crate) type Sight<R> = (Result<Seen<<R as Reader>::Value>>, Clock);
 
 /// The lease is somebody else's now, or nobody's.
 pub(crate) fn lost() -> Error {

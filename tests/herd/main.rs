@@ -11,8 +11,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clocks;
 mod kills;
 mod processes;
 mod races;
+mod refusals;
 mod waiting;
 mod wire;

@@ -23,13 +23,36 @@ const CRLF: &[u8; 2] = b"\r\n";
 pub(crate) struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     commands: &'a mut usize,
+    lost: u32,
 }
 
 impl<'a> Encoder<'a> {
     /// `commands` goes up by one for each command.
     #[inline]
     pub(crate) fn new(out: &'a mut Vec<u8>, commands: &'a mut usize) -> Self {
-        Encoder { out, commands }
+        Encoder {
+            out,
+            commands,
+            lost: 0,
+        }
+    }
+
+    /// For commands that follow so many attempts at them.
+    #[inline]
+    pub(crate) fn after(mut self, lost: u32) -> Self {
+        self.lost = lost;
+        self
+    }
+
+    /// The same for the next command of several.
+    pub(crate) fn set_lost(&mut self, lost: u32) {
+        self.lost = lost;
+    }
+
+    /// Attempts at this command that were sent and never answered.
+    #[inline]
+    pub(crate) fn lost(&self) -> u32 {
+        self.lost
     }
 
     /// Commands of the batch so far.

@@ -145,9 +145,6 @@ impl Primary {
     fn advise_writer(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let meaning = failure.meaning();
         let is_demoted = meaning == Meaning::NotPrimary;
-        if is_demoted {
-            failure.node.distrust();
-        }
         if self.is_writer(failure.node) && evidence::casts_doubt(failure.error) {
             // A fault may have taken all the time; and a node that says what it is need not be asked for that often.
             let (rest, time) = match budget.left() {

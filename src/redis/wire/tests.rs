@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use socket2::Socket;
+
 use super::*;
 
 /// Both ends of a connection: ours, and the server's.
