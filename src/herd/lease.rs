@@ -62,10 +62,11 @@ impl Cache {
     /// The value under `key`, or the lease to compute it, or a wait (at most for the option `wait`) for whoever is
     /// computing it. One round trip for a hit, two for a lease.
     ///
-    /// With `on_error=miss`, a server that cannot be reached gives a lease whose value will not be stored.
+    /// With `on_error=miss`, a server that cannot be reached, or refuses, gives a lease whose value will not be stored.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) with `layout=plain`.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) with `layout=plain`; with `on_error=raise`, what the server
+    /// said, or why it could not be asked.
     pub fn lease<T: DeserializeOwned>(&self, key: impl AsRef<[u8]>) -> Result<Begun<T>> {
         self.begin::<Typed<T>>(key.as_ref())
     }

@@ -48,8 +48,8 @@ impl Cache {
     /// the old value while there is one that is not older than the option `stale`.
     ///
     /// A hit is one round trip; a computed value three. With an expiry that has passed already, the value is returned
-    /// and nothing stored. A server that cannot be reached never keeps `load` from running: the value is then loaded
-    /// once per key and process and not stored, and the error hook is told.
+    /// and nothing stored. A server that cannot be reached, or refuses, never keeps `load` from running, and takes no
+    /// value from its caller: it is then loaded once per key and process and not stored, and the error hook is told.
     ///
     /// # Errors
     /// [`ErrorKind::Callback`] with the loader's error as its source, for the caller and all threads that waited,

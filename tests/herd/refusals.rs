@@ -24,7 +24,7 @@ fn outcome(value: &str, source: Source) -> Outcome<String> {
 
 /// A way to make a server refuse what scripts do, and to make it serve again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum No {
+enum Refusal {
     /// A user who may not run scripts.
     NoPerm,
     NoReplicas,
@@ -32,14 +32,19 @@ enum No {
     Oom,
 }
 
-const ALL: [No; 4] = [No::NoPerm, No::NoReplicas, No::MisConf, No::Oom];
+const ALL: [Refusal; 4] = [
+    Refusal::NoPerm,
+    Refusal::NoReplicas,
+    Refusal::MisConf,
+    Refusal::Oom,
+];
 
-impl No {
+impl Refusal {
     fn server(self) -> Server {
         let server = Server::with(&["--enable-protected-configs", "yes"]);
         let user = ["on", ">pw", "~*", "&*", "+@all"];
         set_user(&server, &user);
-        if self == No::MisConf {
+        if self == Refusal::MisConf {
             let _: String = server.run(&["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"]);
             let _: String = server.run(&["CONFIG", "SET", "save", "3600 1"]);
             // Nobody can write there.
@@ -59,7 +64,7 @@ impl No {
         };
         let pick = |on: &'static str, off: &'static str| if refuses { on } else { off };
         match self {
-            No::NoPerm => set_user(
+            Refusal::NoPerm => set_user(
                 server,
                 &[
                     pick("-evalsha", "+evalsha"),
@@ -67,9 +72,9 @@ impl No {
                     pick("-script", "+script"),
                 ],
             ),
-            No::NoReplicas => config("min-replicas-to-write", pick("1", "0")),
-            No::MisConf => config("stop-writes-on-bgsave-error", pick("yes", "no")),
-            No::Oom => config("maxmemory", pick("1", "0")),
+            Refusal::NoReplicas => config("min-replicas-to-write", pick("1", "0")),
+            Refusal::MisConf => config("stop-writes-on-bgsave-error", pick("yes", "no")),
+            Refusal::Oom => config("maxmemory", pick("1", "0")),
         }
     }
 }
@@ -88,7 +93,7 @@ fn cache_of(server: &Server, options: &str) -> Cache {
 }
 
 /// For each way to refuse, and for each meaning of errors.
-fn each(mut test: impl FnMut(No, &Server, &str)) {
+fn each(mut test: impl FnMut(Refusal, &Server, &str)) {
     for no in ALL {
         let server = no.server();
         for on_error in ["raise", "miss"] {
@@ -207,7 +212,7 @@ fn what_was_loaded_goes_to_its_caller_though_it_cannot_be_stored() {
             assert_eq!(got.value.unwrap(), ["loaded"], "{no:?} {key}");
             // A full server takes a lease back at once, where there is nothing to be served meanwhile; one that refuses
             // all writes cannot.
-            if no == No::Oom && key != "bool" {
+            if no == Refusal::Oom && key != "bool" {
                 let got = other.get_or_set(key, Expiry::Default, || {
                     Ok::<_, Never>(vec!["next".to_owned()])
                 });
@@ -234,7 +239,7 @@ fn what_was_loaded_goes_to_its_caller_though_it_cannot_be_stored() {
         });
         let expected = [Some("x".to_owned()), Some("y".to_owned())];
         assert_eq!(got.unwrap(), expected, "{no:?}");
-        if no == No::Oom {
+        if no == Refusal::Oom {
             let got = other.get_or_set("x", Expiry::Default, || Ok::<_, Never>("next".to_owned()));
             assert_eq!(got.unwrap(), "next", "{no:?}: waited for nobody");
         }

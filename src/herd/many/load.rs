@@ -14,7 +14,8 @@ use super::super::BACKOFF_MS;
 use super::super::form::Form;
 use super::super::held::Held;
 use super::super::step::End;
-use super::batch::{At, Batch, Mine};
+use super::batch::Batch;
+use super::item::{At, Mine};
 use super::store::{Entries, Right};
 use super::{Loader, Made};
 

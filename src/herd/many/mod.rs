@@ -3,6 +3,7 @@
 //! keys is in `batch`.
 
 pub(crate) mod batch;
+pub(crate) mod item;
 pub(crate) mod load;
 pub(crate) mod store;
 #[cfg(all(test, feature = "capi"))]
