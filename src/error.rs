@@ -59,6 +59,8 @@ struct Fault {
     node: Option<String>,
     command: Option<&'static str>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    /// The node was never asked, because this process has no connection to spare.
+    is_crowded: bool,
 }
 
 impl Error {
@@ -70,7 +72,13 @@ impl Error {
             node: None,
             command: None,
             source: None,
+            is_crowded: false,
         }))
+    }
+
+    /// No connection became free: that says nothing of the node.
+    pub(crate) fn crowded(text: String) -> Self {
+        Error::new(ErrorKind::Timeout, text).edit(|fault| fault.is_crowded = true)
     }
 
     /// An error reply of the server, as it stood on the wire: its first word is the code.

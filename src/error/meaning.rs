@@ -9,6 +9,8 @@ use super::{Error, ErrorKind};
 pub(crate) enum Meaning {
     /// It did not answer, or not in time: dead, hung, cut off, or only slow.
     Silent,
+    /// It was not asked: this process has no connection to spare, which is no fault of the node.
+    Crowded,
     /// It was not asked: its breaker refuses it, or there is nobody to ask.
     NotAsked,
     /// It is there, has done nothing, and may do it soon.
@@ -38,6 +40,7 @@ impl Meaning {
 impl Error {
     pub(crate) fn meaning(&self) -> Meaning {
         match (self.kind(), self.code()) {
+            (ErrorKind::Timeout, _) if self.0.is_crowded => Meaning::Crowded,
             (ErrorKind::Io | ErrorKind::Timeout, _) => Meaning::Silent,
             (ErrorKind::Unavailable, _) => Meaning::NotAsked,
             (ErrorKind::Server, Some(code)) => match code {
@@ -55,7 +58,7 @@ impl Error {
     /// `on_error=miss` turns into a miss.
     pub fn is_unavailable(&self) -> bool {
         match self.meaning() {
-            Meaning::Silent | Meaning::NotAsked | Meaning::Refusing => true,
+            Meaning::Silent | Meaning::Crowded | Meaning::NotAsked | Meaning::Refusing => true,
             Meaning::NotNow | Meaning::NotPrimary => true,
             Meaning::Elsewhere | Meaning::Answer => false,
         }
@@ -88,6 +91,9 @@ mod tests {
             assert_eq!(error.meaning(), meaning, "{reply}");
             assert_eq!(error.is_unavailable(), is_unavailable, "{reply}");
         }
+        let crowded = Error::crowded("no connection became free".to_owned());
+        assert_eq!(crowded.meaning(), Meaning::Crowded);
+        assert!(crowded.is_unavailable() && !crowded.meaning().is_fault());
         for (kind, meaning) in [
             (ErrorKind::Io, Meaning::Silent),
             (ErrorKind::Timeout, Meaning::Silent),

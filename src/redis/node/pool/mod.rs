@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::base::budget::Budget;
 use crate::base::fork::{self, PerProcess};
 use crate::base::moment::Moment;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 pub(crate) use loan::Loan;
 use loan::Origin;
@@ -240,7 +240,7 @@ impl<C: Pooled> Pool<C> {
             "no connection became free within {:?}: {why}",
             patience.total()
         );
-        Error::new(ErrorKind::Timeout, text)
+        Error::crowded(text)
     }
 
     /// Closes what is idle now, and what is lent as soon as it comes back.

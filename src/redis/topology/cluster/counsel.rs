@@ -26,7 +26,7 @@ impl Cluster {
             // Two keys in a slot of which one has gone ahead: no node can serve both, until the slot has arrived.
             Meaning::NotNow if error.code() == Some("TRYAGAIN") => Advice::Final,
             Meaning::NotNow | Meaning::NotPrimary => self.turn_away(failure, budget),
-            // A full pool is a timeout of which the node is innocent.
+            Meaning::Crowded => Advice::Final,
             Meaning::Silent if error.is_timeout() && !failure.node.is_failing() => Advice::Final,
             Meaning::Silent | Meaning::NotAsked if failure.may_resend => {
                 self.turn_away(failure, budget)
