@@ -79,14 +79,34 @@ impl Flights {
     /// A loader that asks for the very key it is loading would wait for itself: InvalidArgument.
     pub(crate) fn join(&self, key: &[u8]) -> Result<Part> {
         let under_way = self.under_way.get(|_| Arc::default());
-        let mut flights = under_way.lock();
-        let Some(flight) = flights.flights.get(key).cloned() else {
+        let mut locked = under_way.lock();
+        Self::join_one(under_way, &mut locked, key)
+    }
+
+    /// The same for many keys at one moment: of calls with the same keys one leads all, and none only some of them.
+    pub(crate) fn join_all<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+    ) -> Vec<Result<Part>> {
+        let under_way = self.under_way.get(|_| Arc::default());
+        let mut locked = under_way.lock();
+        let keys = keys.into_iter();
+        keys.map(|key| Self::join_one(under_way, &mut locked, key))
+            .collect()
+    }
+
+    fn join_one(
+        under_way: &Arc<Mutex<UnderWay>>,
+        locked: &mut UnderWay,
+        key: &[u8],
+    ) -> Result<Part> {
+        let Some(flight) = locked.flights.get(key).cloned() else {
             let flight = Arc::new(Flight {
                 leader: this_thread(),
                 landing: Mutex::new(None),
                 landed: Condvar::new(),
             });
-            flights.flights.insert(key.to_vec(), flight.clone());
+            locked.flights.insert(key.to_vec(), flight.clone());
             return Ok(Part::Lead(Lead {
                 key: key.to_vec(),
                 flight,
@@ -94,7 +114,6 @@ impl Flights {
                 is_open: true,
             }));
         };
-        drop(flights);
         if flight.leader == this_thread() {
             let text = "get_or_set was called by its own loader for the same key: load another key, or return";
             return Err(Error::new(ErrorKind::InvalidArgument, text));

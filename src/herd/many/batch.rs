@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use crate::base::backoff::Pause;
+use crate::base::flight::Flights;
 use crate::base::flight::Landing;
 use crate::base::moment::Moment;
 use crate::cache::Cache;
@@ -165,18 +166,23 @@ impl<'a, F: Form> Batch<'a, F> {
     /// Leads the flights of what is to be loaded here, or follows those that are under way. Who has a value in hand does
     /// not wait for others, and needs none.
     fn join(&mut self) {
-        let cache = self.cache;
-        let flights = &cache.shared.flights;
-        for (index, key) in self.keys.iter() {
-            let Some(item) = self.items.get_mut(index) else {
-                continue;
-            };
+        self.join_those(&self.cache.shared.flights, |item| {
             let is_to_join = matches!(item.at, At::Wanted(..) | At::Away { .. });
-            if is_to_join && item.lead.is_none() && item.old.is_none() {
-                item.join(cache, flights, key);
-            }
-            if let At::Away { is_silent } = item.at {
-                item.mine(Right::Nothing { is_silent }, Clock::default());
+            is_to_join && item.lead.is_none() && item.old.is_none()
+        });
+        self.join_away();
+    }
+
+    /// Joins the flights of the items that `pick` says yes to, all at one moment.
+    fn join_those(&mut self, flights: &Flights, pick: impl Fn(&Item<F::Value>) -> bool) {
+        let (places, keys) = self.some(pick);
+        if places.is_empty() {
+            return;
+        }
+        let parts = flights.join_all(keys.iter().map(|(_, key)| key));
+        for (place, part) in places.into_iter().zip(parts) {
+            if let Some(item) = self.items.get_mut(place) {
+                item.join(self.cache, part);
             }
         }
     }
@@ -310,16 +316,16 @@ impl<'a, F: Form> Batch<'a, F> {
         let ends = Moment::now().after(options.lease);
         while self.has(|at| !matches!(at, At::Done(_))) {
             let is_over = Moment::now() >= ends;
-            for (index, key) in self.keys.iter() {
-                if let Some(item) = self.items.get_mut(index) {
-                    if matches!(item.at, At::Open(_) | At::Away { .. }) && !is_over {
-                        item.join(self.cache, &self.cache.shared.late_flights, key);
-                    }
-                    if matches!(item.at, At::Open(_) | At::Away { .. })
-                        || is_over && matches!(item.at, At::Behind { .. })
-                    {
-                        item.mine(Right::Nothing { is_silent: false }, Clock::default());
-                    }
+            if !is_over {
+                self.join_those(&self.cache.shared.late_flights, |item| {
+                    matches!(item.at, At::Open(_) | At::Away { .. })
+                });
+            }
+            for item in &mut self.items {
+                if matches!(item.at, At::Open(_) | At::Away { .. })
+                    || is_over && matches!(item.at, At::Behind { .. })
+                {
+                    item.mine(Right::Nothing { is_silent: false }, Clock::default());
                 }
             }
             if !self.load(load) {

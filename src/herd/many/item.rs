@@ -1,7 +1,7 @@
 //! One key of many on its way through a call: what a look has shown, what the store has said to a claim, and what a flight
 //! has come to, each turned into what is next by `herd::step`.
 
-use crate::base::flight::{Flights, Follow, Landing, Lead, Part, Product};
+use crate::base::flight::{Follow, Landing, Lead, Part, Product};
 use crate::base::moment::Moment;
 use crate::cache::Cache;
 use crate::entry::{Judge, Seen, Sight};
@@ -91,9 +91,10 @@ impl<V> Item<V> {
         self.settle(Err(error.clone()), Landing::Failed(error));
     }
 
-    pub(super) fn join(&mut self, cache: &Cache, flights: &Flights, key: &[u8]) {
+    /// Its part in the flight of its key.
+    pub(super) fn join(&mut self, cache: &Cache, part: Result<Part>) {
         let is_away = matches!(self.at, At::Away { is_silent: true });
-        match cache.report(flights.join(key)) {
+        match cache.report(part) {
             Ok(Part::Lead(lead)) => self.lead = Some(lead),
             Ok(Part::Follow(follow)) => self.at = At::Behind { follow, is_away },
             Err(error) => self.at = At::Done(Err(error)),
