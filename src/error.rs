@@ -61,6 +61,8 @@ struct Fault {
     node: Option<String>,
     command: Option<&'static str>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    /// The node was never asked, because this process has no connection to spare.
+    is_crowded: bool,
 }
 
 impl Error {
@@ -72,7 +74,13 @@ impl Error {
             node: None,
             command: None,
             source: None,
+            is_crowded: false,
         }))
+    }
+
+    /// No connection became free: that says nothing of the node.
+    pub(crate) fn crowded(text: String) -> Self {
+        Error::new(ErrorKind::Timeout, text).edit(|fault| fault.is_crowded = true)
     }
 
     /// An error reply of the server, as it stood on the wire: its first word is the code.
@@ -135,6 +143,26 @@ impl Error {
         self.edit(|fault| fault.source = Some(Arc::new(source)))
     }
 
+    /// The same error in other words.
+    pub(crate) fn with_text(self, text: String) -> Self {
+        self.edit(|fault| fault.text = text)
+    }
+
+    /// Whether this process lacks something, descriptors or memory or ports: that says nothing of a node.
+    pub(crate) fn is_our_own(&self) -> bool {
+        const LACKS: [i32; 5] = [
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::EADDRNOTAVAIL,
+        ];
+        let source = self.0.source.as_ref();
+        let cause = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+        let code = cause.and_then(std::io::Error::raw_os_error);
+        self.kind() == ErrorKind::NoMemory || code.is_some_and(|code| LACKS.contains(&code))
+    }
+
     /// Another account of the same fault, at the same node and command.
     pub(crate) fn reworded(&self, kind: ErrorKind, text: impl Into<String>) -> Self {
         self.clone().edit(|fault| {
@@ -180,19 +208,24 @@ impl Error {
 }
 
 /// The code word of an error reply. On Redis 6.2 the error of a command inside a script stands in the middle of
-/// the text ("ERR Error running script (call to f_..): @user_script:1: OOM command not allowed ..."); later
-/// servers put it first.
+/// the text ("ERR Error running script (call to f_..): @user_script:1: -OOM command not allowed ...", and where the
+/// script has caught it "@user_script: 1: -OOM ..."); later servers put it first.
 fn server_code(text: &str) -> &str {
-    const INSIDE: [&str; 6] = [
+    const INSIDE: [&str; 11] = [
         "OOM",
         "READONLY",
         "MISCONF",
+        "NOREPLICAS",
         "WRONGTYPE",
         "NOPERM",
+        "NOAUTH",
         "CLUSTERDOWN",
+        "MASTERDOWN",
+        "LOADING",
+        "BUSY",
     ];
     let first = text.split(' ').next().unwrap_or_default();
-    if !text.contains("Error running script") {
+    if !text.contains("Error running script") && !first.starts_with('@') {
         return first;
     }
     let inner = text.split([' ', ':']).find_map(|word| {
@@ -259,6 +292,32 @@ mod tests {
         let error = Error::from_server(text.as_bytes());
         assert_eq!(error.code(), Some("OOM"));
         assert!(error.is_unavailable());
+    }
+
+    /// What a script has caught and returned has no more in front than the place; and every class is looked for.
+    #[test]
+    fn every_class_is_found_inside_a_script_error_of_redis_6() {
+        let said = |text: &str| Error::from_server(text.as_bytes());
+        for class in [
+            "OOM",
+            "READONLY",
+            "MISCONF",
+            "NOREPLICAS",
+            "NOPERM",
+            "MASTERDOWN",
+            "LOADING",
+        ] {
+            let ran = format!(
+                "ERR Error running script (call to f_ab): @user_script:1: @user_script: 1: -{class} no"
+            );
+            assert_eq!(said(&ran).code(), Some(class));
+            let caught = format!("@user_script: 4: -{class} no");
+            assert_eq!(said(&caught).code(), Some(class));
+            let later = format!("{class} no, not BUSY. script: ab, on @user_script:4.");
+            assert_eq!(said(&later).code(), Some(class));
+        }
+        let other = "ERR Error running script (call to f_ab): @user_script:1: no such thing";
+        assert_eq!(said(other).code(), Some("ERR"));
     }
 
     #[test]

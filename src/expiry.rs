@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::base::clocks::{uptime_us, wall_us};
+pub(crate) use crate::base::moment::millis_rounded_up;
 use crate::base::random::draw;
 
 /// Milliseconds above which a time is "for ever": Redis refuses a `PX` that overflows its clock.
@@ -76,12 +77,6 @@ impl Life {
     }
 }
 
-/// Milliseconds of `time`; any fraction rounds up.
-pub(crate) fn millis_rounded_up(time: Duration) -> u64 {
-    let rest = u64::from(time.subsec_nanos().div_ceil(1_000_000));
-    time.as_secs().saturating_mul(1000).saturating_add(rest)
-}
-
 /// A server's clock: the machine's own, which counts sleep and which nobody can set, and how far the server's Unix time is
 /// ahead of that. Soft expiries are server time.
 ///
@@ -111,7 +106,6 @@ impl Clock {
         Clock(guess.0 | 1)
     }
 
-    #[allow(dead_code, reason = "get_or_set is to ask before it claims a lease")]
     /// Whether this is the time that entries are judged by where they are stored. Where it is not, nothing can be said
     /// about a lease, and nothing that depends on one may be stored.
     pub(crate) fn is_known(self) -> bool {

@@ -66,7 +66,8 @@
 //! connecting, one retry, and the exchange itself. A connection that saw a timeout, half a reply or garbage is
 //! closed and never used again, so a reply cannot reach another caller. A dead idle connection costs one silent
 //! retry. After an unknown outcome only commands that may run twice are sent again. A server that failed five times
-//! in a row is refused at once for a while ([`ErrorKind::Unavailable`]). An [`Error`] names the server, the command
+//! in a row, refused the login or was loading, is not asked for a while: calls fail at once, with the reason
+//! ([`ErrorKind::Unavailable`], or a refused login as it was heard). An [`Error`] names the server, the command
 //! and what was expected; with `on_error=miss` an unreachable server is a miss, and the error hook hears of it.
 //!
 //! # Threads and `fork`
@@ -86,6 +87,26 @@
 //! error, `on_decode_error`), never a panic. Lengths that a server or a payload claims are not trusted with memory
 //! before the bytes are there, and nothing inflates beyond `max_value`. JSON and MessagePack are read at most 128 levels
 //! deep; a recursive Rust type in postcard goes as deep as its bytes say, so it is not for payloads of strangers.
+//!
+//! # The house
+//!
+//! For those who change this crate: where everything stands. A folder imports only from its left, and `tests/house.rs`
+//! reads the `use` lines against this map.
+//!
+//! ```text
+//! error base -> codec -> expiry -> store -> config -> key entry -> memory | redis -> near -> cache -> herd | groups -> ffi
+//! in redis: wire -> connection -> command -> node -> topology -> fleet -> store -> migrate -> values -> leases | walks
+//! ```
+//!
+//! * `base` is what the machine gives (time, budgets, waiting, forks, chance) and knows nothing of caches. `codec` turns
+//!   values into payloads, `entry` puts a header in front of them and judges freshness, `key` makes wire keys.
+//! * `store` is the seam: what a cache asks of any store. `memory` and `redis` are the two that there are.
+//! * `cache` has the operations, one short method each; `herd` is `get_or_set`, `groups` what concerns many keys that
+//!   nobody has named; `ffi` is all of it for C.
+//! * In `redis`, `wire` moves bytes, `connection` packs commands and reads replies, `command` is what goes out and how its
+//!   answer is read, under its name; `node` is one server, `topology` which of them, `fleet` how commands reach them;
+//!   `values`, `leases` and `walks` are the store, each operation a command that the fleet is asked.
+//! * The way of a GET: `ffi` or the caller, `cache`, `redis/values`, `fleet`, `node`, `connection`, `wire`, and back.
 #![cfg_attr(
     test,
     allow(

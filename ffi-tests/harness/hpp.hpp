@@ -11,6 +11,7 @@
 
 void suite_hpp_cache();
 void suite_hpp_many();
+void suite_hpp_ranges();
 void suite_hpp_compute();
 void suite_hpp_compute_many();
 void suite_hpp_leases();

@@ -13,6 +13,7 @@ int main(int argc, char **argv) {
     } suites[] = {
         {"hpp_cache", suite_hpp_cache},
         {"hpp_many", suite_hpp_many},
+        {"hpp_ranges", suite_hpp_ranges},
         {"hpp_compute", suite_hpp_compute},
         {"hpp_compute_many", suite_hpp_compute_many},
         {"hpp_leases", suite_hpp_leases},

@@ -1,7 +1,9 @@
 // The C++ header: handles, one key, integers, lifetimes and groups, in the types that C++ has for them.
 #include "hpp.hpp"
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <set>
 #include <thread>
 #include <type_traits>
@@ -64,6 +66,58 @@ void bytes_are_read_without_a_copy() {
     CHECK(!cache.get_bytes("none"));
 }
 
+void keys_and_values_are_any_bytes() {
+    const Cache cache = open_target("prefix=raw");
+    const std::vector<std::uint8_t> key{'k', 0, 0xff}, value{0, 1, 0xfe};
+    cache.set(key, value);
+    CHECK(cache.get(std::string("k\0\xff", 3)) == std::string("\0\x01\xfe", 3));
+    CHECK(cache.get<std::vector<std::uint8_t>>(key) == value);
+    CHECK((cache.get<std::vector<std::byte>>(key) ==
+           std::vector<std::byte>{std::byte{0}, std::byte{1}, std::byte{0xfe}}));
+    CHECK((cache.get<std::vector<char>>(key) == std::vector<char>{0, 1, static_cast<char>(0xfe)}));
+    CHECK(!cache.get<std::vector<std::uint8_t>>("none"));
+    CHECK(!cache.add(key, std::array<std::byte, 2>{}));
+    CHECK(cache.remove(key));
+    CHECK(cache.add(std::vector<char>{'k'}, std::array<std::byte, 2>{}));
+    CHECK(cache.get("k") == std::string(2, '\0'));
+    const unsigned char raw[] = {'r', 'a', 'w'}; // three bytes, no text
+    cache.set("array", raw);
+    CHECK(cache.get("array") == "raw");
+    const char text[16] = "text";
+    cache.set("text", text);
+    CHECK(cache.get("text") == "text");
+    cache.set("pointer", {raw, 2});
+    CHECK(cache.get("pointer") == "ra");
+    cache.set("nothing", {});
+    CHECK(cache.get("nothing") == "");
+    cache.set("copied", *cache.get_bytes("array"));
+    CHECK(cache.get("copied") == "raw");
+    struct Name { // what converts to text is text
+        operator std::string_view() const { return "name"; }
+    };
+    cache.set(Name(), "value");
+    CHECK(cache.get("name") == "value");
+    CHECK((cache.get_many(std::vector<std::vector<std::uint8_t>>{{'k'}, {'a'}})[0] == std::string(2, '\0')));
+    cache.set_many(std::vector<std::pair<std::string, std::vector<std::uint8_t>>>{{"many", {1, 2}}});
+    CHECK(cache.get("many") == "\x01\x02");
+    CHECK(cache.get_or_set("load", 1min, [&] { return value; }) == std::string("\0\x01\xfe", 3));
+    CHECK(cache.get_or_set("maybe", 1min, [&] { return std::optional(value); }) == std::string("\0\x01\xfe", 3));
+    cache.lease_begin("lease").lease.fulfill(value, 1min);
+    CHECK(cache.get<std::vector<std::uint8_t>>("lease") == value);
+}
+
+void bytes_are_moved() {
+    const Cache cache = open_target("prefix=moving");
+    cache.set("a", "one");
+    cache.set("b", "two");
+    rediscache::Bytes a = *cache.get_bytes("a"), b = *cache.get_bytes("b");
+    a = std::move(b);
+    CHECK(a.view() == "two" && b.empty()); // b does not keep the memory that a had
+    rediscache::Bytes &same = a;
+    a = std::move(same);
+    CHECK(a.view() == "two" && a.to<std::vector<unsigned char>>().size() == 3);
+}
+
 void get_into_tells_the_length() {
     const Cache cache = open_target("prefix=into");
     char room[8] = "#######";
@@ -121,6 +175,29 @@ void lifetimes_are_durations() {
     CHECK(cache.ttl("key")->is_forever());
 }
 
+// In 64 bits of milliseconds the end of time is long before now.
+void the_end_of_time_is_no_expiry() {
+    using std::chrono::system_clock;
+    using Hour = std::chrono::time_point<system_clock, std::chrono::hours>;
+    using Second = std::chrono::time_point<system_clock, std::chrono::duration<double>>;
+    const Cache cache = open_target("prefix=end");
+    cache.set("key", "value", 1min);
+    CHECK(cache.expire_at("key", Hour::max()));
+    CHECK(cache.ttl("key") == rediscache::forever);
+    CHECK(cache.expire_at("key", Hour::max())); // as persist() says
+    cache.set("key", "value", 1min);
+    CHECK(cache.expire_at("key", Second::max()));
+    CHECK(cache.ttl("key") == rediscache::forever);
+    CHECK(cache.expire_at("key", system_clock::time_point::max())); // of nanoseconds, in the year 2262
+    CHECK(cache.ttl("key")->milliseconds() > 365 * 86400000LL);
+    CHECK(!cache.expire_at("none", Hour::max()));
+    CHECK(cache.expire_at("key", Hour::min()));
+    CHECK(!cache.has_key("key"));
+    cache.set("key", "value");
+    CHECK(cache.expire_at("key", Second::min()));
+    CHECK(!cache.has_key("key"));
+}
+
 void a_ttl_is_made_of_any_duration() {
     using rediscache::Ttl;
     CHECK(Ttl(1500us).milliseconds() == 2);
@@ -158,6 +235,25 @@ void keys_are_a_range() {
         CHECK(!key.empty());
         break; // left early
     }
+}
+
+void an_iterator_may_be_incremented_after_its_use() {
+    const Cache cache = open_target("prefix=post");
+    cache.set("a", "1");
+    cache.set("b", "2");
+    auto keys = cache.keys();
+    auto at = keys.begin();
+    std::multiset<std::string> seen;
+    while (at != keys.end()) seen.insert(*at++); // the key before the step, though its bytes are gone after it
+    CHECK((seen == std::multiset<std::string>{"a", "b"}));
+    auto moved = cache.keys();
+    at = moved.begin();
+    const std::string first(*at);
+    auto other = std::move(moved); // what is iterated over goes with it
+    ++at;
+    CHECK(at != other.end() && *at != first);
+    ++at;
+    CHECK(at == other.end());
 }
 
 void groups_are_deleted_and_cleared() {
@@ -201,6 +297,10 @@ void values_are_rewritten() {
     }
     CHECK(caught);
     CHECK(packed.reinsert_keys(dry).deleted == 0);
+    CHECK(cache.reinsert_keys([](std::string_view, std::string_view) { return "text"; }).deleted == 2);
+    CHECK(cache.get("kept") == "text");
+    CHECK(cache.reinsert_keys([](std::string_view, std::string_view) { return std::vector<std::uint8_t>{'u', '8'}; }).deleted == 2);
+    CHECK(cache.get("kept") == "u8");
 }
 
 void sweeps_stop_and_go_on() {
@@ -277,11 +377,15 @@ void suite_hpp_cache() {
     RUN(handles_are_moved_and_cloned);
     RUN(one_key_is_set_and_read);
     RUN(bytes_are_read_without_a_copy);
+    RUN(keys_and_values_are_any_bytes);
+    RUN(bytes_are_moved);
     RUN(get_into_tells_the_length);
     RUN(integers_count);
     RUN(lifetimes_are_durations);
+    RUN(the_end_of_time_is_no_expiry);
     RUN(a_ttl_is_made_of_any_duration);
     RUN(keys_are_a_range);
+    RUN(an_iterator_may_be_incremented_after_its_use);
     RUN(groups_are_deleted_and_cleared);
     RUN(sweeps_stop_and_go_on);
     RUN(values_are_rewritten);

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -10,7 +12,70 @@
 using namespace std::chrono_literals;
 using rediscache::Cache;
 
+// A program of its own, whose functions have the names that the header's have, and take everything.
+namespace greedy {
+
+struct Text {
+    std::string text;
+    operator std::string_view() const { return text; }
+};
+struct Loader {
+    Text operator()() const { return {"loaded"}; }
+};
+struct LoaderOfMany {
+    std::vector<Text> operator()(const std::vector<std::string_view> &missing) const {
+        return std::vector<Text>(missing.size(), Text{"one of many"});
+    }
+};
+struct Rewriter {
+    Text operator()(std::string_view, std::string_view) const { return {"rewritten"}; }
+};
+
+// Any call that finds one of these does not compile.
+template <class... T> void put(T &&...) = delete;
+template <class... T> void put_all(T &&...) = delete;
+template <class... T> void compute_one(T &&...) = delete;
+template <class... T> void compute_many(T &&...) = delete;
+template <class... T> void contain(T &&...) = delete;
+template <class... T> void slice(T &&...) = delete;
+template <class... T> void view(T &&...) = delete;
+template <class... T> void view_of(T &&...) = delete;
+template <class... T> void gather_keys(T &&...) = delete;
+template <class... T> void gather_entries(T &&...) = delete;
+template <class... T> void check(T &&...) = delete;
+template <class... T> void raise(T &&...) = delete;
+template <class... T> void found(T &&...) = delete;
+template <class... T> void is_ok(T &&...) = delete;
+template <class... T> void partial(T &&...) = delete;
+template <class... T> void run(T &&...) = delete;
+template <class... T> void outcome(T &&...) = delete;
+template <class... T> void computed(T &&...) = delete;
+template <class... T> void fetch_many(T &&...) = delete;
+template <class... T> void data(T &&...) = delete;
+template <class... T> void size(T &&...) = delete;
+template <class... T> void move(T &&...) = delete;
+template <class... T> void forward(T &&...) = delete;
+template <class... T> void addressof(T &&...) = delete;
+template <class... T> void exchange(T &&...) = delete;
+
+} // namespace greedy
+
 namespace {
+
+void functions_next_to_the_callers_types_are_not_called() {
+    const Cache cache = open_target("prefix=adl");
+    cache.set(greedy::Text{"key"}, greedy::Text{"value"});
+    CHECK(cache.get(greedy::Text{"key"}) == "value");
+    CHECK(cache.get_or_set(greedy::Text{"one"}, 1min, greedy::Loader()) == "loaded");
+    CHECK(cache.get_or_set("maybe", 1min, [] { return std::optional(greedy::Text{"perhaps"}); }) == "perhaps");
+    CHECK(cache.get_or_set("written", 1min, [](rediscache::Writer &out) { out.append(greedy::Text{"out"}); }) == "out");
+    const std::vector<greedy::Text> keys{{"key"}, {"many"}};
+    CHECK(cache.get_or_set_many(keys, 1min, greedy::LoaderOfMany())[1] == "one of many");
+    cache.set_many(std::vector<std::pair<greedy::Text, greedy::Text>>{{{"key"}, {"other"}}});
+    CHECK(cache.get_many(keys)[0] == "other");
+    CHECK(cache.reinsert_keys(greedy::Rewriter()).deleted > 0);
+    CHECK(cache.delete_many(keys) == 2);
+}
 
 struct OutOfPaper : std::runtime_error {
     OutOfPaper() : std::runtime_error("out of paper") {}
@@ -52,6 +117,12 @@ void a_loader_is_any_callable() {
     } counter;
     CHECK(cache.get_or_set("key", 1min, counter) == "1");
     CHECK(counter.calls == 1);
+    const auto pointed_at = +[] { return std::string("by a pointer"); };
+    CHECK(cache.get_or_set("pointer", 1min, pointed_at) == "by a pointer");
+    CHECK(cache.get_or_set("function", 1min, *pointed_at) == "by a pointer");
+    CHECK(cache.get_or_set("std", 1min, std::function<std::string(rediscache::Writer &)>([](rediscache::Writer &) {
+        return "by std::function";
+    })) == "by std::function");
     auto owned = std::make_unique<std::string>("moved in");
     CHECK(cache.get_or_set("unique", 1min, [owned = std::move(owned)] { return *owned; }) == "moved in");
 }
@@ -250,5 +321,6 @@ void suite_hpp_compute() {
     RUN(a_loader_may_find_that_there_is_nothing);
     RUN(a_loader_may_use_the_writer_and_return);
     RUN(old_values_are_told_from_fresh_ones);
+    RUN(functions_next_to_the_callers_types_are_not_called);
     RUN(a_loader_that_asks_for_its_own_key_is_told);
 }

@@ -44,7 +44,8 @@ void a_server_that_is_down_is_an_io_error() {
     THROWS(rediscache::IoError, cache.get("key"));
     THROWS(rediscache::IoError, cache.get_many({"a", "b"}));
     THROWS(rediscache::IoError, cache.clear());
-    THROWS(rediscache::IoError, cache.keys().next());
+    auto keys = cache.keys();
+    THROWS(rediscache::IoError, keys.next());
     try {
         cache.set("key", "a secret");
         CHECK(!"it throws");
@@ -53,6 +54,62 @@ void a_server_that_is_down_is_an_io_error() {
         CHECK(text.find("127.0.0.1:1") != std::string::npos);
         CHECK(text.find("hunter2") == std::string::npos && text.find("secret") == std::string::npos);
     }
+}
+
+// What users of redis-plus-plus catch as one: sw::redis::IoError is the parent of its TimeoutError.
+void no_answer_is_one_error_to_catch() {
+    static_assert(std::is_base_of_v<rediscache::Error, rediscache::UnreachableError>);
+    static_assert(std::is_base_of_v<rediscache::UnreachableError, rediscache::IoError>);
+    static_assert(std::is_base_of_v<rediscache::UnreachableError, rediscache::TimeoutError>);
+    static_assert(std::is_base_of_v<rediscache::UnreachableError, rediscache::UnavailableError>);
+    static_assert(!std::is_base_of_v<rediscache::UnreachableError, rediscache::AuthError>);
+    static_assert(!std::is_base_of_v<rediscache::UnreachableError, rediscache::ServerError>);
+    static_assert(!std::is_base_of_v<rediscache::UnreachableError, rediscache::BusyError>);
+    const Cache cache("redis://127.0.0.1:1/?breaker_failures=2");
+    for (int i = 0; i < 4; i++) {
+        try {
+            cache.set("key", "value");
+            CHECK(!"it throws");
+        } catch (const rediscache::UnreachableError &error) {
+            const rediscache::Status expected = i < 2 ? REDIS_CACHE_ERR_IO : REDIS_CACHE_ERR_UNAVAILABLE;
+            CHECK(error.status() == expected);
+        }
+    }
+    THROWS(rediscache::UnavailableError, cache.get("key"));
+}
+
+// C would see "app" and "secret".
+void a_nul_byte_is_refused_and_not_the_end() {
+    using namespace std::string_literals;
+    THROWS(rediscache::ConfigError, Cache("memory://?prefix=app\0other"s));
+    THROWS(rediscache::ConfigError, Cache::open("memory://\0"s));
+    Config config;
+    THROWS(rediscache::ConfigError, config.server("memory://\0"s));
+    THROWS(rediscache::ConfigError, config.server("memory://\0"s, "name"));
+    THROWS(rediscache::ConfigError, config.server("memory://", "na\0me"s));
+    THROWS(rediscache::ConfigError, config.set("prefix", "app\0other"s));
+    THROWS(rediscache::ConfigError, config.set("ttl\0"s, "1m"));
+    try {
+        config.set("password", "secret\0word"s);
+        CHECK(!"it throws");
+    } catch (const rediscache::ConfigError &error) {
+        const std::string text = error.what();
+        CHECK(text.find("password") != std::string::npos && text.find("secret") == std::string::npos);
+    }
+    const Cache cache = open_target();
+    rediscache::Sweep sweep;
+    sweep.cursor = "\0"s;
+    THROWS(rediscache::InvalidArgument, cache.clear(sweep));
+}
+
+void a_null_pointer_is_refused_at_run_time_too() {
+    const Cache cache = open_target("prefix=null");
+    const char *const unset = nullptr;
+    THROWS(rediscache::InvalidArgument, cache.set("key", unset));
+    THROWS(rediscache::InvalidArgument, cache.get(unset));
+    THROWS(rediscache::InvalidArgument, cache.get_many({"key", unset}));
+    THROWS(rediscache::InvalidArgument, cache.get_or_set("key", 1min, [&] { return unset; }));
+    CHECK(!cache.has_key("key"));
 }
 
 void errors_are_one_tree() {
@@ -90,6 +147,19 @@ void the_error_function_hears_faults_and_may_throw() {
     THROWS(rediscache::IoError, cache.ping());
 }
 
+void a_configuration_may_be_assigned() {
+    Config config;
+    on_target(config, "prefix=first").key_function(
+        [](std::string_view, std::uint64_t, std::string_view key) { return "first " + std::string(key); });
+    Config other;
+    on_target(other, "prefix=second").key_function(
+        [](std::string_view, std::uint64_t, std::string_view key) { return "second " + std::string(key); });
+    const Cache first(config);
+    config = std::move(other);
+    const Cache second(config);
+    CHECK(first.make_key("k") == "first k" && second.make_key("k") == "second k");
+}
+
 void functions_of_a_configuration_outlive_it() {
     Cache cache = [] {
         Config config;
@@ -114,7 +184,11 @@ void suite_hpp_errors() {
     if (on_single()) RUN(a_configuration_is_written_in_one_expression);
     RUN(mistakes_are_thrown_by_type);
     RUN(a_server_that_is_down_is_an_io_error);
+    RUN(no_answer_is_one_error_to_catch);
+    RUN(a_nul_byte_is_refused_and_not_the_end);
+    RUN(a_null_pointer_is_refused_at_run_time_too);
     RUN(errors_are_one_tree);
     RUN(the_error_function_hears_faults_and_may_throw);
+    RUN(a_configuration_may_be_assigned);
     RUN(functions_of_a_configuration_outlive_it);
 }

@@ -92,9 +92,10 @@ void a_lock_goes_back_when_it_goes_out_of_scope() {
         first = lock->token();
         CHECK(!cache.lock("door", 1min));
         CHECK(!cache.lock("door", 1min, 20ms));
+        CHECK(!cache.lock("door", 1min, -1h));
         lock->extend(2min);
     }
-    std::optional<Lock> lock = cache.lock("door", 1min, 10s);
+    std::optional<Lock> lock = cache.lock("door", 1min, std::chrono::hours::max()); // for ever, and not at once
     CHECK(lock && lock->token() > first);
     Lock moved = std::move(*lock);
     lock.reset();
@@ -103,6 +104,11 @@ void a_lock_goes_back_when_it_goes_out_of_scope() {
     CHECK(!moved && moved.token() == 0);
     THROWS(rediscache::InvalidArgument, moved.release());
     CHECK(cache.lock("door", 1min));
+    // Assigned over: the first is given back.
+    std::optional<Lock> one = cache.lock("one", 1min), two = cache.lock("two", 1min);
+    REQUIRE(one && two);
+    *one = std::move(*two);
+    CHECK(*one && !*two && cache.lock("one", 1min) && !cache.lock("two", 1min));
     THROWS(rediscache::InvalidArgument, cache.lock("door", rediscache::forever));
     THROWS(rediscache::InvalidArgument, cache.lock("", 1min));
 }

@@ -3,6 +3,7 @@
 #ifndef REDIS_CACHE_COMPUTE_HPP
 #define REDIS_CACHE_COMPUTE_HPP
 
+#include "ranges.hpp"
 #include "values.hpp"
 
 #include <cstddef>
@@ -48,7 +49,7 @@ public:
     Writer(const Writer &) = delete;
     Writer &operator=(const Writer &) = delete;
 
-    Writer &append(std::string_view data) {
+    Writer &append(BytesView data) {
         detail::check(redis_cache_writer_append(out_, data.data(), data.size()));
         return *this;
     }
@@ -104,18 +105,84 @@ struct OptionalOf<std::optional<T>> : std::true_type {};
 template <class T>
 inline constexpr bool is_optional = OptionalOf<std::decay_t<T>>::value;
 
-template <class T>
-inline constexpr bool is_text = std::is_convertible_v<T, std::string_view>;
-
 /// What a function that computes one value returns.
-template <class Compute, bool kWrites = std::is_invocable_v<Compute &, Writer &>>
+struct NoLoader {};
+template <class Compute, class = void>
 struct Returned {
+    using type = NoLoader;
+};
+template <class Compute>
+struct Returned<Compute, std::enable_if_t<std::is_invocable_v<Compute &, Writer &>>> {
     using type = std::invoke_result_t<Compute &, Writer &>;
 };
 template <class Compute>
-struct Returned<Compute, false> {
+struct Returned<Compute,
+                std::enable_if_t<!std::is_invocable_v<Compute &, Writer &> && std::is_invocable_v<Compute &>>> {
     using type = std::invoke_result_t<Compute &>;
 };
+
+/// Text or bytes, or an optional of them.
+template <class T>
+constexpr bool is_value() {
+    if constexpr (is_optional<T>) return is_bytes<typename std::decay_t<T>::value_type>;
+    return is_bytes<T>;
+}
+
+template <class T>
+constexpr bool is_range_of_values() {
+    if constexpr (Walk<T>::value) return is_value<typename Walk<T>::Reference>();
+    return false;
+}
+
+template <class Compute>
+inline constexpr bool loads_one =
+    is_value<typename Returned<Compute>::type>() ||
+    (std::is_void_v<typename Returned<Compute>::type> && std::is_invocable_v<Compute &, Writer &>);
+
+using MissingKeys = const std::vector<std::string_view> &;
+
+template <class Compute>
+constexpr bool loads_many() {
+    if constexpr (std::is_invocable_v<Compute &, MissingKeys, Writer &>) {
+        using Values = std::invoke_result_t<Compute &, MissingKeys, Writer &>;
+        return std::is_void_v<Values> || is_range_of_values<Values>();
+    } else if constexpr (std::is_invocable_v<Compute &, MissingKeys>) {
+        return is_range_of_values<std::invoke_result_t<Compute &, MissingKeys>>();
+    } else {
+        return false;
+    }
+}
+
+template <class Compute>
+constexpr bool rewrites() {
+    if constexpr (std::is_invocable_v<Compute &, std::string_view, std::string_view>)
+        return std::is_convertible_v<std::invoke_result_t<Compute &, std::string_view, std::string_view>, Rewrite>;
+    return false;
+}
+
+/// A wrong function is told so by one sentence, and by nothing else.
+template <class Compute>
+constexpr bool check_loader() {
+    static_assert(loads_one<Compute>,
+                  "the loader of get_or_set() is called without arguments or with a rediscache::Writer &, and returns "
+                  "text, bytes or a std::optional of them; with a Writer it may return nothing instead, and write");
+    return loads_one<Compute>;
+}
+template <class Compute>
+constexpr bool check_loader_of_many() {
+    static_assert(loads_many<Compute>(),
+                  "the loader of get_or_set_many() is called with a const std::vector<std::string_view> & of missing "
+                  "keys, and with a rediscache::Writer & if it takes one, and returns a range of text, bytes or "
+                  "std::optional of them; with a Writer it may return nothing instead, and write");
+    return loads_many<Compute>();
+}
+template <class Compute>
+constexpr bool check_rewriter() {
+    static_assert(rewrites<Compute>(),
+                  "the function of reinsert_keys() is called with a key and a value, two std::string_view, and returns a "
+                  "rediscache::Rewrite, or the text or bytes for the value's place");
+    return rewrites<Compute>();
+}
 
 /// What get_or_set() returns with such a function.
 template <class Compute>
@@ -137,19 +204,18 @@ void put(Writer &out, const Value &value, Ttl ttl) {
 
 template <class Compute>
 void compute_one(Compute &compute, Writer &out, Ttl ttl) {
-    using Value = typename Returned<Compute>::type;
     if constexpr (!std::is_invocable_v<Compute &, Writer &>)
-        put(out, compute(), ttl);
-    else if constexpr (is_text<Value> || is_optional<Value>)
-        put(out, compute(out), ttl);
-    else
+        detail::put(out, compute(), ttl);
+    else if constexpr (std::is_void_v<typename Returned<Compute>::type>)
         compute(out);
+    else
+        detail::put(out, compute(out), ttl);
 }
 
 /// Writes the values of many: an empty optional is no value.
 template <class Values>
-void put_all(Writer &out, const Values &values) {
-    for (const auto &value : values) {
+void put_all(Writer &out, Values &&values) {
+    for (auto &&value : values) {
         if constexpr (is_optional<decltype(value)>) {
             if (value)
                 out.append(*value);
@@ -163,14 +229,13 @@ void put_all(Writer &out, const Values &values) {
 }
 
 template <class Compute>
-void compute_many(Compute &compute, const std::vector<std::string_view> &missing, Writer &out) {
-    using Keys = const std::vector<std::string_view> &;
-    if constexpr (!std::is_invocable_v<Compute &, Keys, Writer &>)
-        put_all(out, compute(missing));
-    else if constexpr (std::is_void_v<std::invoke_result_t<Compute &, Keys, Writer &>>)
+void compute_many(Compute &compute, MissingKeys missing, Writer &out) {
+    if constexpr (!std::is_invocable_v<Compute &, MissingKeys, Writer &>)
+        detail::put_all(out, compute(missing));
+    else if constexpr (std::is_void_v<std::invoke_result_t<Compute &, MissingKeys, Writer &>>)
         compute(missing, out);
     else
-        put_all(out, compute(missing, out));
+        detail::put_all(out, compute(missing, out));
 }
 
 /// A function of the caller on its way through C, and what it threw.
@@ -182,20 +247,20 @@ struct Call {
 
     static std::int32_t one(void *user_data, redis_cache_writer *out) {
         auto &call = *static_cast<Call *>(user_data);
-        return contain(out, &call.thrown, [&] {
+        return detail::contain(out, &call.thrown, [&] {
             Writer writer(out);
-            compute_one(*call.compute, writer, call.ttl);
+            detail::compute_one(*call.compute, writer, call.ttl);
         });
     }
 
     static std::int32_t many(void *user_data, const redis_cache_slice *missing, std::size_t count,
                              redis_cache_writer *out) {
         auto &call = *static_cast<Call *>(user_data);
-        return contain(out, &call.thrown, [&] {
+        return detail::contain(out, &call.thrown, [&] {
             std::vector<std::string_view> keys;
-            for (std::size_t i = 0; i < count; ++i) keys.push_back(view(missing[i]));
+            for (std::size_t i = 0; i < count; ++i) keys.push_back(detail::view(missing[i]));
             Writer writer(out);
-            compute_many(*call.compute, keys, writer);
+            detail::compute_many(*call.compute, keys, writer);
         });
     }
 };
@@ -210,8 +275,8 @@ struct Rewriting {
                             redis_cache_writer *out) {
         auto &call = *static_cast<Rewriting *>(user_data);
         std::int32_t code = -1;
-        contain(out, &call.thrown, [&] {
-            const Rewrite rewrite = (*call.compute)(view(*key), view(*value));
+        detail::contain(out, &call.thrown, [&] {
+            const Rewrite rewrite = (*call.compute)(detail::view(*key), detail::view(*value));
             if (rewrite.code() == 0) Writer(out).append(rewrite.value());
             code = rewrite.code();
         });

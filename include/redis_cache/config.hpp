@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -27,17 +28,35 @@ public:
     Config() : config_(redis_cache_config_new()) {
         if (!config_) detail::raise(REDIS_CACHE_ERR_PANIC);
     }
+    Config(Config &&) noexcept = default;
+    Config &operator=(Config &&other) noexcept {
+        Config taken(std::move(other));
+        std::swap(config_, taken.config_);
+        std::swap(functions_, taken.functions_);
+        return *this;
+    }
+    ~Config() = default;
 
     Config &server(const std::string &url, std::uint32_t weight = 1) {
-        detail::check(redis_cache_config_add_server(config_.get(), url.c_str(), nullptr, weight));
+        detail::check(redis_cache_config_add_server(config_.get(), location(url), nullptr, weight));
         return *this;
     }
     Config &server(const std::string &url, const std::string &name, std::uint32_t weight = 1) {
-        detail::check(redis_cache_config_add_server(config_.get(), url.c_str(), name.c_str(), weight));
+        const char *const known_as = detail::c_text(name, REDIS_CACHE_ERR_CONFIG, "the name of a server");
+        detail::check(redis_cache_config_add_server(config_.get(), location(url), known_as, weight));
         return *this;
     }
     Config &set(const std::string &name, const std::string &value) {
-        detail::check(redis_cache_config_set(config_.get(), name.c_str(), value.c_str()));
+        const char *const option = detail::c_text(name, REDIS_CACHE_ERR_CONFIG, "the name of an option");
+        const std::string what = "the value of the option `" + name + "`";
+        detail::check(redis_cache_config_set(config_.get(), option,
+                                             detail::c_text(value, REDIS_CACHE_ERR_CONFIG, what.c_str())));
+        return *this;
+    }
+    /// Here 0 would be a null pointer.
+    template <class T, class = std::enable_if_t<std::is_arithmetic_v<T> || std::is_null_pointer_v<T>>>
+    Config &set(const std::string &, T) {
+        static_assert(detail::is_bytes<T>, "an option is set by text, as in a location: set(\"max_connections\", \"8\")");
         return *this;
     }
     Config &on_error(ErrorFunction function) {
@@ -68,8 +87,13 @@ private:
         });
     }
 
+    static const char *location(const std::string &url) {
+        return detail::c_text(url, REDIS_CACHE_ERR_CONFIG, "a location");
+    }
+
+    // Before the configuration, so that they are destroyed after it.
+    std::vector<std::shared_ptr<const void>> functions_{};
     std::unique_ptr<redis_cache_config, detail::Free<redis_cache_config_free>> config_;
-    std::vector<std::shared_ptr<const void>> functions_;
 };
 
 } // namespace rediscache

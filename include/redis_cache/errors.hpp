@@ -11,6 +11,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -28,11 +29,29 @@ private:
     Status status_;
 };
 
+/// There was no answer: an IoError, a TimeoutError or an UnavailableError. The program is right, the server or the way
+/// to it is not, and a later try may find it: what a program that can do without its cache catches.
+class UnreachableError : public Error {
+public:
+    using Error::Error;
+};
+
+namespace detail {
+
+constexpr bool is_unreachable(Status status) noexcept {
+    return status == REDIS_CACHE_ERR_IO || status == REDIS_CACHE_ERR_TIMEOUT || status == REDIS_CACHE_ERR_UNAVAILABLE;
+}
+
+template <Status kStatus>
+using ParentOf = std::conditional_t<is_unreachable(kStatus), UnreachableError, Error>;
+
+} // namespace detail
+
 /// The fault with one status, so that it can be caught by its type.
 template <Status kStatus>
-class ErrorOf : public Error {
+class ErrorOf : public detail::ParentOf<kStatus> {
 public:
-    explicit ErrorOf(const std::string &text) : Error(kStatus, text) {}
+    explicit ErrorOf(const std::string &text) : detail::ParentOf<kStatus>(kStatus, text) {}
 };
 
 using InvalidArgument = ErrorOf<REDIS_CACHE_ERR_INVALID_ARGUMENT>;
@@ -48,6 +67,7 @@ using LostError = ErrorOf<REDIS_CACHE_ERR_LOST>;
 using CallbackError = ErrorOf<REDIS_CACHE_ERR_CALLBACK>;
 using PanicError = ErrorOf<REDIS_CACHE_ERR_PANIC>;
 using UnsupportedError = ErrorOf<REDIS_CACHE_ERR_UNSUPPORTED>;
+using NoMemoryError = ErrorOf<REDIS_CACHE_ERR_NO_MEMORY>;
 /// Somebody else computes the value, and the time to wait for them is over.
 using BusyError = ErrorOf<REDIS_CACHE_BUSY>;
 /// A value is known to be absent, and the caller has no use for that.
@@ -103,25 +123,33 @@ namespace detail {
     case REDIS_CACHE_ERR_CALLBACK: throw CallbackError(text);
     case REDIS_CACHE_ERR_PANIC: throw PanicError(text);
     case REDIS_CACHE_ERR_UNSUPPORTED: throw UnsupportedError(text);
+    case REDIS_CACHE_ERR_NO_MEMORY: throw NoMemoryError(text);
     case REDIS_CACHE_BUSY: throw BusyError("another caller is still computing this value");
     case REDIS_CACHE_NOT_FOUND: throw AbsentError("the value is known to be absent: an optional could say so");
     default: throw Error(status, status < 0 ? text : redis_cache_status_name(status));
     }
 }
 
-[[noreturn]] inline void raise(Status status) { raise(status, redis_cache_last_error()); }
+[[noreturn]] inline void raise(Status status) { detail::raise(status, redis_cache_last_error()); }
 
 inline void check(Status status) {
-    if (status != REDIS_CACHE_OK) raise(status);
+    if (status != REDIS_CACHE_OK) detail::raise(status);
 }
 
 /// For calls with two ordinary outcomes: true for OK, false for `other`.
 inline bool is_ok(Status status, Status other) {
-    if (status != other) check(status);
+    if (status != other) detail::check(status);
     return status == REDIS_CACHE_OK;
 }
 
-inline bool found(Status status) { return is_ok(status, REDIS_CACHE_NOT_FOUND); }
+inline bool found(Status status) { return detail::is_ok(status, REDIS_CACHE_NOT_FOUND); }
+
+/// For C, which would end the text at a NUL: nobody's password or prefix is to be shorter than it was meant.
+inline const char *c_text(const std::string &text, Status status, const char *what) {
+    if (text.find('\0') != std::string::npos)
+        detail::raise(status, std::string(what) + " has a NUL byte in it, and would end there");
+    return text.c_str();
+}
 
 } // namespace detail
 

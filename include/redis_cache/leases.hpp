@@ -9,28 +9,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace rediscache {
 
-namespace detail {
-
-/// Frees an object of the library before the functions that it may call for that.
-template <auto kFree>
-struct FreeFirst {
-    std::shared_ptr<const void> functions{};
-    template <class T>
-    void operator()(T *object) const noexcept {
-        kFree(object);
-    }
-};
-
-} // namespace detail
-
 /// The duty to compute a value: fulfill it, or let it go out of scope, and it is given back. False
 /// when there is none.
-class Lease {
+class [[nodiscard]] Lease {
 public:
     Lease() noexcept = default;
     Lease(redis_cache_lease *lease, std::shared_ptr<const void> functions) noexcept
@@ -40,7 +25,7 @@ public:
 
     /// Stores the value, and ends the lease whatever happens. Throws LostError when the key was
     /// deleted or written meanwhile, or the lease ran out: then nothing was stored.
-    void fulfill(std::string_view value, Ttl ttl = default_ttl) {
+    void fulfill(BytesView value, Ttl ttl = default_ttl) {
         detail::check(redis_cache_lease_fulfill(lease_.release(), value.data(), value.size(), ttl.milliseconds()));
     }
     /// Stores that there is no value: "known to be absent".
@@ -56,7 +41,7 @@ private:
 };
 
 /// What lease_begin() says. With neither a value nor a lease, the value is known to be absent.
-struct Begun {
+struct [[nodiscard]] Begun {
     std::optional<std::string> value{};
     /// The value is past its expiry.
     bool stale = false;
@@ -65,7 +50,7 @@ struct Begun {
 };
 
 /// A lock that is held. Going out of scope gives it back. False when it was released or moved.
-class Lock {
+class [[nodiscard]] Lock {
 public:
     Lock(redis_cache_lock *lock, std::shared_ptr<const void> functions) noexcept
         : lock_(lock, {std::move(functions)}) {}
@@ -73,7 +58,7 @@ public:
     explicit operator bool() const noexcept { return lock_ != nullptr; }
 
     /// The fencing token: grows with every acquisition of this lock.
-    std::uint64_t token() const noexcept { return redis_cache_lock_token(lock_.get()); }
+    [[nodiscard]] std::uint64_t token() const noexcept { return redis_cache_lock_token(lock_.get()); }
     /// Lets it last this long from now. Throws LostError.
     void extend(Ttl ttl) { detail::check(redis_cache_lock_extend(lock_.get(), ttl.milliseconds())); }
     /// Gives it back now. Throws LostError when it had run out before.

@@ -1,10 +1,10 @@
-// Part of redis_cache.hpp: what goes into calls and comes out of them: lifetimes, bytes, results,
-// sweeps and keys.
+// Part of redis_cache.hpp: what goes into calls and comes out of them beside bytes: lifetimes, results, sweeps and
+// keys.
 
 #ifndef REDIS_CACHE_VALUES_HPP
 #define REDIS_CACHE_VALUES_HPP
 
-#include "errors.hpp"
+#include "bytes.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -55,45 +56,21 @@ inline constexpr Ttl default_ttl = Ttl::from_milliseconds(REDIS_CACHE_TTL_DEFAUL
 /// No expiry.
 inline constexpr Ttl forever = Ttl::from_milliseconds(REDIS_CACHE_TTL_FOREVER);
 
-/// Bytes that the library has allocated; a NUL stands behind them.
-class Bytes {
-public:
-    Bytes() noexcept = default;
-    Bytes(Bytes &&other) noexcept : bytes_(std::exchange(other.bytes_, redis_cache_bytes{})) {}
-    Bytes &operator=(Bytes &&other) noexcept {
-        std::swap(bytes_, other.bytes_);
-        return *this;
-    }
-    ~Bytes() { redis_cache_bytes_free(&bytes_); }
-
-    const char *data() const noexcept { return bytes_.data ? bytes_.data : ""; }
-    const char *c_str() const noexcept { return data(); }
-    std::size_t size() const noexcept { return bytes_.len; }
-    bool empty() const noexcept { return bytes_.len == 0; }
-    std::string_view view() const noexcept { return {data(), size()}; }
-    std::string str() const { return std::string(view()); }
-    operator std::string_view() const noexcept { return view(); }
-
-    /// Where a C function may store its result; what was there is freed.
-    redis_cache_bytes *out() noexcept {
-        redis_cache_bytes_free(&bytes_);
-        return &bytes_;
-    }
-
-private:
-    redis_cache_bytes bytes_{};
-};
-
 namespace detail {
-
-inline redis_cache_slice slice(std::string_view text) { return {text.data(), text.size()}; }
-
-inline std::string_view view(redis_cache_slice slice) {
-    return slice.data ? std::string_view(slice.data, slice.len) : std::string_view();
-}
 
 template <auto kFree>
 struct Free {
+    template <class T>
+    void operator()(T *object) const noexcept {
+        kFree(object);
+    }
+};
+
+/// Frees an object of the library before the functions that it may call for that: also when another object is assigned,
+/// for a unique_ptr frees what it has before it takes the other deleter.
+template <auto kFree>
+struct FreeFirst {
+    std::shared_ptr<const void> functions{};
     template <class T>
     void operator()(T *object) const noexcept {
         kFree(object);
@@ -110,14 +87,15 @@ public:
     std::size_t size() const noexcept { return redis_cache_results_len(results_.get()); }
 
     /// The value of item `index`, which lives as long as the results; throws the item's error.
-    std::optional<std::string_view> at(std::size_t index) const {
+    [[nodiscard]] std::optional<std::string_view> at(std::size_t index) const & {
         redis_cache_slice value;
         if (!detail::found(redis_cache_results_get(results_.get(), index, &value))) return {};
         return detail::view(value);
     }
+    std::optional<std::string_view> at(std::size_t index) const && = delete; // it would dangle: give the Results a name
 
     /// What failed, in the order of the keys.
-    std::vector<Failure> failures() const {
+    [[nodiscard]] std::vector<Failure> failures() const {
         std::vector<Failure> failures;
         for (std::size_t index = 0; index < size(); ++index) {
             redis_cache_slice value;
@@ -129,7 +107,7 @@ public:
     }
 
     /// Copies of the values; nothing for what was not found or failed.
-    PartialError::Values values() const {
+    [[nodiscard]] PartialError::Values values() const {
         PartialError::Values values(size());
         for (std::size_t index = 0; index < values.size(); ++index) {
             redis_cache_slice value;
@@ -173,10 +151,12 @@ struct Swept {
     bool stopped() const noexcept { return !cursor.empty(); }
 };
 
-/// What becomes of a value in reinsert_keys(): another one takes its place, or keep(), or remove().
+/// What becomes of a value in reinsert_keys(): other text or bytes take its place, or keep(), or remove().
 class Rewrite {
 public:
     Rewrite(std::string value) : value_(std::move(value)), code_(0) {}
+    template <class T, class = std::enable_if_t<detail::is_bytes<T>>>
+    Rewrite(const T &value) : value_(BytesView(value).view()), code_(0) {}
     static Rewrite keep() { return Rewrite(1); }
     static Rewrite remove() { return Rewrite(2); }
 
@@ -204,37 +184,54 @@ public:
         using pointer = const std::string_view *;
         using reference = const std::string_view &;
 
-        explicit Iterator(Keys *keys) : keys_(keys), key_(keys->next()) {}
+        /// What `it++` was at: a copy, for the key itself is gone with the step.
+        class Before {
+        public:
+            explicit Before(std::string_view key) : key_(key) {}
+            std::string operator*() const { return key_; }
+
+        private:
+            std::string key_;
+        };
+
+        Iterator() noexcept = default;
+        explicit Iterator(redis_cache_keys *keys) : keys_(keys), key_(Keys::after(keys)) {}
         reference operator*() const { return *key_; }
         pointer operator->() const { return &*key_; }
         Iterator &operator++() {
-            key_ = keys_->next();
+            key_ = Keys::after(keys_);
             return *this;
         }
-        void operator++(int) { ++*this; }
-        friend bool operator==(const Iterator &at, End) { return !at.key_; }
-        friend bool operator!=(const Iterator &at, End) { return at.key_.has_value(); }
+        Before operator++(int) {
+            Before before(*key_);
+            ++*this;
+            return before;
+        }
+        friend bool operator==(const Iterator &at, End) noexcept { return !at.key_; }
+        friend bool operator!=(const Iterator &at, End) noexcept { return at.key_.has_value(); }
 
     private:
-        Keys *keys_;
-        std::optional<std::string_view> key_;
+        redis_cache_keys *keys_ = nullptr;
+        std::optional<std::string_view> key_{};
     };
 
-    Keys(redis_cache_keys *keys, std::shared_ptr<const void> functions) noexcept
-        : functions_(std::move(functions)), keys_(keys) {}
+    Keys(redis_cache_keys *keys, std::shared_ptr<const void> functions) noexcept : keys_(keys, {std::move(functions)}) {}
 
     /// The next key, which lives until the one after it is asked for.
-    std::optional<std::string_view> next() {
-        redis_cache_slice key;
-        if (!detail::found(redis_cache_keys_next(keys_.get(), &key))) return {};
-        return detail::view(key);
-    }
-    Iterator begin() { return Iterator(this); }
+    [[nodiscard]] std::optional<std::string_view> next() & { return after(keys_.get()); }
+    std::optional<std::string_view> next() && = delete; // it would dangle: give the Keys a name
+    [[nodiscard]] Iterator begin() & { return Iterator(keys_.get()); }
+    Iterator begin() && = delete; // it would dangle: give the Keys a name
     End end() const noexcept { return {}; }
 
 private:
-    std::shared_ptr<const void> functions_;
-    std::unique_ptr<redis_cache_keys, detail::Free<redis_cache_keys_free>> keys_;
+    static std::optional<std::string_view> after(redis_cache_keys *keys) {
+        redis_cache_slice key;
+        if (!detail::found(redis_cache_keys_next(keys, &key))) return {};
+        return detail::view(key);
+    }
+
+    std::unique_ptr<redis_cache_keys, detail::FreeFirst<redis_cache_keys_free>> keys_;
 };
 
 } // namespace rediscache

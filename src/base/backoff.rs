@@ -11,7 +11,6 @@ use crate::base::random::draw;
 pub(crate) struct Pause {
     deadline: Instant,
     next: Duration,
-    is_skipped: bool,
 }
 
 impl Pause {
@@ -21,13 +20,7 @@ impl Pause {
         Pause {
             deadline,
             next: Duration::from_millis(4),
-            is_skipped: false,
         }
-    }
-
-    /// Not the next time: there is something to be seen already.
-    pub(crate) fn skip(&mut self) {
-        self.is_skipped = true;
     }
 
     /// False: the wait is over.
@@ -36,10 +29,8 @@ impl Pause {
         if left.is_zero() {
             return false;
         }
-        if !std::mem::take(&mut self.is_skipped) {
-            thread::sleep(self.next.mul_f64(0.5 + draw(|rng| rng.f64())).min(left));
-            self.next = (self.next * 2).min(Self::LONGEST);
-        }
+        thread::sleep(self.next.mul_f64(0.5 + draw(|rng| rng.f64())).min(left));
+        self.next = (self.next * 2).min(Self::LONGEST);
         true
     }
 }

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
+use crate::base::moment::millis_rounded_up;
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::millis_rounded_up;
 
 use super::moment::Moment;
 

@@ -4,20 +4,25 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::base::fork::PerProcess;
+use crate::base::moment::Moment;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The loads under way, by wire key. A forked child starts with none: their threads are not there.
 #[derive(Debug)]
 pub(crate) struct Flights {
-    under_way: PerProcess<Arc<UnderWay>>,
+    under_way: PerProcess<Arc<Mutex<UnderWay>>>,
 }
 
-type UnderWay = Mutex<HashMap<Vec<u8>, Arc<Flight>>>;
+#[derive(Debug, Default)]
+struct UnderWay {
+    flights: HashMap<Vec<u8>, Arc<Flight>>,
+    /// How many have been closed.
+    closed: u64,
+}
 
 impl Default for Flights {
     fn default() -> Self {
@@ -27,15 +32,25 @@ impl Default for Flights {
     }
 }
 
+/// What a loader made, for those who wait: each of them reads it in the form it wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Product {
+    /// "Known to be absent".
+    Absent,
+    /// The value in its stored form, whose header knows no times.
+    Value(Arc<[u8]>),
+}
+
 /// What a leader hands to those who wait.
 #[derive(Debug, Clone)]
 pub(crate) enum Landing {
-    /// The stored form of the value that is now in the store.
-    Stored(Arc<[u8]>),
-    /// The stored form of a value that is not in the store, and when its loader began: whoever asked later may have
-    /// asked because something changed.
-    Uncached { stored: Arc<[u8]>, since: Instant },
-    /// Look again: the store has a value, or somebody removed the one that was being loaded.
+    Made {
+        product: Product,
+        /// It is only for those who asked before this moment, when its loader began: whoever asked later may have
+        /// asked because something has changed since.
+        before: Option<Moment>,
+    },
+    /// Look again: the store has a value, or nobody has loaded one.
     Again,
     /// The loader failed.
     Failed(Error),
@@ -53,27 +68,45 @@ struct Flight {
 pub(crate) enum Part {
     /// The load is yours; land it.
     Lead(Lead),
-    /// Another thread loaded it.
-    Landed(Landing),
-    /// Another thread is still loading it, and the deadline has passed.
-    Waited,
+    /// Another thread loads it.
+    Follow(Follow),
 }
 
 impl Flights {
-    /// Leads the flight for `key`, or waits for the one under way until `deadline`.
+    /// Leads the flight for `key`, or follows the one under way. Never waits.
     ///
     /// # Errors
     /// A loader that asks for the very key it is loading would wait for itself: InvalidArgument.
-    pub(crate) fn join(&self, key: &[u8], deadline: Instant) -> Result<Part> {
+    pub(crate) fn join(&self, key: &[u8]) -> Result<Part> {
         let under_way = self.under_way.get(|_| Arc::default());
-        let mut flights = under_way.lock();
-        let Some(flight) = flights.get(key).cloned() else {
+        let mut locked = under_way.lock();
+        Self::join_one(under_way, &mut locked, key)
+    }
+
+    /// The same for many keys at one moment: of calls with the same keys one leads all, and none only some of them.
+    pub(crate) fn join_all<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+    ) -> Vec<Result<Part>> {
+        let under_way = self.under_way.get(|_| Arc::default());
+        let mut locked = under_way.lock();
+        let keys = keys.into_iter();
+        keys.map(|key| Self::join_one(under_way, &mut locked, key))
+            .collect()
+    }
+
+    fn join_one(
+        under_way: &Arc<Mutex<UnderWay>>,
+        locked: &mut UnderWay,
+        key: &[u8],
+    ) -> Result<Part> {
+        let Some(flight) = locked.flights.get(key).cloned() else {
             let flight = Arc::new(Flight {
                 leader: this_thread(),
                 landing: Mutex::new(None),
                 landed: Condvar::new(),
             });
-            flights.insert(key.to_vec(), flight.clone());
+            locked.flights.insert(key.to_vec(), flight.clone());
             return Ok(Part::Lead(Lead {
                 key: key.to_vec(),
                 flight,
@@ -81,18 +114,17 @@ impl Flights {
                 is_open: true,
             }));
         };
-        drop(flights);
         if flight.leader == this_thread() {
             let text = "get_or_set was called by its own loader for the same key: load another key, or return";
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
-        let mut landing = flight.landing.lock();
-        while landing.is_none() {
-            if flight.landed.wait_until(&mut landing, deadline).timed_out() {
-                break;
-            }
-        }
-        Ok(landing.clone().map_or(Part::Waited, Part::Landed))
+        Ok(Part::Follow(Follow { flight }))
+    }
+
+    /// How many flights have been closed so far: as long as that is the same, what was seen before is not out of date
+    /// by anything that this process did.
+    pub(crate) fn closed(&self) -> u64 {
+        self.under_way.get(|_| Arc::default()).lock().closed
     }
 }
 
@@ -102,27 +134,62 @@ fn this_thread() -> usize {
     MARK.with(|mark| std::ptr::from_ref(mark).addr())
 }
 
+/// A place among those who wait.
+#[derive(Debug)]
+pub(crate) struct Follow {
+    flight: Arc<Flight>,
+}
+
+impl Follow {
+    /// What came of it, as soon as it has landed. `None`: the deadline has passed before.
+    pub(crate) fn wait(&self, deadline: Moment) -> Option<Landing> {
+        let mut landing = self.flight.landing.lock();
+        while landing.is_none() {
+            let left = deadline.since(Moment::now());
+            if left.is_zero() {
+                break;
+            }
+            self.flight.landed.wait_for(&mut landing, left);
+        }
+        landing.clone()
+    }
+
+    /// What came of it, if it has landed.
+    pub(crate) fn landed(&self) -> Option<Landing> {
+        self.flight.landing.lock().clone()
+    }
+}
+
 /// The duty to land a flight. Dropped without landing (the loader panicked), it lands with an error.
 #[derive(Debug)]
 pub(crate) struct Lead {
     key: Vec<u8>,
     flight: Arc<Flight>,
-    under_way: Arc<UnderWay>,
+    under_way: Arc<Mutex<UnderWay>>,
     is_open: bool,
 }
 
 impl Lead {
-    /// Lets nobody join any more. A value that is about to be stored may only go to those who waited for it then:
-    /// whoever asks after a later deletion must not get it.
-    pub(crate) fn close(&mut self) {
+    /// Lets nobody join any more, and tells whether anybody has. A value that is about to be stored may only go to those
+    /// who waited for it then: whoever asks after a later deletion must not get it.
+    pub(crate) fn close(&mut self) -> bool {
         if std::mem::take(&mut self.is_open) {
-            self.under_way.lock().remove(&self.key);
+            let mut under_way = self.under_way.lock();
+            under_way.flights.remove(&self.key);
+            under_way.closed += 1;
         }
+        Arc::strong_count(&self.flight) > 1
     }
 
     /// Hands the outcome to all who wait.
     pub(crate) fn land(self, landing: Landing) {
         *self.flight.landing.lock() = Some(landing);
+    }
+
+    /// Hands them the loader's error.
+    pub(crate) fn fail<T>(self, error: Error) -> Result<T> {
+        self.land(Landing::Failed(error.clone()));
+        Err(error)
     }
 }
 
@@ -146,29 +213,49 @@ mod tests {
 
     use super::*;
 
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(10)
+    fn soon() -> Moment {
+        Moment::now().after(Duration::from_secs(10))
+    }
+
+    fn lead(flights: &Flights) -> Lead {
+        match flights.join(b"k").unwrap() {
+            Part::Lead(lead) => lead,
+            Part::Follow(_) => panic!("somebody else leads"),
+        }
+    }
+
+    fn wait(flights: &Flights, until: Moment) -> Option<Landing> {
+        match flights.join(b"k").unwrap() {
+            Part::Lead(_) => panic!("there is no flight"),
+            Part::Follow(follow) => follow.wait(until),
+        }
+    }
+
+    fn value(bytes: &[u8]) -> Landing {
+        Landing::Made {
+            product: Product::Value(Arc::from(bytes)),
+            before: None,
+        }
     }
 
     #[test]
     fn one_leads_and_the_others_get_its_value() {
         let flights = Flights::default();
-        let Part::Lead(lead) = flights.join(b"k", soon()).unwrap() else {
-            panic!("first leads")
-        };
+        let mut lead = lead(&flights);
         thread::scope(|scope| {
             let waiters: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| flights.join(b"k", soon()).unwrap()))
+                .map(|_| scope.spawn(|| wait(&flights, soon())))
                 .collect();
             while Arc::strong_count(&lead.flight) < 2 + waiters.len() {
                 thread::yield_now();
             }
-            lead.land(Landing::Stored(Arc::from(&b"v"[..])));
+            assert!(lead.close());
+            lead.land(value(b"v"));
             for waiter in waiters {
-                let Part::Landed(Landing::Stored(stored)) = waiter.join().unwrap() else {
+                let Some(Landing::Made { product, .. }) = waiter.join().unwrap() else {
                     panic!("it joined the flight under way")
                 };
-                assert_eq!(&*stored, b"v");
+                assert_eq!(product, Product::Value(Arc::from(&b"v"[..])));
             }
         });
     }
@@ -176,35 +263,30 @@ mod tests {
     #[test]
     fn a_panicking_leader_strands_nobody() {
         let flights = Flights::default();
-        let Part::Lead(lead) = flights.join(b"k", soon()).unwrap() else {
-            panic!("first leads")
-        };
+        let lead = lead(&flights);
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| flights.join(b"k", soon()).unwrap());
+            let waiter = scope.spawn(|| wait(&flights, soon()));
             while Arc::strong_count(&lead.flight) < 3 {
                 thread::yield_now();
             }
             drop(lead);
-            let Part::Landed(Landing::Failed(error)) = waiter.join().unwrap() else {
+            let Some(Landing::Failed(error)) = waiter.join().unwrap() else {
                 panic!("it waited for the leader")
             };
             assert_eq!(error.kind(), ErrorKind::Callback);
         });
-        assert!(matches!(flights.join(b"k", soon()), Ok(Part::Lead(_))));
+        assert!(matches!(flights.join(b"k"), Ok(Part::Lead(_))));
     }
 
     #[test]
     fn a_closed_flight_is_joined_by_nobody_and_leaves_the_next_one_alone() {
         let flights = Flights::default();
-        let Ok(Part::Lead(mut first)) = flights.join(b"k", soon()) else {
-            panic!("first leads")
-        };
-        first.close();
-        let Ok(Part::Lead(_second)) = flights.join(b"k", soon()) else {
-            panic!("nobody can join the first any more")
-        };
+        let mut first = lead(&flights);
+        assert!(!first.close(), "nobody waits for it");
+        assert_eq!(flights.closed(), 1);
+        let _second = lead(&flights);
         drop(first);
-        let error = flights.join(b"k", soon()).unwrap_err();
+        let error = flights.join(b"k").unwrap_err();
         assert_eq!(
             error.kind(),
             ErrorKind::InvalidArgument,
@@ -215,23 +297,21 @@ mod tests {
     #[test]
     fn a_wait_ends_at_its_deadline() {
         let flights = Flights::default();
-        let _lead = flights.join(b"k", soon()).unwrap();
+        let _lead = lead(&flights);
+        let until = Moment::now().after(Duration::from_millis(20));
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| {
-                flights
-                    .join(b"k", Instant::now() + Duration::from_millis(20))
-                    .unwrap()
-            });
-            assert!(matches!(waiter.join().unwrap(), Part::Waited));
+            let waiter = scope.spawn(|| wait(&flights, until));
+            assert!(waiter.join().unwrap().is_none());
+            assert!(Moment::now() >= until);
         });
     }
 
     #[test]
     fn a_loader_that_asks_for_its_own_key_is_told() {
         let flights = Flights::default();
-        let _lead = flights.join(b"k", soon()).unwrap();
+        let _lead = lead(&flights);
         assert_eq!(
-            flights.join(b"k", soon()).unwrap_err().kind(),
+            flights.join(b"k").unwrap_err().kind(),
             ErrorKind::InvalidArgument
         );
     }

@@ -1,4 +1,5 @@
-//! What the machine gives, and what knows nothing of caches: time, budgets, waiting, forks, chance.
+//! What the machine gives, and what knows nothing of caches: time, budgets, waiting, forks, chance; and
+//! what an enum needs to be said in words.
 
 pub(crate) mod backoff;
 pub(crate) mod budget;
@@ -8,3 +9,4 @@ pub(crate) mod fork;
 pub(crate) mod moment;
 pub(crate) mod one_at_a_time;
 pub(crate) mod random;
+pub(crate) mod words;

@@ -8,6 +8,9 @@ use std::time::Duration;
 pub(crate) struct Moment(u64);
 
 impl Moment {
+    /// Before all that happens.
+    pub(crate) const BEFORE: Moment = Moment(0);
+
     #[inline]
     pub(crate) fn now() -> Moment {
         let mut time = libc::timespec {
@@ -43,6 +46,12 @@ impl Moment {
     pub(crate) fn nanos_since(self, earlier: Moment) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
+}
+
+/// Milliseconds of `time`; any fraction rounds up.
+pub(crate) fn millis_rounded_up(time: Duration) -> u64 {
+    let rest = u64::from(time.subsec_nanos().div_ceil(1_000_000));
+    time.as_secs().saturating_mul(1000).saturating_add(rest)
 }
 
 #[cfg(test)]

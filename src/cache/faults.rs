@@ -62,15 +62,6 @@ impl Cache {
         (true, !self.shared.decode_told.swap(true, Ordering::Relaxed))
     }
 
-    /// Counts a fault and tells the hook; it is passed over where the store is only away.
-    pub(crate) fn passed_over(&self, error: Error) -> Result<()> {
-        self.tell(&error);
-        if error.is_unavailable() {
-            return Ok(());
-        }
-        Err(error)
-    }
-
     /// Counts a fault and tells the hook.
     #[inline]
     pub(crate) fn report<T>(&self, result: Result<T>) -> Result<T> {

@@ -28,7 +28,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for an empty name, and for a `ttl` of nothing or for ever. After any other error
-    /// the lock may be held by nobody for `ttl`: a try whose answer never came is not repeated.
+    /// the lock may be held by nobody for `ttl`: the server may have given it, and the answer got lost.
     pub fn lock(
         &self,
         name: impl AsRef<[u8]>,

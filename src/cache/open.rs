@@ -43,7 +43,7 @@ impl Cache {
     /// No network: connections are opened when they are needed.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] names the location or option, its value, and what would be accepted.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) names the location or option, its value, and what would be accepted.
     pub fn open(url: &str) -> Result<Cache> {
         Config::parse(url)?.connect()
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::config::Options;
+use super::names::{CUSTOM, no_codec};
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
@@ -122,20 +122,20 @@ impl fmt::Debug for Custom {
 }
 
 pub(super) fn encode<T: Serialize + ?Sized>(
-    options: &Options,
+    custom: &Custom,
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
     let mut payload = Vec::new();
     // `T` may have no size, and then is no trait object; a reference to it is one.
-    codec(options)?
+    codec(custom)?
         .encode(&value, &mut payload)
         .map_err(|error| error.to_string())?;
     out.append(&mut payload);
     Ok(())
 }
 
-pub(super) fn decode<T: DeserializeOwned>(options: &Options, payload: &[u8]) -> Result<T, String> {
+pub(super) fn decode<T: DeserializeOwned>(custom: &Custom, payload: &[u8]) -> Result<T, String> {
     let (mut value, mut is_other) = (None, false);
     let mut read = |deserializer: &mut dyn erased_serde::Deserializer<'_>| {
         let result = erased_serde::deserialize(deserializer);
@@ -143,7 +143,7 @@ pub(super) fn decode<T: DeserializeOwned>(options: &Options, payload: &[u8]) -> 
         value = Some(result?);
         Ok(())
     };
-    let result = codec(options)?.decode(payload, &mut read);
+    let result = codec(custom)?.decode(payload, &mut read);
     let text = match (result, value) {
         (Ok(()), Some(value)) => return Ok(value),
         // The text of serde's error may show the value.
@@ -154,7 +154,7 @@ pub(super) fn decode<T: DeserializeOwned>(options: &Options, payload: &[u8]) -> 
     Err(format!("custom codec: {text}"))
 }
 
-fn codec(options: &Options) -> Result<&dyn CustomCodec, String> {
-    let codec = options.custom.codec.as_deref();
-    codec.ok_or_else(|| super::absence(super::CUSTOM))
+fn codec(custom: &Custom) -> Result<&dyn CustomCodec, String> {
+    let codec = custom.codec.as_deref();
+    codec.ok_or_else(|| no_codec(CUSTOM))
 }

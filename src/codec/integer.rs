@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
-use super::undecodable;
+use super::names::undecodable;
 use crate::error::Result;
 
 /// An integer of either sign that fits 64 bits.

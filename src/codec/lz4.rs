@@ -1,7 +1,7 @@
 //! LZ4: one block behind its length in four bytes, little endian, as `store_size` of Python's `lz4.block` and the
 //! `prepend_size` functions of other libraries have it. The length is only believed when the block says the same.
 
-use super::compress::memory;
+use super::bounded::memory;
 
 /// What the format can hold.
 const LARGEST: usize = 0x7E00_0000;

@@ -5,7 +5,7 @@ use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::left_over;
+use super::bounded::left_over;
 
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), String> {
     postcard::serialize_with_flavor(value, Behind(out)).map_err(|error| error.to_string())

@@ -5,8 +5,7 @@ use std::ops::RangeInclusive;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::compress::Growing;
-use super::left_over;
+use super::bounded::{Growing, left_over};
 
 pub(super) const LEVELS: RangeInclusive<i32> = 0..=9;
 

@@ -6,8 +6,7 @@ use std::ops::RangeInclusive;
 
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
-use super::compress::{Growing, memory};
-use super::left_over;
+use super::bounded::{Growing, left_over, memory};
 
 const MAGIC: &[u8] = b"\x28\xB5\x2F\xFD";
 /// A block has a header of three bytes and at most so much content.

@@ -48,17 +48,17 @@ fn check_times_and_layout(options: &Options) -> Result<(), String> {
 
 /// Codec and compressor must be there, and the level one that the compressor has.
 fn check_codec(options: &Options) -> Result<(), String> {
-    if !codec::is_there(options, options.codec.number()) {
-        return Err(codec::absence(options.codec.number()));
+    if !codec::is_there(&options.coding, options.coding.codec.number()) {
+        return Err(codec::no_codec(options.coding.codec.number()));
     }
-    if let Some(absence) = options.compressor.absence(options) {
+    if let Some(absence) = options.coding.compressor.absence(&options.coding) {
         return Err(absence);
     }
-    let Some(level) = options.compress_level else {
+    let Some(level) = options.coding.compress_level else {
         return Ok(());
     };
-    let name = options.compressor.as_str();
-    match codec::levels(options.compressor) {
+    let name = options.coding.compressor.as_str();
+    match codec::levels(options.coding.compressor) {
         Some(levels) if levels.contains(&level) => Ok(()),
         Some(levels) => {
             let (least, most) = (levels.start(), levels.end());

@@ -1,46 +1,43 @@
-//! The options whose value is a word. Each enum here knows its words, so that the text of an option, its typed
-//! setter and the error about a wrong word cannot drift apart.
+//! The options whose value is a word. Those of the codecs are the codecs' own.
+
+use crate::base::words::words;
 
 use super::units::Kind;
 
-/// Declares enums together with the words that stand for them in [`Config::set`](crate::Config::set) and in URLs.
-macro_rules! choices {
-    ($($(#[$about:meta])* enum $Choice:ident {
-        $(#[$first_about:meta])* $First:ident = $first:literal,
-        $($(#[$variant_about:meta])* $Variant:ident = $word:literal,)*
-    })*) => {$(
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-        #[non_exhaustive]
-        pub enum $Choice {
-            $(#[$first_about])* #[default] $First,
-            $($(#[$variant_about])* $Variant,)*
-        }
+pub use crate::codec::choices::{Codec, Compressor};
 
+/// What the table of options says of them.
+macro_rules! kinds {
+    ($($Choice:ident),* $(,)?) => {$(
         impl $Choice {
             pub(crate) const KIND: Kind<Self> = Kind {
-                accepted: concat!("`", $first, "`", $(" or `", $word, "`",)*),
-                read: |word| match word {
-                    $first => Some($Choice::$First),
-                    $($word => Some($Choice::$Variant),)*
-                    _ => None,
-                },
+                accepted: Self::WORDS,
+                read: Self::of_word,
                 fits: |_| true,
                 show: |choice| choice.as_str().to_owned(),
             };
-
-            /// The word that stands for it in `Config::set` and in URLs.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $Choice::$First => $first,
-                    $($Choice::$Variant => $word,)*
-                }
-            }
         }
     )*};
 }
 
-choices! {
+kinds!(
+    KeyCheck,
+    Codec,
+    Compressor,
+    Layout,
+    OnDecodeError,
+    OnError,
+    Topology,
+    ReadFrom,
+    Ring,
+    Protocol,
+    Parser,
+    Pipelining,
+    OnWaitTimeout,
+    NearUntracked,
+);
+
+words! {
     /// Which keys are refused, and what becomes of long ones. The empty key is refused in every mode.
     enum KeyCheck {
         /// Keys over 64 KiB are refused: `reject`.
@@ -52,35 +49,6 @@ choices! {
         /// The user's key becomes its lower-case hex SHA-256 when the wire key would be over 250 bytes; patterns
         /// and `keys` then see digests: `hash`.
         Hash = "hash",
-    }
-
-    /// How typed values are written. Every codec of the build is read, whatever is written; which one wrote a value
-    /// stands in its header.
-    enum Codec {
-        /// Compact and quick, for Rust: `postcard`.
-        Postcard = "postcard",
-        /// Readable everywhere: `json`. Needs the cargo feature `json`, as all of the following their own; they are
-        /// on by default.
-        Json = "json",
-        /// MessagePack, structs as maps with names: `msgpack`.
-        Msgpack = "msgpack",
-        /// The one that [`Config::custom_codec`](crate::Config::custom_codec) was given: `custom`.
-        Custom = "custom",
-    }
-
-    /// How values of `compress_min` bytes or more are compressed, if that saves an eighth. Every compressor of the
-    /// build is read.
-    enum Compressor {
-        /// They are not: `none`.
-        None = "none",
-        /// zlib, as Python's `ZLibCompressor`: `zlib`. Levels 0 to 9.
-        Zlib = "zlib",
-        /// Zstandard: `zstd`. Levels 1 to 22, and below 0 for speed.
-        Zstd = "zstd",
-        /// One LZ4 block behind its length in four bytes: `lz4`. The quickest; it has no levels.
-        Lz4 = "lz4",
-        /// The one that [`Config::custom_compressor`](crate::Config::custom_compressor) was given: `custom`.
-        Custom = "custom",
     }
 
     /// What stands in front of a stored value.

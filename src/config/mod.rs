@@ -144,7 +144,7 @@ impl Config {
     /// another [`codec`](Config::codec) named after it, it only reads what it once wrote.
     #[must_use]
     pub fn custom_codec(mut self, codec: impl CustomCodec + 'static) -> Self {
-        self.calls.options.custom.codec = Some(Arc::new(codec));
+        self.calls.options.coding.custom.codec = Some(Arc::new(codec));
         self.codec(Codec::Custom)
     }
 
@@ -153,7 +153,7 @@ impl Config {
     /// once made smaller.
     #[must_use]
     pub fn custom_compressor(mut self, compressor: impl CustomCompressor + 'static) -> Self {
-        self.calls.options.custom.compressor = Some(Arc::new(compressor));
+        self.calls.options.coding.custom.compressor = Some(Arc::new(compressor));
         self.compressor(Compressor::Custom)
     }
 

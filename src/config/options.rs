@@ -5,12 +5,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::codec::Custom;
+use crate::codec::Settings;
 use crate::expiry::Expiry;
 
 use super::choices::{
-    Codec, Compressor, KeyCheck, Layout, NearUntracked, OnDecodeError, OnError, OnWaitTimeout,
-    Parser, Pipelining, Protocol, ReadFrom, Ring, Topology,
+    KeyCheck, Layout, NearUntracked, OnDecodeError, OnError, OnWaitTimeout, Parser, Pipelining,
+    Protocol, ReadFrom, Ring, Topology,
 };
 use super::table::TABLE;
 
@@ -22,14 +22,9 @@ pub(crate) struct Options {
     /// Never [`Expiry::Default`].
     pub(crate) ttl: Expiry,
     pub(crate) key_check: KeyCheck,
-    pub(crate) codec: Codec,
-    pub(crate) compressor: Compressor,
-    pub(crate) compress_min: usize,
-    pub(crate) compress_level: Option<i32>,
-    /// Codec and compressor of the caller's own; no text says them.
-    pub(crate) custom: Custom,
+    /// What the codecs are told: `codec`, `compressor` and `max_value` among others.
+    pub(crate) coding: Settings,
     pub(crate) layout: Layout,
-    pub(crate) max_value: usize,
     pub(crate) on_decode_error: OnDecodeError,
     pub(crate) on_error: OnError,
     /// Always there once resolved.
@@ -51,6 +46,7 @@ pub(crate) struct Options {
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
     pub(crate) idle_check: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) breaker_failures: u32,
     pub(crate) breaker_backoff: Duration,
@@ -99,13 +95,8 @@ impl Default for Options {
             version: 1,
             ttl: Expiry::After(Duration::from_secs(300)),
             key_check: KeyCheck::Reject,
-            codec: Codec::Postcard,
-            compressor: Compressor::None,
-            compress_min: 1024,
-            compress_level: None,
-            custom: Custom::default(),
+            coding: Settings::default(),
             layout: Layout::Tagged,
-            max_value: 512 << 20,
             on_decode_error: OnDecodeError::Miss,
             on_error: OnError::Raise,
             topology: None,
@@ -123,7 +114,8 @@ impl Default for Options {
             pool_timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
-            idle_check: Duration::from_secs(10),
+            idle_check: Duration::from_millis(1),
+            idle_timeout: Some(Duration::from_secs(300)),
             max_lifetime: None,
             breaker_failures: 5,
             breaker_backoff: Duration::from_millis(100),

@@ -53,22 +53,22 @@ setters! {
     key_check(check: KeyCheck) => key_check = check;
 
     /// How typed values are written; raw bytes are not affected. Default: [`Codec::Postcard`].
-    codec(codec: Codec) => codec = codec;
+    codec(codec: Codec) => coding.codec = codec;
 
     /// How values are compressed. Default: [`Compressor::None`].
-    compressor(compressor: Compressor) => compressor = compressor;
+    compressor(compressor: Compressor) => coding.compressor = compressor;
 
     /// Values of fewer bytes are not compressed. Default: 1 KiB.
-    compress_min(bytes: usize) => compress_min = bytes;
+    compress_min(bytes: usize) => coding.compress_min = bytes;
 
     /// How hard to compress, as the compressor counts its levels. Default: the compressor's own.
-    compress_level(level: i32) => compress_level = Some(level);
+    compress_level(level: i32) => coding.compress_level = Some(level);
 
     /// What stands in front of a stored value. Default: [`Layout::Tagged`].
     layout(layout: Layout) => layout = layout;
 
     /// The largest value in bytes that is written or inflated, at least 1. Default: 512 MiB.
-    max_value(bytes: usize) => max_value = bytes;
+    max_value(bytes: usize) => coding.max_value = bytes;
 
     /// What a value that cannot be decoded is. Default: [`OnDecodeError::Miss`].
     on_decode_error(choice: OnDecodeError) => on_decode_error = choice;
@@ -135,8 +135,13 @@ setters! {
     /// `get_or_set` it bounds each exchange. Default: 1 s.
     timeout(time: Duration) => timeout = whole_millis(time);
 
-    /// An idle connection older than this is checked before it is used; 0 checks always. Default: 10 s.
+    /// A connection that rested for at least this long is checked before it is used, without a round trip; 0 checks always.
+    /// Default: 1 ms.
     idle_check(time: Duration) => idle_check = whole_millis(time);
+
+    /// Idle connections that were not used for so long are closed by whoever passes by; above 0, or `None` for never.
+    /// Default: 5 minutes.
+    idle_timeout(time: impl Into<Option<Duration>>) => idle_timeout = time.into().and_then(finite);
 
     /// Connections older than this are closed; above 0, or `None` for never. Default: never.
     max_lifetime(time: impl Into<Option<Duration>>) => max_lifetime = time.into().and_then(finite);

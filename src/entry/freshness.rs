@@ -16,13 +16,26 @@ const LATEST_MS: u64 = (1 << 52) - 1;
 const EARLY_PART: u64 = 4;
 
 /// How old a stored value is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Age {
     Fresh,
     /// It may be served, and should be renewed.
     Stale,
     /// It may not even be served.
     Over,
+}
+
+/// How a lease stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Hold {
+    /// Nobody has one.
+    Free,
+    /// Somebody loads the value.
+    Held,
+    /// Somebody does, unless this client's clock is right.
+    Lapsed,
+    /// A load failed a moment ago: nobody is to try while the old value can be served. Nobody is at it.
+    Backoff,
 }
 
 impl Header {
@@ -38,9 +51,14 @@ impl Header {
         }
     }
 
-    /// Whether somebody is loading the value now.
-    pub(crate) fn is_leased(&self, now_ms: u64) -> bool {
-        self.lease.is_some_and(|lease| lease.deadline_ms > now_ms)
+    /// Who is to load the value.
+    pub(crate) fn hold(&self, now_ms: u64) -> Hold {
+        match self.lease {
+            Some(lease) if lease.deadline_ms > now_ms && lease.token == [0; 8] => Hold::Backoff,
+            Some(lease) if lease.deadline_ms > now_ms => Hold::Held,
+            Some(lease) if lease.token != [0; 8] => Hold::Lapsed,
+            _ => Hold::Free,
+        }
     }
 
     /// Whether a fresh value, of the kind that lives for `life`, should be renewed already. `chance` is drawn from
@@ -174,6 +192,24 @@ mod tests {
         assert_eq!(forever.age(u64::MAX), Age::Stale);
         assert_eq!(value(LeaseBlock::default()).age(u64::MAX), Age::Fresh);
         assert_eq!(Header::short(0, 0).age(u64::MAX), Age::Fresh);
+    }
+
+    /// A deadline alone was taken for a lease, and a lease that nobody held was waited for.
+    #[test]
+    fn a_backoff_is_no_lease() {
+        let hold = |deadline_ms, token| {
+            let lease = LeaseBlock {
+                deadline_ms,
+                token,
+                ..LeaseBlock::default()
+            };
+            value(lease).hold(100)
+        };
+        assert_eq!(hold(101, [7; 8]), Hold::Held);
+        assert_eq!(hold(100, [7; 8]), Hold::Lapsed);
+        assert_eq!(hold(101, [0; 8]), Hold::Backoff);
+        assert_eq!(hold(100, [0; 8]), Hold::Free);
+        assert_eq!(Header::short(0, 0).hold(0), Hold::Free);
     }
 
     #[test]

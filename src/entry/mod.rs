@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
 use crate::store::Head;
 
-pub(crate) use look::{Content, Look, Payload, Seen};
+pub(crate) use look::{Judge, Keeping, Look, Payload, Seen, Sight};
 pub(crate) use sinks::{Decode, Fill, Gather, Number};
 
 /// Encodes a typed value: its payload goes behind what `out` holds, its header is returned.
@@ -37,20 +37,20 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
         return Ok(Head::new());
     }
     let start = out.len();
-    codec::encode(options, value, out)?;
+    codec::encode(&options.coding, value, out)?;
     check_size(options, out.len() - start)?;
     let mut compressor = Compressor::None;
-    if options.compressor != Compressor::None {
+    if options.coding.compressor != Compressor::None {
         let payload = out.get(start..).unwrap_or_default();
-        if let Some(packed) = codec::compress(options, payload)? {
+        if let Some(packed) = compress(options, payload)? {
             out.truncate(start);
             out.extend_from_slice(&packed);
-            compressor = options.compressor;
+            compressor = options.coding.compressor;
         }
-    } else if is_plain && options.codec != Codec::Json {
+    } else if is_plain && options.coding.codec != Codec::Json {
         check_digits(out.get(start..).unwrap_or_default())?;
     }
-    Ok(head(options, options.codec.number(), compressor))
+    Ok(head(options, options.coding.codec.number(), compressor))
 }
 
 /// Without a header, what looks like an integer is read as one.
@@ -70,7 +70,7 @@ pub(crate) fn encode_bytes<'a>(
     bytes: &'a [u8],
     scratch: &'a mut Vec<u8>,
 ) -> Result<(Head, &'a [u8])> {
-    if options.compressor == Compressor::None {
+    if options.coding.compressor == Compressor::None {
         check_size(options, bytes.len())?;
         return Ok((head(options, codec::RAW, Compressor::None), bytes));
     }
@@ -86,12 +86,17 @@ pub(crate) fn encode_bytes<'a>(
 /// The same for many: the body, unless the bytes are stored as they are.
 pub(crate) fn pack_bytes(options: &Options, bytes: &[u8]) -> Result<(Head, Option<Vec<u8>>)> {
     check_size(options, bytes.len())?;
-    let packed = codec::compress(options, bytes)?;
+    let packed = compress(options, bytes)?;
     let compressor = match packed {
-        Some(_) => options.compressor,
+        Some(_) => options.coding.compressor,
         None => Compressor::None,
     };
     Ok((head(options, codec::RAW, compressor), packed))
+}
+
+/// The payload made smaller, where that is wanted. Under `layout=plain` it always is: nothing tells one from the other.
+pub(crate) fn compress(options: &Options, payload: &[u8]) -> Result<Option<Vec<u8>>> {
+    codec::compress(&options.coding, payload, options.layout == Layout::Plain)
 }
 
 #[inline]
@@ -104,8 +109,8 @@ fn head(options: &Options, codec: u8, compressor: Compressor) -> Head {
 
 #[inline]
 fn check_size(options: &Options, len: usize) -> Result<()> {
-    if len > options.max_value {
-        return Err(too_large(len, options.max_value));
+    if len > options.coding.max_value {
+        return Err(too_large(len, options.coding.max_value));
     }
     Ok(())
 }
@@ -206,7 +211,7 @@ impl Shape {
     fn compressor(&self, options: &Options) -> u8 {
         match self {
             Shape::Tagged(tag) => tag.compressor,
-            Shape::Bare if options.layout == Layout::Plain => options.compressor.number(),
+            Shape::Bare if options.layout == Layout::Plain => options.coding.compressor.number(),
             _ => 0,
         }
     }
@@ -231,18 +236,18 @@ impl Shape {
         if *self == Shape::Bare && is_as_it_was() {
             return Ok(Cow::Borrowed(payload));
         }
-        codec::inflate(options, number, payload).map(Cow::Owned)
+        codec::inflate(&options.coding, number, payload).map(Cow::Owned)
     }
 
     fn decode<T: DeserializeOwned>(&self, options: &Options, payload: &[u8]) -> Result<T> {
         match (self, Integer::parse(payload)) {
             (Shape::Tagged(tag), _) => {
-                codec::decode(options, tag.codec, &self.inflate(options, payload)?)
+                codec::decode(&options.coding, tag.codec, &self.inflate(options, payload)?)
             }
             (_, Some(integer)) => integer.decode(),
             _ if options.layout == Layout::Plain => codec::decode(
-                options,
-                options.codec.number(),
+                &options.coding,
+                options.coding.codec.number(),
                 &self.inflate(options, payload)?,
             ),
             _ => Err(undecodable(

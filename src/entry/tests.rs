@@ -2,6 +2,7 @@ use crate::entry::header::LeaseBlock;
 use crate::store::{Room, Sink};
 
 use super::*;
+use crate::codec::Settings;
 
 fn stored(head: &[u8], body: &[u8]) -> Vec<u8> {
     [head, body].concat()
@@ -157,7 +158,10 @@ fn a_number_is_told_apart_from_what_is_not_one() {
 #[test]
 fn a_value_above_max_value_is_refused() {
     let options = Options {
-        max_value: 3,
+        coding: Settings {
+            max_value: 3,
+            ..Settings::default()
+        },
         ..Options::default()
     };
     assert!(bytes(&options, b"abc").is_ok());
@@ -211,8 +215,11 @@ fn the_header_says_how_a_value_was_written() {
     for (codec, high) in codecs {
         for (compressor, low) in compressors {
             let writer = Options {
-                codec,
-                compressor,
+                coding: Settings {
+                    codec,
+                    compressor,
+                    ..Settings::default()
+                },
                 ..Options::default()
             };
             let value = comes_back(&writer, &Options::default(), &text);
@@ -232,8 +239,11 @@ fn the_header_says_how_a_value_was_written() {
 fn a_plain_value_is_always_compressed_unless_it_is_an_integer() {
     let plain = Options {
         layout: Layout::Plain,
-        codec: Codec::Json,
-        compressor: Compressor::Zlib,
+        coding: Settings {
+            codec: Codec::Json,
+            compressor: Compressor::Zlib,
+            ..Settings::default()
+        },
         ..Options::default()
     };
     for text in ["", "x", "12", "longer ".repeat(1000).as_str()] {
@@ -279,13 +289,19 @@ fn a_plain_value_that_looks_like_an_integer_is_refused() {
 #[test]
 fn a_compressed_value_that_cannot_be_inflated_is_a_decode_error_everywhere() {
     let writer = Options {
-        compressor: Compressor::Zstd,
+        coding: Settings {
+            compressor: Compressor::Zstd,
+            ..Settings::default()
+        },
         ..Options::default()
     };
     let text = "again and ".repeat(500);
     let whole = typed(&writer, &text);
     let narrow = Options {
-        max_value: 1000,
+        coding: Settings {
+            max_value: 1000,
+            ..Settings::default()
+        },
         ..Options::default()
     };
     let cut = &whole[..whole.len() - 1];

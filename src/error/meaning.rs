@@ -9,6 +9,8 @@ use super::{Error, ErrorKind};
 pub(crate) enum Meaning {
     /// It did not answer, or not in time: dead, hung, cut off, or only slow.
     Silent,
+    /// It was not asked: this process has no connection to spare, which is no fault of the node.
+    Crowded,
     /// It was not asked: its breaker refuses it, or there is nobody to ask.
     NotAsked,
     /// It is there, has done nothing, and may do it soon.
@@ -17,8 +19,8 @@ pub(crate) enum Meaning {
     NotPrimary,
     /// Another node has the key.
     Elsewhere,
-    /// It is there and takes nothing more in.
-    Full,
+    /// It is there and takes nothing in: it is full, cannot save, has too few replicas, or is busy with a script.
+    Refusing,
     /// An answer, welcome or not: anybody would say it, and say it again.
     Answer,
 }
@@ -38,13 +40,14 @@ impl Meaning {
 impl Error {
     pub(crate) fn meaning(&self) -> Meaning {
         match (self.kind(), self.code()) {
+            (ErrorKind::Timeout, _) if self.0.is_crowded => Meaning::Crowded,
             (ErrorKind::Io | ErrorKind::Timeout, _) => Meaning::Silent,
             (ErrorKind::Unavailable, _) => Meaning::NotAsked,
             (ErrorKind::Server, Some(code)) => match code {
                 "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" => Meaning::NotNow,
                 "READONLY" | "MASTERDOWN" => Meaning::NotPrimary,
                 "MOVED" | "ASK" => Meaning::Elsewhere,
-                "OOM" => Meaning::Full,
+                "OOM" | "MISCONF" | "NOREPLICAS" | "BUSY" => Meaning::Refusing,
                 _ => Meaning::Answer,
             },
             _ => Meaning::Answer,
@@ -55,7 +58,7 @@ impl Error {
     /// `on_error=miss` turns into a miss.
     pub fn is_unavailable(&self) -> bool {
         match self.meaning() {
-            Meaning::Silent | Meaning::NotAsked | Meaning::Full => true,
+            Meaning::Silent | Meaning::Crowded | Meaning::NotAsked | Meaning::Refusing => true,
             Meaning::NotNow | Meaning::NotPrimary => true,
             Meaning::Elsewhere | Meaning::Answer => false,
         }
@@ -76,16 +79,21 @@ mod tests {
             ("MASTERDOWN Link with MASTER", Meaning::NotPrimary, true),
             ("MOVED 1 127.0.0.1:1", Meaning::Elsewhere, false),
             ("ASK 1 127.0.0.1:1", Meaning::Elsewhere, false),
-            ("OOM command not allowed", Meaning::Full, true),
+            ("OOM command not allowed", Meaning::Refusing, true),
             ("NOPERM no permissions", Meaning::Answer, false),
             ("NOAUTH Authentication required.", Meaning::Answer, false),
-            ("MISCONF Errors writing", Meaning::Answer, false),
+            ("MISCONF Errors writing", Meaning::Refusing, true),
+            ("NOREPLICAS Not enough", Meaning::Refusing, true),
+            ("BUSY Redis is busy", Meaning::Refusing, true),
             ("WRONGTYPE Operation", Meaning::Answer, false),
         ] {
             let error = Error::from_server(reply.as_bytes());
             assert_eq!(error.meaning(), meaning, "{reply}");
             assert_eq!(error.is_unavailable(), is_unavailable, "{reply}");
         }
+        let crowded = Error::crowded("no connection became free".to_owned());
+        assert_eq!(crowded.meaning(), Meaning::Crowded);
+        assert!(crowded.is_unavailable() && !crowded.meaning().is_fault());
         for (kind, meaning) in [
             (ErrorKind::Io, Meaning::Silent),
             (ErrorKind::Timeout, Meaning::Silent),

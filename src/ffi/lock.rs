@@ -21,9 +21,8 @@ pub struct redis_cache_lock {
 /// The lifetime must end and be above 0: ERR_INVALID_ARGUMENT otherwise, also for
 /// REDIS_CACHE_TTL_DEFAULT and REDIS_CACHE_TTL_FOREVER, and for an empty name. The lock is a key of
 /// its own, "prefix:lock:name": neither versions nor redis_cache_clear() touch it. After an error
-/// the lock may be held by nobody for ttl_ms, because a try whose answer never came is not
-/// repeated; with on_error=miss that is BUSY too. One round trip a try; tries come 4 to 50 ms
-/// apart.
+/// the lock may be held by nobody for ttl_ms: the server may have given it, and the answer got
+/// lost; with on_error=miss that is BUSY too. One round trip a try; tries come 4 to 50 ms apart.
 ///
 /// A holder may be slower than its lock: guard what must not be done twice with
 /// redis_cache_lock_token().

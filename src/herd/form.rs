@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::Options;
-use crate::entry::{self, Decode, Gather, Payload};
+use crate::entry::{self, Decode, Gather, Judge, Look, Payload, Seen, Sight};
 use crate::error::Result;
-use crate::store::Head;
+use crate::store::{Head, Sink};
 
 /// A form that values can be read in.
 pub(crate) trait Reader {
@@ -16,6 +16,19 @@ pub(crate) trait Reader {
     type Sink<'a>: Payload<Value = Self::Value>;
 
     fn sink(options: &Options) -> Self::Sink<'_>;
+
+    /// What a complete entry is.
+    fn see(options: &Options, stored: &[u8], judge: Judge) -> Sight<Self::Value> {
+        let mut look = Look::new(options, Self::sink(options));
+        match look.begin(stored, stored.len()).map(drop) {
+            Ok(()) => look.finish(judge),
+            Err(error) => Sight {
+                seen: Err(error),
+                header: None,
+                now_ms: 0,
+            },
+        }
+    }
 }
 
 /// A form that values can be read and written in.
@@ -26,6 +39,9 @@ pub(crate) trait Form: Reader {
         value: &'a Self::Value,
         scratch: &'a mut Vec<u8>,
     ) -> Result<(Head, &'a [u8])>;
+
+    /// Another one like it.
+    fn copy(options: &Options, value: &Self::Value) -> Result<Option<Self::Value>>;
 }
 
 pub(crate) struct Typed<T>(PhantomData<T>);
@@ -47,6 +63,15 @@ impl<T: Serialize + DeserializeOwned> Form for Typed<T> {
     ) -> Result<(Head, &'a [u8])> {
         Ok((entry::encode(options, value, scratch)?, scratch))
     }
+
+    fn copy(options: &Options, value: &T) -> Result<Option<T>> {
+        let mut body = Vec::new();
+        let head = entry::encode(options, value, &mut body)?;
+        match Self::see(options, &[&head, &body[..]].concat(), Judge::Fresh).seen? {
+            Seen::Fresh(value) | Seen::Stale(value) => Ok(value),
+            Seen::Nothing => Ok(None),
+        }
+    }
 }
 
 pub(crate) struct Bytes;
@@ -67,5 +92,9 @@ impl Form for Bytes {
         scratch: &'a mut Vec<u8>,
     ) -> Result<(Head, &'a [u8])> {
         entry::encode_bytes(options, value, scratch)
+    }
+
+    fn copy(_: &Options, value: &Vec<u8>) -> Result<Option<Vec<u8>>> {
+        Ok(Some(value.clone()))
     }
 }

@@ -1,219 +1,226 @@
 //! What the one thread does that leads the flight of a key: it claims the lease and loads, or waits for the process that
 //! has it. When that takes too long, it loads for this process alone.
 
-use std::time::Instant;
-
 use crate::base::backoff::Pause;
 use crate::base::flight::{Landing, Lead, Part};
+use crate::base::moment::Moment;
+use crate::cache::Cache;
 use crate::config::OnWaitTimeout;
-use crate::entry::Seen;
+use crate::entry::{Judge, Keeping, Look, Seen};
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::Clock;
-use crate::herd::one::Call;
-use crate::store::Acquired;
+use crate::expiry::{Clock, Life};
+use crate::store::{Access, Force, KeyList, Value};
 
+use super::claim::Claimed;
 use super::form::Form;
-use super::load::{Held, Loaded, encoded, fail, joined};
+use super::load::{Loaded, deliver};
+use super::one::Call;
+use super::step::{self, End, Hand, Next, Right, Why, Worth};
+use super::weigh::is_the_callers;
 use super::{Loading, Outcome, Source};
-
-/// What became of a load in another process.
-enum Other<T> {
-    Done(Outcome<T>),
-    /// The key is gone, or its lease has run out.
-    Gone,
-    /// The store does not answer any more.
-    Away,
-    TooSlow,
-}
 
 impl<'a, F, L> Call<'a, F, L>
 where
     F: Form,
     L: FnOnce(&mut Loading<'_>) -> Result<Option<F::Value>>,
 {
+    pub(super) fn claim(
+        &self,
+        force: Force,
+        seen: Option<u64>,
+        backoff_ms: u64,
+    ) -> Result<Claimed<'a, F::Value>> {
+        let claim = self.cache.new_claim(force, seen);
+        let absent = self.may_be_absent;
+        self.cache.claim::<F>(self.key, claim, backoff_ms, absent)
+    }
+
     /// Claims the lease, and waits for as long as somebody else has it.
-    pub(super) fn lead(self, mut lead: Lead, deadline: Instant) -> Result<Outcome<F::Value>> {
-        let mut pause = Pause::until(deadline);
+    pub(super) fn lead(
+        self,
+        lead: Lead,
+        mut pause: Pause,
+        mut next: Next,
+    ) -> Result<Outcome<F::Value>> {
+        let (mut lapses, mut has_paused) = (None, true);
         loop {
-            let mut look = self.sink();
-            let claim = self.claim(false);
-            match self
-                .cache
-                .shared
-                .store
-                .acquire(self.key, claim, &mut look, self.cache.budget())
-            {
-                Ok((Acquired::Yours, clock)) => {
-                    let held = Held::new(self.cache, self.key, claim.token, 0);
-                    return match self.load_leased(held, clock, Some(&mut lead)) {
-                        Ok((outcome, landing)) => {
-                            lead.land(landing);
-                            Ok(outcome)
-                        }
-                        Err(error) => fail(lead, error),
+            next = match next {
+                Next::Claim(force, seen) => {
+                    let claimed = match self.claim(force, seen, 0) {
+                        Ok(claimed) => claimed,
+                        Err(error) => return lead.fail(error),
                     };
-                }
-                Ok((Acquired::Found(()), clock)) => {
-                    let outcome = self.usable(look.finish(clock)).map(|seen| self.offer(seen));
-                    return match outcome {
-                        Ok(Some(outcome)) => {
+                    lapses = claimed.lapses;
+                    match step::claimed(Hand::Nothing, claimed.heard) {
+                        Next::Serve => {
                             lead.land(Landing::Again);
-                            Ok(outcome)
+                            return Ok(self.serve(claimed.found, Source::Fresh));
                         }
-                        Ok(None) => self.replace(lead, clock),
-                        Err(error) => fail(lead, error),
-                    };
-                }
-                Ok((Acquired::Stale, _)) => pause.skip(),
-                Ok((Acquired::Held(_), _)) => {}
-                Err(error) => {
-                    self.cache.tell(&error);
-                    if error.is_unavailable() {
-                        return self.load_uncached(lead);
+                        Next::Lead(Right::Lease) => {
+                            return self.load_leased(claimed.held, claimed.clock, Some(lead));
+                        }
+                        Next::Lead(Right::Swap) => {
+                            return match claimed.kept {
+                                Some(old) => self.load_over(&old, claimed.clock, lead),
+                                None => self.load_uncached(lead, false),
+                            };
+                        }
+                        Next::Uncached => {
+                            let is_silent = claimed.is_silent();
+                            return self.load_uncached(lead, is_silent);
+                        }
+                        next => next,
                     }
-                    return fail(lead, error);
                 }
-            }
-            match self.await_other(&mut pause) {
-                Ok(Other::Gone) => {}
-                Ok(Other::Done(outcome)) => {
-                    lead.land(Landing::Again);
-                    return Ok(outcome);
+                Next::Wait | Next::Look => {
+                    // At once only after a pause: others may change the key as often as they like.
+                    let is_at_once = next == Next::Look && std::mem::take(&mut has_paused);
+                    if !is_at_once {
+                        if !pause.sleep() {
+                            lead.land(Landing::Again);
+                            return self.wait_is_over();
+                        }
+                        has_paused = true;
+                    }
+                    if lapses.is_some_and(|at| at <= Moment::now()) {
+                        Next::Claim(Force::No, None)
+                    } else {
+                        let why = match next {
+                            Next::Look => Why::Servable,
+                            _ => Why::Poll,
+                        };
+                        match self.look(why) {
+                            Ok(Some(seen)) => match step::looked(why, seen.view) {
+                                Next::Serve => {
+                                    lead.land(Landing::Again);
+                                    return Ok(self.offer(seen));
+                                }
+                                next => next,
+                            },
+                            Ok(None) => Next::Claim(Force::No, None),
+                            Err(error) if is_the_callers(&error) => return lead.fail(error),
+                            Err(error) => {
+                                self.cache.tell(&error);
+                                return self.load_uncached(lead, error.code().is_none());
+                            }
+                        }
+                    }
                 }
-                Ok(Other::TooSlow) => {
-                    lead.land(Landing::Again);
-                    return self.wait_is_over();
-                }
-                Ok(Other::Away) => return self.load_uncached(lead),
-                Err(error) => return fail(lead, error),
+                // Nothing was in hand, so nothing is served from there.
+                _ => return self.load_uncached(lead, true),
             }
-        }
-    }
-
-    /// Looks until the value that somebody else loads is there, or is not to be expected any more.
-    fn await_other(&self, pause: &mut Pause) -> Result<Other<F::Value>> {
-        while pause.sleep() {
-            let seen = match self.cache.see::<F>(self.key) {
-                Ok(Some((Ok(Seen::Nothing { leased: true }), _))) => continue,
-                Ok(Some((seen, _))) => seen,
-                Ok(None) => return Ok(Other::Gone),
-                Err(error) => return self.cache.passed_over(error).map(|()| Other::Away),
-            };
-            let outcome = self.offer(self.usable(seen)?);
-            return Ok(outcome.map_or(Other::Gone, Other::Done));
-        }
-        Ok(Other::TooSlow)
-    }
-
-    /// Replaces a value that this caller has no use for, and in which no lease can stand.
-    fn replace(self, mut lead: Lead, clock: Clock) -> Result<Outcome<F::Value>> {
-        let (cache, key) = (self.cache, self.key);
-        let loaded = match self.load(None) {
-            Ok(loaded) => loaded,
-            Err(error) => return fail(lead, error),
-        };
-        lead.close();
-        let stored = encoded::<F, _>(cache, &loaded, clock, |value, life| {
-            cache.shared.store.set(key, value, life, cache.budget())
-        });
-        let stored = stored.and_then(|stored| match stored {
-            Ok(()) => {
-                cache.shared.counters.sets.add(1);
-                Ok(())
-            }
-            Err(error) => cache.passed_over(error),
-        });
-        match stored {
-            Ok(()) => {
-                lead.land(Landing::Again);
-                Ok(loaded.outcome())
-            }
-            Err(error) => fail(lead, error),
         }
     }
 
     /// Under `layout=plain`, where no lease can stand in a value: of several processes the first one stores.
-    pub(super) fn lead_plain(self, mut lead: Lead) -> Result<Outcome<F::Value>> {
-        match self.look_again() {
-            Ok(None) => {}
-            Ok(Some(outcome)) => {
-                lead.land(Landing::Again);
-                return Ok(outcome);
+    /// `is_missing`: nobody of this process has stored anything since the key was seen to be missing.
+    pub(super) fn lead_plain(self, lead: Lead, is_missing: bool) -> Result<Outcome<F::Value>> {
+        let (cache, key, options) = (self.cache, self.key, self.options());
+        let store = &cache.shared.store;
+        if !is_missing {
+            let mut look = Keeping::new(options, F::sink(options));
+            match store.get(key, Access::Write, &mut look, cache.budget()) {
+                Ok(None) => {}
+                Ok(Some(clock)) => {
+                    let (sight, kept) = look.finish(Judge::Fresh);
+                    let seen = match self.weigh(sight) {
+                        Ok(seen) => seen,
+                        Err(error) => return lead.fail(error),
+                    };
+                    if seen.view.worth == Worth::Fresh {
+                        lead.land(Landing::Again);
+                        return Ok(self.offer(seen));
+                    }
+                    return match kept {
+                        Some(old) => self.load_over(&old, clock, lead),
+                        None => self.load_uncached(lead, false),
+                    };
+                }
+                Err(error) => {
+                    cache.tell(&error);
+                    return self.load_uncached(lead, error.code().is_none());
+                }
             }
-            Err(error) => return fail(lead, error),
         }
-        let (cache, key, since) = (self.cache, self.key, Instant::now());
+        let (since, may_be_absent) = (Moment::now(), self.may_be_absent);
         let loaded = match self.load(None) {
             Ok(loaded) => loaded,
-            Err(error) => return fail(lead, error),
+            Err(error) => return lead.fail(error),
         };
-        lead.close();
-        let landing = encoded::<F, _>(cache, &loaded, Clock::default(), |value, life| {
-            let stored = joined(value);
-            if loaded.value.is_none() {
-                return Ok(Landing::Uncached { stored, since });
+        let is_value = loaded.value.is_some();
+        let mut is_taken = false;
+        let clock = Clock::default();
+        let made = deliver::<F>(cache, loaded, clock, since, Some(lead), |value, life| {
+            if !is_value {
+                return End::NotStored;
             }
-            match cache.shared.store.add(key, value, life, cache.budget()) {
-                Ok(true) => {
-                    cache.shared.counters.sets.add(1);
-                    Ok(Landing::Stored(stored))
-                }
-                Ok(false) => Ok(Landing::Again),
-                Err(error) => cache
-                    .passed_over(error)
-                    .map(|()| Landing::Uncached { stored, since }),
+            let added = cache.add_plain(key, value, life);
+            is_taken = matches!(added, Ok(false));
+            cache.end_of(added)
+        })?;
+        if !is_taken {
+            return Ok(made);
+        }
+        // Who was first is right; unless it is of no use here.
+        let mut look = Look::new(options, F::sink(options));
+        match store.get(key, Access::Write, &mut look, cache.budget()) {
+            Ok(Some(_)) => match look.finish(Judge::Fresh).seen {
+                Ok(Seen::Fresh(value)) if value.is_some() || may_be_absent => Ok(Outcome {
+                    value,
+                    source: Source::Fresh,
+                }),
+                _ => Ok(made),
+            },
+            Ok(None) => Ok(made),
+            Err(error) => {
+                cache.tell(&error);
+                Ok(made)
             }
-        });
-        let landing = match landing.and_then(|landing| landing) {
-            Ok(landing) => landing,
-            Err(error) => return fail(lead, error),
-        };
-        let theirs = match landing {
-            Landing::Again => cache.see::<F>(key),
-            _ => Ok(None),
-        };
-        lead.land(landing);
-        match theirs {
-            Ok(Some((Ok(Seen::Fresh(content)), _))) if content.value.is_some() => Ok(Outcome {
-                value: content.value,
-                source: Source::Fresh,
-            }),
-            Ok(Some((Err(_), _))) => {
-                // What is there cannot be read, and `add` does not replace it.
-                let replaced = encoded::<F, _>(cache, &loaded, Clock::default(), |value, life| {
-                    cache.shared.store.set(key, value, life, cache.budget())
-                })?;
-                replaced.or_else(|error| cache.passed_over(error))?;
-                Ok(loaded.outcome())
-            }
-            Ok(_) => Ok(loaded.outcome()),
-            Err(error) => cache.passed_over(error).map(|()| loaded.outcome()),
         }
     }
 
     /// Whoever loads the value was too slow.
     pub(super) fn wait_is_over(self) -> Result<Outcome<F::Value>> {
-        let options = &self.cache.shared.options;
+        let options = self.options();
         if options.on_wait_timeout == OnWaitTimeout::Busy {
-            let wait = options.wait;
-            return Err(Error::new(
-                ErrorKind::Busy,
-                format!("somebody else is still loading this key after {wait:?} (option `wait`)"),
-            ));
+            return Err(busy(options.wait));
         }
-        let deadline = Instant::now() + options.lease;
+        let deadline = Moment::now().after(options.lease);
         loop {
-            match self.join(&self.cache.shared.late_flights, deadline)? {
-                Part::Lead(lead) => return self.load_uncached(lead),
-                Part::Waited => return self.load(None).map(Loaded::outcome),
-                Part::Landed(Landing::Failed(error)) => return Err(error),
-                Part::Landed(Landing::Uncached { stored, since }) if self.began <= since => {
-                    if let Some(outcome) = self.unpack(&stored)? {
+            let follow = match self.join(&self.cache.shared.late_flights)? {
+                Part::Lead(lead) => return self.load_uncached(lead, false),
+                Part::Follow(follow) => follow,
+            };
+            match follow.wait(deadline) {
+                None => return self.load(None).map(Loaded::outcome),
+                Some(Landing::Failed(error)) => return Err(error),
+                Some(landing) => {
+                    if let Some(outcome) = self.share(landing, false)? {
                         return Ok(outcome);
                     }
                 }
-                Part::Landed(_) => {}
             }
         }
     }
+}
+
+impl Cache {
+    /// SET NX, whatever it is that stands there.
+    fn add_plain(&self, key: &[u8], value: Value<'_>, life: Life) -> Result<bool> {
+        let mut keys = KeyList::default();
+        keys.push_bytes(key);
+        let mut added = Ok(false);
+        let mut each = |_, done| added = done;
+        let store = &self.shared.store;
+        store.add_many(&keys, &[(value, life)], self.budget(), &mut each);
+        added
+    }
+}
+
+/// Somebody else is too slow, and nobody is to load beside it.
+pub(super) fn busy(wait: std::time::Duration) -> Error {
+    Error::new(
+        ErrorKind::Busy,
+        format!("somebody else is still loading this key after {wait:?} (option `wait`)"),
+    )
 }

@@ -1,21 +1,27 @@
 //! `get_or_set` in two halves, for programs in which a callback does not fit: begin, and if the lease is yours compute
 //! and fulfill it. The same protocol, so both kinds of callers wait for each other.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::base::backoff::Pause;
+use crate::base::moment::Moment;
 use crate::cache::Cache;
+use crate::config::OnError;
 use crate::entry::freshness::{Freshness, cost_of};
 use crate::entry::header::Header;
-use crate::entry::{self, Look, Seen};
-use crate::error::Result;
+use crate::entry::{self, Look};
+use crate::error::{Error, Result};
 use crate::expiry::{Clock, Expiry, Life};
-use crate::herd::{BACKOFF_MS, Bytes, Reader, Typed, lost};
 use crate::key::WireKey;
-use crate::store::{Acquired, Claim, Head, Token, Value};
+use crate::store::{Access, Force, Head, Stored, Value};
+
+use super::held::{Held, is_refusal};
+use super::step::{self, Hand, Next, Why, Worth};
+use super::weigh::{Weighed, is_the_callers};
+use super::{BACKOFF_MS, Bytes, Reader, Typed, lost};
 
 /// What [`Cache::lease`] answers.
 #[derive(Debug)]
@@ -34,24 +40,33 @@ pub enum Begun<T> {
 /// compute then, at once, or in a second when there is a stale value to serve meanwhile.
 #[derive(Debug)]
 pub struct Lease {
-    cache: Cache,
     key: Vec<u8>,
-    /// `None`: no lease can stand in the value that is there, which is of another type.
-    token: Option<Token>,
-    backoff_ms: u64,
+    /// The lease itself, if it is one.
+    held: Held<Cache>,
+    right: Right,
     clock: Clock,
-    began: Instant,
-    is_over: bool,
+    began: Moment,
+}
+
+/// By what right a lease stores its value.
+#[derive(Debug)]
+enum Right {
+    Lease,
+    /// These bytes, in which no lease can stand, are still there.
+    Swap(Vec<u8>),
+    /// None: the store was away, or refused.
+    Nothing,
 }
 
 impl Cache {
     /// The value under `key`, or the lease to compute it, or a wait (at most for the option `wait`) for whoever is
     /// computing it. One round trip for a hit, two for a lease.
     ///
-    /// With `on_error=miss`, a server that cannot be reached gives a lease whose value will not be stored.
+    /// With `on_error=miss`, a server that cannot be reached, or refuses, gives a lease whose value will not be stored.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) with `layout=plain`.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) with `layout=plain`; with `on_error=raise`, what the server
+    /// said, or why it could not be asked.
     pub fn lease<T: DeserializeOwned>(&self, key: impl AsRef<[u8]>) -> Result<Begun<T>> {
         self.begin::<Typed<T>>(key.as_ref())
     }
@@ -65,119 +80,175 @@ impl Cache {
         self.needs_tagged("lease")?;
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        let mut pause = Pause::until(Instant::now() + self.shared.options.wait);
-        let mut is_first = true;
+        Beginning::<R> {
+            cache: self,
+            key,
+            old: None,
+            is_first: true,
+        }
+        .run()
+    }
+}
+
+/// A lease that is being begun.
+struct Beginning<'a, R: Reader> {
+    cache: &'a Cache,
+    key: &'a [u8],
+    /// The stale value in hand: absent, or a value.
+    old: Option<Option<R::Value>>,
+    is_first: bool,
+}
+
+/// Where it has come to.
+enum At<T> {
+    Next(Next),
+    Done(Begun<T>),
+}
+
+impl<R: Reader> Beginning<'_, R> {
+    fn run(mut self) -> Result<Begun<R::Value>> {
+        let mut pause = Pause::until(Instant::now() + self.cache.shared.options.wait);
+        let (mut lapses, mut has_paused) = (None, true);
+        let mut at = self.look(Why::First)?;
         loop {
-            let seen = match self.see::<R>(key) {
-                Ok(Some((seen, _))) => self.or_undecodable(seen.map(Some))?,
-                Ok(None) => None,
-                Err(error) => {
-                    self.or_miss(Err(error), ())?;
-                    return Ok(Begun::Yours(self.lease_of(key, Some(Token::new()), 0)));
+            let next = match at {
+                At::Done(begun) => return Ok(begun),
+                At::Next(next) => next,
+            };
+            at = match next {
+                Next::Claim(force, seen) => self.claim(force, seen, &mut lapses)?,
+                next => {
+                    let is_at_once = next == Next::Look && std::mem::take(&mut has_paused);
+                    if !is_at_once {
+                        if !pause.sleep() {
+                            return Ok(Begun::Busy);
+                        }
+                        has_paused = true;
+                    }
+                    match next {
+                        _ if lapses.is_some_and(|at| at <= Moment::now()) => {
+                            At::Next(Next::Claim(Force::No, None))
+                        }
+                        Next::Look => self.look(Why::Servable)?,
+                        _ => self.look(Why::Poll)?,
+                    }
                 }
             };
-            if std::mem::take(&mut is_first) {
-                let is_hit = matches!(seen, Some(Seen::Fresh(_)));
-                self.shared.counters.hits.add(is_hit.into());
-                self.shared.counters.misses.add((!is_hit).into());
-            }
-            let answer = match seen {
-                Some(Seen::Fresh(content)) => Some(Begun::Fresh(content.value)),
-                Some(Seen::Stale {
-                    content,
-                    leased: true,
-                }) => Some(self.stale(content.value, None)),
-                Some(Seen::Nothing { leased: true }) => None,
-                Some(Seen::Stale { content, .. }) => Some(self.renewal::<R>(key, content.value)?),
-                Some(Seen::Nothing { .. }) | None => self.first_load::<R>(key, &mut pause)?,
-            };
-            match answer {
-                Some(answer) => return Ok(answer),
-                None if pause.sleep() => {}
-                None => return Ok(Begun::Busy),
-            }
         }
     }
 
-    /// With a stale value in hand: the lease to renew it comes along if it can be had.
-    fn renewal<R: Reader>(&self, key: &[u8], old: Option<R::Value>) -> Result<Begun<R::Value>> {
-        let (claim, mut look) = self.claim::<R>();
-        match self
-            .shared
-            .store
-            .acquire(key, claim, &mut look, self.budget())
-        {
-            Ok((Acquired::Yours, clock)) => {
-                let lease = self.lease_of(key, Some(claim.token), BACKOFF_MS);
-                Ok(self.stale(old, Some(lease.at(clock))))
-            }
-            Ok((Acquired::Found(()), clock)) => {
-                match self.or_undecodable(look.finish(clock).map(Some))? {
-                    Some(Seen::Fresh(content)) => Ok(Begun::Fresh(content.value)),
-                    _ => Ok(self.stale(old, None)),
-                }
-            }
-            Ok(_) => Ok(self.stale(old, None)),
-            Err(error) => self.passed_over(error).map(|()| self.stale(old, None)),
-        }
-    }
-
-    /// With nothing in hand: the lease, or `None` while somebody else has it.
-    fn first_load<R: Reader>(
-        &self,
-        key: &[u8],
-        pause: &mut Pause,
-    ) -> Result<Option<Begun<R::Value>>> {
-        let (claim, mut look) = self.claim::<R>();
-        let answer = match self
-            .shared
-            .store
-            .acquire(key, claim, &mut look, self.budget())
-        {
-            Ok((Acquired::Yours, clock)) => {
-                let lease = self.lease_of(key, Some(claim.token), 0);
-                Begun::Yours(lease.at(clock))
-            }
-            Ok((Acquired::Found(()), clock)) => {
-                match self.or_undecodable(look.finish(clock).map(Some))? {
-                    Some(Seen::Fresh(content)) => Begun::Fresh(content.value),
-                    Some(Seen::Stale { content, .. }) => self.stale(content.value, None),
-                    Some(Seen::Nothing { .. }) | None => Begun::Yours(self.lease_of(key, None, 0)),
-                }
-            }
-            Ok((Acquired::Stale, _)) => {
-                pause.skip();
-                return Ok(None);
-            }
-            Ok((Acquired::Held(_), _)) => return Ok(None),
-            Err(error) => {
-                self.or_miss(Err(error), ())?;
-                Begun::Yours(self.lease_of(key, Some(claim.token), 0))
-            }
+    fn look(&mut self, why: Why) -> Result<At<R::Value>> {
+        let cache = self.cache;
+        let options = &cache.shared.options;
+        let mut look = Look::new(options, R::sink(options));
+        let store = &cache.shared.store;
+        let found = match store.get(self.key, Access::Write, &mut look, cache.budget()) {
+            Ok(found) => found,
+            Err(error) => return self.failed(error),
         };
-        Ok(Some(answer))
+        let Weighed { view, value } = match found {
+            Some(clock) => cache.weigh(look.finish(why.judge(clock)), true)?,
+            None => Weighed::EMPTY,
+        };
+        let value = (view.worth >= Worth::Stale).then_some(value);
+        if std::mem::take(&mut self.is_first) {
+            let is_hit = view.worth == Worth::Fresh;
+            cache.shared.counters.hits.add(is_hit.into());
+            cache.shared.counters.misses.add((!is_hit).into());
+        }
+        Ok(match (step::looked(why, view), value) {
+            (Next::Serve, Some(value)) if view.worth == Worth::Fresh => {
+                At::Done(Begun::Fresh(value))
+            }
+            (Next::Serve, Some(value)) => At::Done(self.stale(value, None)),
+            (next, value) => {
+                self.old = value;
+                At::Next(next)
+            }
+        })
     }
 
-    fn claim<R: Reader>(&self) -> (Claim, Look<R::Sink<'_>>) {
-        let options = &self.shared.options;
-        let claim = Claim::new(options.lease, false);
-        (claim, Look::new(options, R::sink(options)))
+    fn claim(
+        &mut self,
+        force: Force,
+        seen: Option<u64>,
+        lapses: &mut Option<Moment>,
+    ) -> Result<At<R::Value>> {
+        let (hand, backoff_ms) = match &self.old {
+            Some(_) => (Hand::Value, BACKOFF_MS),
+            None => (Hand::Nothing, 0),
+        };
+        let claim = self.cache.new_claim(force, seen);
+        let claimed = match self.cache.claim::<R>(self.key, claim, backoff_ms, true) {
+            Ok(claimed) => claimed,
+            Err(error) => match self.old.take() {
+                Some(old) => return Ok(At::Done(self.stale(old, None))),
+                None => return Err(error),
+            },
+        };
+        *lapses = claimed.lapses;
+        let clock = claimed.clock;
+        Ok(At::Done(match step::claimed(hand, claimed.heard) {
+            Next::Serve => Begun::Fresh(claimed.found),
+            Next::Lead(step::Right::Lease) => {
+                let lease = self.lease(claimed.held.owned(), Right::Lease, clock);
+                match self.old.take() {
+                    Some(old) => self.stale(old, Some(lease)),
+                    None => Begun::Yours(lease),
+                }
+            }
+            Next::Lead(step::Right::Swap) => {
+                let right = claimed.kept.map_or(Right::Nothing, Right::Swap);
+                let held = Held::none(self.cache.clone());
+                Begun::Yours(self.lease(held, right, clock))
+            }
+            Next::Uncached => match claimed.error {
+                Some(error) => return self.refused(error),
+                None => Begun::Yours(self.unstored()),
+            },
+            Next::ServeInHand => match self.old.take() {
+                Some(old) => self.stale(old, None),
+                None => Begun::Yours(self.unstored()),
+            },
+            next => return Ok(At::Next(next)),
+        }))
+    }
+
+    /// A look has failed.
+    fn failed(&self, error: Error) -> Result<At<R::Value>> {
+        self.cache.tell(&error);
+        if is_the_callers(&error) {
+            return Err(error);
+        }
+        self.refused(error)
+    }
+
+    /// The store is away, or has refused: the caller hears of it, or computes for itself. It was told to the hook.
+    fn refused(&self, error: Error) -> Result<At<R::Value>> {
+        match self.cache.shared.options.on_error {
+            OnError::Raise => Err(error),
+            OnError::Miss => Ok(At::Done(Begun::Yours(self.unstored()))),
+        }
     }
 
     fn stale<T>(&self, value: Option<T>, lease: Option<Lease>) -> Begun<T> {
-        self.shared.counters.stale_served.add(1);
+        self.cache.shared.counters.stale_served.add(1);
         Begun::Stale(value, lease)
     }
 
-    fn lease_of(&self, key: &[u8], token: Option<Token>, backoff_ms: u64) -> Lease {
+    /// A lease whose value goes nowhere.
+    fn unstored(&self) -> Lease {
+        let held = Held::none(self.cache.clone());
+        self.lease(held, Right::Nothing, Clock::default())
+    }
+
+    fn lease(&self, held: Held<Cache>, right: Right, clock: Clock) -> Lease {
         Lease {
-            cache: self.clone(),
-            key: key.to_vec(),
-            token,
-            backoff_ms,
-            clock: Clock::default(),
-            began: Instant::now(),
-            is_over: false,
+            key: self.key.to_vec(),
+            held,
+            right,
+            clock,
+            began: Moment::now(),
         }
     }
 }
@@ -195,8 +266,8 @@ impl Lease {
     ) -> Result<()> {
         let expiry = expiry.into();
         entry::with_scratch(|body| {
-            let head = entry::encode(&self.cache.shared.options, value, body);
-            let head = self.cache.report(head)?;
+            let cache = self.held.cache();
+            let head = cache.report(entry::encode(&cache.shared.options, value, body))?;
             self.store(head, body, expiry)
         })
     }
@@ -204,7 +275,7 @@ impl Lease {
     /// [`fulfill`](Lease::fulfill) with bytes as they are.
     pub fn fulfill_bytes(self, value: &[u8], expiry: impl Into<Expiry>) -> Result<()> {
         let mut scratch = Vec::new();
-        let cache = self.cache.clone();
+        let cache = self.held.cache();
         let encoded = entry::encode_bytes(&cache.shared.options, value, &mut scratch);
         let (head, body) = cache.report(encoded)?;
         self.store(head, body, expiry.into())
@@ -220,47 +291,37 @@ impl Lease {
     /// # Errors
     /// [`ErrorKind::Lost`](crate::ErrorKind::Lost), as [`fulfill`](Lease::fulfill).
     pub fn renew(&self) -> Result<()> {
-        self.token
-            .map_or(Ok(()), |token| self.cache.renew_lease(&self.key, token))
-    }
-
-    /// On a node with this clock.
-    fn at(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
+        self.held.renew()
     }
 
     fn store(mut self, head: Head, body: &[u8], expiry: Expiry) -> Result<()> {
-        let cache = self.cache.clone();
+        let cache = self.held.cache().clone();
         let freshness = Freshness::new(&cache.shared.options, cache.life(expiry));
-        let (head, life) = freshness.dress(head, cost_of(self.began.elapsed()), self.clock);
-        self.is_over = true;
-        if self.put(Value { head: &head, body }, life)? {
-            cache.shared.counters.sets.add(1);
-            return Ok(());
+        let took: Duration = Moment::now().since(self.began);
+        let (head, life) = freshness.dress(head, cost_of(took), self.clock);
+        let stored = self.put(&cache, Value { head: &head, body }, life);
+        if stored.as_ref().is_err_and(is_refusal) {
+            self.held.refused(0);
         }
-        cache.report(Err(lost()))
+        match cache.or_miss(stored, Stored::Perhaps)? {
+            Stored::Yes => cache.shared.counters.sets.add(1),
+            // It was sent again, and may have been stored by the first attempt.
+            Stored::Perhaps => {}
+            Stored::No => return cache.report(Err(lost())),
+        }
+        Ok(())
     }
 
-    fn put(&self, value: Value<'_>, life: Life) -> Result<bool> {
-        let store = &self.cache.shared.store;
-        let budget = self.cache.budget();
-        let stored = match self.token {
-            Some(token) => store.fulfill(&self.key, token, value, life, budget),
-            None => store.set(&self.key, value, life, budget).map(|()| true),
-        };
-        self.cache.or_miss(stored, true)
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let Some(token) = self.token.filter(|_| !self.is_over) else {
-            return;
-        };
-        let store = &self.cache.shared.store;
-        if let Err(error) = store.release(&self.key, token, self.backoff_ms, self.cache.budget()) {
-            self.cache.tell(&error);
+    fn put(&mut self, cache: &Cache, value: Value<'_>, life: Life) -> Result<Stored> {
+        let store = &cache.shared.store;
+        let (key, budget) = (&self.key, cache.budget());
+        match (&self.right, self.held.end(0)) {
+            (Right::Lease, Some(token)) => store.fulfill(key, token, value, life, budget),
+            (Right::Swap(old), _) => {
+                let swapped = store.swap(key, old, value, life, budget)?;
+                Ok(if swapped { Stored::Yes } else { Stored::No })
+            }
+            _ => Ok(Stored::Perhaps),
         }
     }
 }

@@ -1,20 +1,23 @@
-//! Running a loader, and storing what it made: under a lease, which is given back however the loader ends, or for this
-//! process alone.
+//! Running a loader, and storing what it made: by a lease, which is given back however the loader ends; over a value in
+//! which none can stand; or not at all. Whatever the store says to it, its caller has the value.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::base::flight::{Landing, Lead};
+use crate::base::flight::{Landing, Lead, Product};
+use crate::base::moment::Moment;
 use crate::cache::Cache;
 use crate::entry;
 use crate::entry::freshness::{Freshness, cost_of};
 use crate::entry::header::Header;
 use crate::error::{Error, Result};
 use crate::expiry::{Clock, Expiry, Life};
-use crate::herd::one::Call;
-use crate::store::{Token, Value};
+use crate::store::{Head, Stored, Value};
 
 use super::form::Form;
+use super::held::{Held, is_refusal};
+use super::one::Call;
+use super::step::End;
 use super::{Loading, Outcome, Source};
 
 /// What a loader made.
@@ -32,74 +35,74 @@ where
     /// Loads while the lease is held, and stores.
     pub(super) fn load_leased(
         self,
-        held: Held<'_>,
+        mut held: Held<&'a Cache>,
         clock: Clock,
-        lead: Option<&mut Lead>,
-    ) -> Result<(Outcome<F::Value>, Landing)> {
-        let (cache, key, since) = (self.cache, self.key, Instant::now());
-        let loaded = self.load(Some(held.token))?;
-        let is_awaited = lead.is_some();
-        if let Some(lead) = lead {
-            lead.close();
-        }
-        let landing = encoded::<F, _>(cache, &loaded, clock, |value, life| {
-            let token = held.keep();
-            match cache
-                .shared
-                .store
-                .fulfill(key, token, value, life, cache.budget())
-            {
-                Ok(true) => {
-                    cache.shared.counters.sets.add(1);
-                    Ok(if is_awaited {
-                        Landing::Stored(joined(value))
-                    } else {
-                        Landing::Again
-                    })
-                }
-                Ok(false) => Ok(Landing::Again),
-                Err(error) => {
-                    let stored = joined(value);
-                    cache
-                        .passed_over(error)
-                        .map(|()| Landing::Uncached { stored, since })
-                }
+        lead: Option<Lead>,
+    ) -> Result<Outcome<F::Value>> {
+        let (cache, key, since) = (self.cache, self.key, Moment::now());
+        let loaded = match self.load(Some(&held)) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                // First, so that whoever hears of it finds the key free.
+                drop(held);
+                return fail(lead, error);
             }
-        })?;
-        Ok((loaded.outcome(), landing?))
+        };
+        deliver::<F>(cache, loaded, clock, since, lead, |value, life| {
+            let Some(token) = held.end(0) else {
+                return End::NotStored;
+            };
+            let store = &cache.shared.store;
+            let end = cache.end_of_store(store.fulfill(key, token, value, life, cache.budget()));
+            if end == End::Refused {
+                held.refused(0);
+            }
+            end
+        })
+    }
+
+    /// Loads, and replaces a value that this caller has no use for and in which no lease can stand, if it is still there.
+    pub(super) fn load_over(
+        self,
+        old: &[u8],
+        clock: Clock,
+        lead: Lead,
+    ) -> Result<Outcome<F::Value>> {
+        let (cache, key, since) = (self.cache, self.key, Moment::now());
+        let loaded = match self.load(None) {
+            Ok(loaded) => loaded,
+            Err(error) => return lead.fail(error),
+        };
+        deliver::<F>(cache, loaded, clock, since, Some(lead), |value, life| {
+            let store = &cache.shared.store;
+            cache.end_of(store.swap(key, old, value, life, cache.budget()))
+        })
     }
 
     /// Loads without a lease and stores nothing: the store is away, or the wait for another's load is over.
-    pub(super) fn load_uncached(self, lead: Lead) -> Result<Outcome<F::Value>> {
-        let (cache, since) = (self.cache, Instant::now());
-        let loaded = self.load(None).and_then(|loaded| {
-            let stored =
-                encoded::<F, _>(cache, &loaded, Clock::default(), |value, _| joined(value))?;
-            Ok((loaded, stored))
-        });
-        match loaded {
-            Ok((loaded, stored)) => {
-                lead.land(Landing::Uncached { stored, since });
-                Ok(loaded.outcome())
-            }
-            Err(error) => fail(lead, error),
-        }
+    pub(super) fn load_uncached(self, lead: Lead, is_silent: bool) -> Result<Outcome<F::Value>> {
+        let (cache, since) = (self.cache, Moment::now());
+        let loaded = match self.load(None) {
+            Ok(loaded) => loaded,
+            Err(error) => return lead.fail(error),
+        };
+        let end = if is_silent { End::Away } else { End::NotStored };
+        let clock = Clock::default();
+        deliver::<F>(cache, loaded, clock, since, Some(lead), |_, _| end)
     }
 
-    pub(super) fn load(self, token: Option<Token>) -> Result<Loaded<F::Value>> {
+    pub(super) fn load(self, held: Option<&Held<&'a Cache>>) -> Result<Loaded<F::Value>> {
         self.cache.shared.counters.computes.add(1);
         let mut loading = Loading {
-            cache: self.cache,
-            key: self.key,
-            token,
+            held,
             expiry: self.expiry,
         };
-        let began = Instant::now();
+        let began = Moment::now();
         let value = self.cache.report((self.load)(&mut loading))?;
         Ok(Loaded {
             value,
             expiry: loading.expiry,
-            took: began.elapsed(),
+            took: Moment::now().since(began),
         })
     }
 }
@@ -113,73 +116,78 @@ impl<V> Loaded<V> {
     }
 }
 
-/// Encodes what was loaded, and hands it to `store` together with the life of its key.
-pub(super) fn encoded<F: Form, R>(
+/// Encodes what was loaded, closes the flight, lets `store` put it away, and hands it to all who may have it.
+pub(super) fn deliver<F: Form>(
     cache: &Cache,
-    loaded: &Loaded<F::Value>,
+    loaded: Loaded<F::Value>,
     clock: Clock,
-    store: impl FnOnce(Value<'_>, Life) -> R,
-) -> Result<R> {
+    since: Moment,
+    mut lead: Option<Lead>,
+    store: impl FnOnce(Value<'_>, Life) -> End,
+) -> Result<Outcome<F::Value>> {
     let options = &cache.shared.options;
     let freshness = Freshness::new(options, cache.life(loaded.expiry));
-    entry::with_scratch(|scratch| {
+    let landing = entry::with_scratch(|scratch| {
         let (head, body) = match &loaded.value {
             Some(value) => cache.report(F::encode(options, value, scratch))?,
             None => (Header::ABSENT.encode(), &[][..]),
         };
+        let is_awaited = lead.as_mut().is_some_and(Lead::close);
+        let product = is_awaited.then(|| product(loaded.value.is_some(), &head, body));
         let (head, life) = freshness.dress(head, cost_of(loaded.took), clock);
-        Ok(store(Value { head: &head, body }, life))
-    })
+        let end = store(Value { head: &head, body }, life);
+        Ok(product.map_or(Landing::Again, |product| Landing::Made {
+            product,
+            before: end.before(since),
+        }))
+    });
+    match (landing, lead) {
+        (Ok(landing), Some(lead)) => lead.land(landing),
+        (Ok(_), None) => {}
+        (Err(error), lead) => return fail(lead, error),
+    }
+    Ok(loaded.outcome())
 }
 
-/// Header and body in one piece.
-pub(super) fn joined(value: Value<'_>) -> Arc<[u8]> {
-    [value.head, value.body].concat().into()
+/// What those who wait are given.
+pub(super) fn product(is_value: bool, head: &Head, body: &[u8]) -> Product {
+    if is_value {
+        Product::Value(Arc::from([head, body].concat()))
+    } else {
+        Product::Absent
+    }
 }
 
 /// The error, for the caller and all who wait.
-pub(super) fn fail<T>(lead: Lead, error: Error) -> Result<T> {
-    lead.land(Landing::Failed(error.clone()));
-    Err(error)
-}
-
-/// A lease that is given back when it is dropped: the loader failed, or panicked.
-pub(super) struct Held<'a> {
-    cache: &'a Cache,
-    key: &'a [u8],
-    token: Token,
-    backoff_ms: u64,
-    is_kept: bool,
-}
-
-impl<'a> Held<'a> {
-    pub(super) fn new(cache: &'a Cache, key: &'a [u8], token: Token, backoff_ms: u64) -> Self {
-        Held {
-            cache,
-            key,
-            token,
-            backoff_ms,
-            is_kept: false,
-        }
-    }
-
-    /// The lease ends with the value that is about to be stored.
-    fn keep(mut self) -> Token {
-        self.is_kept = true;
-        self.token
+fn fail<T>(lead: Option<Lead>, error: Error) -> Result<T> {
+    match lead {
+        Some(lead) => lead.fail(error),
+        None => Err(error),
     }
 }
 
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        if self.is_kept {
-            return;
+impl Cache {
+    /// What became of a value that was stored by comparison.
+    pub(crate) fn end_of(&self, stored: Result<bool>) -> End {
+        match stored {
+            Ok(true) => {
+                self.shared.counters.sets.add(1);
+                End::Stored
+            }
+            Ok(false) => End::NotStored,
+            Err(error) => {
+                self.tell(&error);
+                match is_refusal(&error) {
+                    true => End::Refused,
+                    false => End::Unknown,
+                }
+            }
         }
-        let store = &self.cache.shared.store;
-        if let Err(error) =
-            store.release(self.key, self.token, self.backoff_ms, self.cache.budget())
-        {
-            self.cache.tell(&error);
-        }
+    }
+
+    /// The same of one that was stored by its lease. When it was sent again and is lost then, it may have been stored
+    /// the first time, and removed by others since.
+    pub(crate) fn end_of_store(&self, stored: Result<Stored>) -> End {
+        self.end_of(stored.map(|stored| stored == Stored::Yes))
     }
 }

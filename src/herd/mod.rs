@@ -2,25 +2,39 @@
 //! others, one computes it. Here are the calls and what they answer; the way of a call is in `herd/one.rs` and its
 //! siblings. `base::flight` is the part of it that threads of one process share, `store::leases` the part that processes do.
 
+pub(crate) mod claim;
 pub(crate) mod form;
+pub(crate) mod held;
 pub(crate) mod lead;
 pub(crate) mod lease;
 pub(crate) mod load;
+pub(crate) mod loading;
 pub(crate) mod many;
+#[cfg(test)]
+pub(crate) mod model;
 pub(crate) mod one;
+pub(crate) mod step;
+pub(crate) mod terms;
+pub(crate) mod weigh;
+
+use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::base::moment::Moment;
 use crate::cache::Cache;
 use crate::config::Layout;
-use crate::entry::{Look, Seen};
+use crate::entry::{Judge, Look, Seen, Sight};
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::{Clock, Expiry, millis_rounded_up};
+use crate::expiry::Expiry;
 use crate::key::WireKey;
-use crate::store::{Access, Token};
+use crate::store::Access;
 
 pub(crate) use form::{Bytes, Form, Reader, Typed};
+pub use loading::Loading;
+pub(crate) use terms::{BACKOFF_MS, LoadError, lost};
+pub use terms::{Outcome, Source};
 
 pub use many::Made;
 #[cfg(feature = "capi")]
@@ -28,67 +42,14 @@ pub(crate) use many::Renew;
 
 use one::Call;
 
-/// After a failed load nobody tries again for so long, while there is a stale value to serve.
-pub(crate) const BACKOFF_MS: u64 = 1000;
-
-/// The error of a caller's loader: anything that is an error, or a text.
-pub(crate) type LoadError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Where the value of an [`Outcome`] comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// The cache, before its expiry; or another caller who computed it just now.
-    Fresh,
-    /// The cache, past its expiry and within the option `stale`: somebody is renewing it, or that failed.
-    Stale,
-    /// This call's own loader.
-    Computed,
-}
-
-/// What [`get_or_set_with`](Cache::get_or_set_with) answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome<T> {
-    /// The value; `None` when it is known to be absent.
-    pub value: Option<T>,
-    /// How fresh that is.
-    pub source: Source,
-}
-
-/// A computation under way: what a loader may say about its value.
-#[derive(Debug)]
-pub struct Loading<'a> {
-    cache: &'a Cache,
-    key: &'a [u8],
-    token: Option<Token>,
-    expiry: Expiry,
-}
-
-impl Loading<'_> {
-    /// Stores the value (or its absence) with this expiry instead of the caller's: the loader often knows better.
-    pub fn set_ttl(&mut self, expiry: impl Into<Expiry>) {
-        self.expiry = expiry.into();
-    }
-
-    /// The computation goes on: nobody else is to begin one for another `lease`. One round trip; none when there is
-    /// no lease to renew, because the value will not be stored.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Lost`]: the key was deleted or written, or somebody else has the lease. The value will go to this
-    /// call's caller only.
-    pub fn renew(&mut self) -> Result<()> {
-        self.token
-            .map_or(Ok(()), |token| self.cache.renew_lease(self.key, token))
-    }
-}
-
 impl Cache {
     /// The value under `key`; where there is none, `load` computes it and it is stored. Of all threads of all
     /// processes that miss it together one loads; the others wait for it, at most for the option `wait`, or are served
     /// the old value while there is one that is not older than the option `stale`.
     ///
     /// A hit is one round trip; a computed value three. With an expiry that has passed already, the value is returned
-    /// and nothing stored. A server that cannot be reached never keeps `load` from running: the value is then loaded
-    /// once per key and process and not stored, and the error hook is told.
+    /// and nothing stored. A server that cannot be reached, or refuses, never keeps `load` from running, and takes no
+    /// value from its caller: it is then loaded once per key and process and not stored, and the error hook is told.
     ///
     /// # Errors
     /// [`ErrorKind::Callback`] with the loader's error as its source, for the caller and all threads that waited,
@@ -200,7 +161,16 @@ impl Cache {
     ) -> Result<Outcome<F::Value>> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        Call::<F, _>::new(self, key, expiry, may_be_absent, load).run()
+        let call = Call {
+            cache: self,
+            key,
+            expiry,
+            may_be_absent,
+            load,
+            began: Moment::BEFORE,
+            form: PhantomData::<F>,
+        };
+        call.run()
     }
 
     fn peek<R: Reader>(&self, key: &[u8]) -> Result<Outcome<R::Value>> {
@@ -208,35 +178,24 @@ impl Cache {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
         let seen = match self.or_miss(self.see::<R>(key), None)? {
-            Some((seen, _)) => self.or_undecodable(seen.map(Some))?,
+            Some(sight) => self.or_undecodable(sight.seen.map(Some))?,
             None => None,
         };
         let (value, source) = match seen {
-            Some(Seen::Fresh(content)) => (content.value, Source::Fresh),
-            Some(Seen::Stale { content, .. }) => (content.value, Source::Stale),
-            Some(Seen::Nothing { .. }) | None => (None, Source::Fresh),
+            Some(Seen::Fresh(value)) => (value, Source::Fresh),
+            Some(Seen::Stale(value)) => (value, Source::Stale),
+            Some(Seen::Nothing) | None => (None, Source::Fresh),
         };
         Ok(Outcome { value, source })
     }
 
-    /// Reads on the node that takes writes. The outer error is the store's, the inner one the value's.
-    pub(crate) fn see<R: Reader>(&self, key: &[u8]) -> Result<Option<Sight<R>>> {
+    /// Reads on the node that takes writes. The outer error is the store's.
+    fn see<R: Reader>(&self, key: &[u8]) -> Result<Option<Sight<R::Value>>> {
         let options = &self.shared.options;
         let mut look = Look::new(options, R::sink(options));
-        let found = self
-            .shared
-            .store
-            .get(key, Access::Write, &mut look, self.budget())?;
-        Ok(found.map(|clock| (look.finish(clock), clock)))
-    }
-
-    pub(crate) fn renew_lease(&self, key: &[u8], token: Token) -> Result<()> {
-        let lease_ms = millis_rounded_up(self.shared.options.lease);
-        let renewed = self.shared.store.renew(key, token, lease_ms, self.budget());
-        if self.or_miss(renewed, true)? {
-            return Ok(());
-        }
-        self.report(Err(lost()))
+        let store = &self.shared.store;
+        let found = store.get(key, Access::Write, &mut look, self.budget())?;
+        Ok(found.map(|clock| look.finish(Judge::Clock(clock))))
     }
 
     /// Refuses what values without a header cannot do.
@@ -249,15 +208,4 @@ impl Cache {
             ))),
         }
     }
-}
-
-/// An entry, if it can be decoded, and the clock of the node it stands on.
-pub(crate) type Sight<R> = (Result<Seen<<R as Reader>::Value>>, Clock);
-
-/// The lease is somebody else's now, or nobody's.
-pub(crate) fn lost() -> Error {
-    Error::new(
-        ErrorKind::Lost,
-        "the lease is no longer held: the key was deleted or written, or the lease ran out",
-    )
 }

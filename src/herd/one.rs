@@ -1,21 +1,26 @@
 //! The way of one `get_or_set`: look, claim the lease, load, store; or serve what is there, or wait for whoever loads.
-//! Of one process a single thread at a time does that for a key (`flight`). No wait goes on beyond its deadline, and a
-//! lease is given back however a loader ends.
+//! What is done next is said by `herd::step`. Of one process a single thread at a time goes that way for a key
+//! (`base::flight`); what that one does stands in `herd::lead`.
 
 use std::marker::PhantomData;
 use std::time::Instant;
 
-use crate::base::flight::{Flights, Landing, Part};
+use crate::base::backoff::Pause;
+use crate::base::flight::{Flights, Landing, Part, Product};
+use crate::base::moment::Moment;
 use crate::base::random::draw;
 use crate::cache::Cache;
 use crate::config::Layout;
-use crate::entry::{Content, Look, Seen};
-use crate::error::{ErrorKind, Result};
-use crate::expiry::{Clock, Expiry};
-use crate::store::{Acquired, Claim, Sink};
+use crate::entry::header::Header;
+use crate::entry::{Judge, Look, Seen, Sight};
+use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::Expiry;
+use crate::store::{Access, Force};
 
+use super::claim::Claimed;
 use super::form::Form;
-use super::load::Held;
+use super::step::{self, Hand, Next, Right, Why, Worth};
+use super::weigh::{Weighed, is_the_callers};
 use super::{BACKOFF_MS, Loading, Outcome, Source};
 
 /// A call under way.
@@ -24,10 +29,20 @@ pub(crate) struct Call<'a, F, L> {
     pub(crate) key: &'a [u8],
     pub(crate) expiry: Expiry,
     /// Whether the caller has a use for "known to be absent".
-    may_be_absent: bool,
+    pub(crate) may_be_absent: bool,
     pub(crate) load: L,
-    pub(crate) began: Instant,
-    form: PhantomData<F>,
+    pub(crate) began: Moment,
+    pub(crate) form: PhantomData<F>,
+}
+
+/// How a caller with nothing in hand begins.
+#[derive(Debug, Clone, Copy)]
+enum Start {
+    Claim(Force, Option<u64>),
+    /// The store did not answer, or refused.
+    Away {
+        is_silent: bool,
+    },
 }
 
 impl<'a, F, L> Call<'a, F, L>
@@ -35,211 +50,229 @@ where
     F: Form,
     L: FnOnce(&mut Loading<'_>) -> Result<Option<F::Value>>,
 {
-    pub(crate) fn new(
-        cache: &'a Cache,
-        key: &'a [u8],
-        expiry: Expiry,
-        may_be_absent: bool,
-        load: L,
-    ) -> Self {
-        Call {
-            cache,
-            key,
-            expiry,
-            may_be_absent,
-            load,
-            began: Instant::now(),
-            form: PhantomData,
-        }
-    }
-
     /// The first look decides: a hit ends here.
-    pub(crate) fn run(self) -> Result<Outcome<F::Value>> {
-        let counters = &self.cache.shared.counters;
-        let (seen, clock) = match self.cache.see::<F>(self.key) {
-            Ok(Some(sight)) => sight,
+    pub(crate) fn run(mut self) -> Result<Outcome<F::Value>> {
+        let cache = self.cache;
+        let counters = &cache.shared.counters;
+        let flights = match self.is_plain() {
+            true => cache.shared.flights.closed(),
+            false => 0,
+        };
+        let budget = cache.budget();
+        self.began = budget.started();
+        let mut look = self.sink();
+        let store = &cache.shared.store;
+        let clock = match store.get(self.key, Access::Write, &mut look, budget) {
+            Ok(Some(clock)) => clock,
             Ok(None) => {
                 counters.misses.add(1);
-                return self.miss(false);
+                let seen = Some(flights);
+                return self.miss(Start::Claim(Force::No, None), seen);
             }
-            Err(error) if error.is_unavailable() => {
-                self.cache.tell(&error);
-                return self.miss(true);
+            Err(error) if is_the_callers(&error) => return cache.report(Err(error)),
+            Err(error) => {
+                let start = self.failed(error)?;
+                return self.miss(start, None);
             }
-            Err(error) => return self.cache.report(Err(error)),
         };
-        match self.usable(seen)? {
-            Some(Seen::Fresh(content)) => {
-                counters.hits.add(1);
-                if self.is_due(&content, clock) {
-                    return self.renew(content, Source::Fresh);
+        let sight = look.finish(Judge::Clock(clock));
+        let (header, now_ms) = (sight.header, sight.now_ms);
+        let mut seen = self.weigh(sight)?;
+        if seen.view.worth == Worth::Fresh && self.is_due(header, now_ms) {
+            seen.view.worth = Worth::Due;
+        }
+        let (source, counter) = match seen.view.worth {
+            Worth::Fresh | Worth::Due => (Source::Fresh, &counters.hits),
+            _ => (Source::Stale, &counters.misses),
+        };
+        counter.add(1);
+        match step::looked(Why::First, seen.view) {
+            Next::Claim(force, soft) if seen.view.worth >= Worth::Stale => {
+                if !clock.is_known() {
+                    // Nothing can be said about a lease.
+                    return Ok(self.serve(seen.value, source));
                 }
-                Ok(self.serve(content, Source::Fresh))
+                self.renew(seen.value, source, force, soft)
             }
-            Some(Seen::Stale { content, leased }) => {
-                counters.misses.add(1);
-                if leased {
-                    return Ok(self.serve(content, Source::Stale));
-                }
-                self.renew(content, Source::Stale)
-            }
-            Some(Seen::Nothing { .. }) | None => {
-                counters.misses.add(1);
-                self.miss(false)
-            }
+            Next::Claim(force, soft) => self.miss(Start::Claim(force, soft), None),
+            _ => Ok(self.serve(seen.value, source)),
         }
     }
 
-    /// Drops what this caller cannot use: values of another type, and absence where a value is wanted.
-    pub(crate) fn usable(&self, seen: Result<Seen<F::Value>>) -> Result<Option<Seen<F::Value>>> {
-        let seen = self.cache.or_undecodable(seen.map(Some))?;
-        Ok(seen.filter(|seen| match seen {
-            Seen::Fresh(content) | Seen::Stale { content, .. } => {
-                content.value.is_some() || self.may_be_absent
-            }
-            Seen::Nothing { .. } => true,
-        }))
+    #[inline]
+    pub(crate) fn weigh(&self, sight: Sight<F::Value>) -> Result<Weighed<F::Value>> {
+        self.cache.weigh(sight, self.may_be_absent)
     }
 
-    fn serve(&self, content: Content<F::Value>, source: Source) -> Outcome<F::Value> {
+    pub(crate) fn serve(&self, value: Option<F::Value>, source: Source) -> Outcome<F::Value> {
         if source == Source::Stale {
             self.cache.shared.counters.stale_served.add(1);
         }
-        Outcome {
-            value: content.value,
-            source,
-        }
+        Outcome { value, source }
     }
 
-    fn is_due(&self, content: &Content<F::Value>, clock: Clock) -> bool {
-        let Some(header) = content.header.filter(|header| header.lease.is_some()) else {
+    #[inline]
+    fn is_due(&self, header: Option<Header>, now_ms: u64) -> bool {
+        let Some(header) = header.filter(|header| header.lease.is_some()) else {
             return false;
         };
         let (life, beta) = (
             self.cache.whole_life(self.expiry),
             self.cache.shared.options.early,
         );
-        header.is_due(clock.now_ms(), life, beta, || 1.0 - draw(|rng| rng.f64()))
+        header.is_due(now_ms, life, beta, || 1.0 - draw(|rng| rng.f64()))
     }
 
     /// With a value in hand: loads a new one if the lease can be had, else serves what is in hand.
-    fn renew(self, content: Content<F::Value>, source: Source) -> Result<Outcome<F::Value>> {
-        let mut look = self.sink();
-        let claim = self.claim(source == Source::Fresh);
-        let acquired =
-            self.cache
-                .shared
-                .store
-                .acquire(self.key, claim, &mut look, self.cache.budget());
-        let clock = match acquired {
-            Ok((Acquired::Yours, clock)) => clock,
-            Ok((Acquired::Found(()), clock)) => {
-                return Ok(match look.finish(clock) {
-                    Ok(Seen::Fresh(newer)) if newer.value.is_some() || self.may_be_absent => {
-                        self.serve(newer, Source::Fresh)
-                    }
-                    _ => self.serve(content, source),
-                });
-            }
-            Ok((Acquired::Stale | Acquired::Held(_), _)) => return Ok(self.serve(content, source)),
-            Err(error) => {
-                self.cache.tell(&error);
-                if error.is_unavailable() {
-                    return Ok(self.serve(content, source));
-                }
-                return Err(error);
-            }
+    fn renew(
+        self,
+        value: Option<F::Value>,
+        source: Source,
+        force: Force,
+        soft: Option<u64>,
+    ) -> Result<Outcome<F::Value>> {
+        let Ok(claimed) = self.claim(force, soft, BACKOFF_MS) else {
+            return Ok(self.serve(value, source));
         };
-        let held = Held::new(self.cache, self.key, claim.token, BACKOFF_MS);
-        let cache = self.cache;
-        match self.load_leased(held, clock, None) {
-            Ok((outcome, _)) => Ok(outcome),
-            Err(error) if error.kind() == ErrorKind::Callback => {
-                if source == Source::Stale {
-                    cache.shared.counters.stale_served.add(1);
+        match step::claimed(Hand::Value, claimed.heard) {
+            Next::Serve => Ok(self.serve(claimed.found, Source::Fresh)),
+            Next::Lead(Right::Lease) => {
+                let cache = self.cache;
+                let Claimed { held, clock, .. } = claimed;
+                match self.load_leased(held, clock, None) {
+                    Err(error) if error.kind() == ErrorKind::Callback => {
+                        if source == Source::Stale {
+                            cache.shared.counters.stale_served.add(1);
+                        }
+                        Ok(Outcome { value, source })
+                    }
+                    done => done,
                 }
-                Ok(Outcome {
-                    value: content.value,
-                    source,
-                })
             }
-            Err(error) => Err(error),
+            _ => Ok(self.serve(value, source)),
         }
     }
 
-    /// With nothing in hand: leads the flight of this process, or waits for it. `away`: the store did not answer.
-    fn miss(self, away: bool) -> Result<Outcome<F::Value>> {
-        let deadline = self.began + self.cache.shared.options.wait;
+    /// With nothing in hand: leads the flight of this process, or waits for it. `flights`: as many were closed when the
+    /// key was seen to be missing.
+    fn miss(self, mut start: Start, flights: Option<u64>) -> Result<Outcome<F::Value>> {
+        let shared = &self.cache.shared;
+        let deadline = self.began.after(shared.options.wait);
         loop {
-            let landing = match self.join(&self.cache.shared.flights, deadline)? {
-                Part::Lead(lead) if away => return self.load_uncached(lead),
-                Part::Lead(lead) if self.is_plain() => return self.lead_plain(lead),
-                Part::Lead(lead) => return self.lead(lead, deadline),
-                Part::Waited => return self.wait_is_over(),
-                Part::Landed(landing) => landing,
+            let follow = match self.join(&shared.flights)? {
+                Part::Lead(lead) => {
+                    return match start {
+                        Start::Away { is_silent } => self.load_uncached(lead, is_silent),
+                        Start::Claim(..) if self.is_plain() => {
+                            let is_missing = flights == Some(shared.flights.closed());
+                            self.lead_plain(lead, is_missing)
+                        }
+                        Start::Claim(force, soft) => {
+                            let left = deadline.since(Moment::now());
+                            let pause = Pause::until(Instant::now() + left);
+                            self.lead(lead, pause, Next::Claim(force, soft))
+                        }
+                    };
+                }
+                Part::Follow(follow) => follow,
             };
-            let stored = match landing {
-                Landing::Stored(stored) => Some(stored),
-                Landing::Uncached { stored, since } if away || self.began <= since => Some(stored),
-                Landing::Uncached { .. } | Landing::Again => None,
-                Landing::Failed(error) => return Err(error),
+            let is_away = matches!(start, Start::Away { is_silent: true });
+            let mine = match follow.wait(deadline) {
+                None => return self.wait_is_over(),
+                Some(Landing::Failed(error)) => return Err(error),
+                Some(landing) => self.share(landing, is_away)?,
             };
-            let outcome = match stored {
-                Some(stored) => self.unpack(&stored)?,
-                None => self.look_again()?,
-            };
-            if let Some(outcome) = outcome {
+            if let Some(outcome) = mine {
                 return Ok(outcome);
             }
-        }
-    }
-
-    /// What can be served of it.
-    pub(crate) fn offer(&self, seen: Option<Seen<F::Value>>) -> Option<Outcome<F::Value>> {
-        match seen? {
-            Seen::Fresh(content) => Some(self.serve(content, Source::Fresh)),
-            Seen::Stale { content, .. } => Some(self.serve(content, Source::Stale)),
-            Seen::Nothing { .. } => None,
-        }
-    }
-
-    /// A flight landed without a value to hand on.
-    pub(crate) fn look_again(&self) -> Result<Option<Outcome<F::Value>>> {
-        match self.cache.see::<F>(self.key) {
-            Ok(Some((seen, _))) => Ok(self.offer(self.usable(seen)?)),
-            Ok(None) => Ok(None),
-            Err(error) => {
-                self.cache.tell(&error);
-                if error.is_unavailable() {
-                    return Ok(None);
+            let seen = match self.look(Why::Poll) {
+                Ok(Some(seen)) => seen,
+                Ok(None) => {
+                    start = Start::Claim(Force::No, None);
+                    continue;
                 }
-                Err(error)
-            }
+                Err(error) => {
+                    start = self.failed(error)?;
+                    continue;
+                }
+            };
+            start = match step::looked(Why::Poll, seen.view) {
+                Next::Serve => return Ok(self.offer(seen)),
+                Next::Claim(force, soft) => Start::Claim(force, soft),
+                _ => Start::Claim(Force::No, None),
+            };
         }
     }
 
-    /// The value that another thread of this process loaded.
-    pub(crate) fn unpack(&self, stored: &[u8]) -> Result<Option<Outcome<F::Value>>> {
-        let mut look = self.sink();
-        look.begin(stored, stored.len())?;
-        // Loaded just now: it is fresh by any clock.
-        Ok(self.offer(self.usable(look.finish(Clock::DAWN))?))
+    /// The value that another thread of this process loaded, if it is for this caller.
+    pub(crate) fn share(
+        &self,
+        landing: Landing,
+        is_away: bool,
+    ) -> Result<Option<Outcome<F::Value>>> {
+        let Landing::Made { product, before } = landing else {
+            return Ok(None);
+        };
+        let is_mine = is_away || before.is_none_or(|since| self.began <= since);
+        if !is_mine {
+            return Ok(None);
+        }
+        let seen = match product {
+            Product::Absent => Ok(Seen::Fresh(None)),
+            Product::Value(stored) => F::see(self.options(), &stored, Judge::Fresh).seen,
+        };
+        let sight = Sight {
+            seen,
+            header: None,
+            now_ms: 0,
+        };
+        let seen = self.weigh(sight)?;
+        Ok((seen.view.worth == Worth::Fresh).then(|| self.serve(seen.value, Source::Fresh)))
     }
 
-    pub(crate) fn join(&self, flights: &Flights, deadline: Instant) -> Result<Part> {
-        self.cache.report(flights.join(self.key, deadline))
+    /// What was seen is served.
+    pub(crate) fn offer(&self, seen: Weighed<F::Value>) -> Outcome<F::Value> {
+        let source = match seen.view.worth {
+            Worth::Fresh | Worth::Due => Source::Fresh,
+            _ => Source::Stale,
+        };
+        self.serve(seen.value, source)
+    }
+
+    /// Looks again. `None`: there is no such key. The error of a value that cannot be decoded is its caller's.
+    pub(crate) fn look(&self, why: Why) -> Result<Option<Weighed<F::Value>>> {
+        let mut look = self.sink();
+        let (cache, store) = (self.cache, &self.cache.shared.store);
+        let found = store.get(self.key, Access::Write, &mut look, cache.budget())?;
+        let Some(clock) = found else {
+            return Ok(None);
+        };
+        self.weigh(look.finish(why.judge(clock))).map(Some)
+    }
+
+    /// A look has failed: the value is loaded all the same, unless the caller is to hear of it.
+    fn failed(&self, error: Error) -> Result<Start> {
+        if is_the_callers(&error) {
+            return Err(error);
+        }
+        self.cache.tell(&error);
+        let is_silent = error.code().is_none();
+        Ok(Start::Away { is_silent })
+    }
+
+    pub(crate) fn join(&self, flights: &Flights) -> Result<Part> {
+        self.cache.report(flights.join(self.key))
+    }
+
+    pub(crate) fn options(&self) -> &'a crate::config::Options {
+        &self.cache.shared.options
     }
 
     pub(crate) fn sink(&self) -> Look<F::Sink<'a>> {
-        let options = &self.cache.shared.options;
-        Look::new(options, F::sink(options))
-    }
-
-    pub(crate) fn claim(&self, force: bool) -> Claim {
-        Claim::new(self.cache.shared.options.lease, force)
+        Look::new(self.options(), F::sink(self.options()))
     }
 
     fn is_plain(&self) -> bool {
-        self.cache.shared.options.layout == Layout::Plain
+        self.options().layout == Layout::Plain
     }
 }

@@ -1,11 +1,14 @@
 //! The lease protocol and locks on the embedded store: every step is one step of its table, by the clock of this process.
 
 use crate::base::budget::Budget;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::expiry::{Clock, Life};
-use crate::store::{Acquired, Claim, EachAcquired, EachDone, KeyList, Leases, Sink, Token, Value};
+use crate::store::{
+    Acquired, Claim, EachAcquired, EachDone, EachStored, KeyList, LATEST_MS, Leases, Sink, Stored,
+    Token, Value,
+};
 
-use super::{MemoryStore, locked};
+use super::{MemoryStore, given, locked};
 
 impl Leases for MemoryStore {
     fn clock(&self, _: &[u8], _: Budget) -> Result<Clock> {
@@ -19,17 +22,11 @@ impl Leases for MemoryStore {
         sink: &mut dyn Sink,
         _: Budget,
     ) -> Result<(Acquired<()>, Clock)> {
-        let answer = self.command("SET", |table, now| table.acquire(key, claim, now))?;
-        let answer = match answer {
-            Acquired::Found(value) => {
-                sink.begin(&value, value.len())?;
-                Acquired::Found(())
-            }
-            Acquired::Yours => Acquired::Yours,
-            Acquired::Stale => Acquired::Stale,
-            Acquired::Held(ms) => Acquired::Held(ms),
-        };
-        Ok((answer, Clock::own()))
+        let answer = self.command("SET", |table, now| table.acquire(key, claim, 0, now))?;
+        if let Acquired::Found(value) = &answer {
+            sink.begin(value, value.len())?;
+        }
+        Ok((answer.map(drop), Clock::own()))
     }
 
     fn acquire_many(
@@ -41,13 +38,10 @@ impl Leases for MemoryStore {
     ) {
         for (index, key) in keys.iter() {
             let answer = given(claims, index).and_then(|claim| {
-                self.command("SET", |table, now| table.acquire(key, *claim, now))
+                self.command("SET", |table, now| table.acquire(key, *claim, 0, now))
             });
             let answer = match &answer {
-                Ok(Acquired::Found(value)) => Ok(Acquired::Found(&value[..])),
-                Ok(Acquired::Yours) => Ok(Acquired::Yours),
-                Ok(Acquired::Stale) => Ok(Acquired::Stale),
-                Ok(Acquired::Held(ms)) => Ok(Acquired::Held(*ms)),
+                Ok(answer) => Ok(answer.as_ref().map(|value| &value[..])),
                 Err(error) => Err(error.clone()),
             };
             each(index, answer, Clock::own());
@@ -61,11 +55,12 @@ impl Leases for MemoryStore {
         value: Value<'_>,
         life: Life,
         _: Budget,
-    ) -> Result<bool> {
+    ) -> Result<Stored> {
         let value = self.joined("SET", value)?;
-        self.command("SET", |table, now| {
+        let done = self.command("SET", |table, now| {
             table.fulfill(key, token, value, life, now)
-        })
+        })?;
+        Ok(if done { Stored::Yes } else { Stored::No })
     }
 
     fn fulfill_many(
@@ -74,19 +69,49 @@ impl Leases for MemoryStore {
         tokens: &[Token],
         values: &[(Value<'_>, Life)],
         budget: Budget,
+        each: &mut EachStored<'_>,
+    ) {
+        for (index, key) in keys.iter() {
+            let stored = given(tokens, index).and_then(|token| {
+                let (value, life) = given(values, index)?;
+                self.fulfill(key, *token, *value, *life, budget)
+            });
+            each(index, stored);
+        }
+    }
+
+    fn swap(
+        &self,
+        key: &[u8],
+        old: &[u8],
+        value: Value<'_>,
+        life: Life,
+        _: Budget,
+    ) -> Result<bool> {
+        let value = self.joined("SET", value)?;
+        self.command("SET", |table, now| table.swap(key, old, value, life, now))
+    }
+
+    fn swap_many(
+        &self,
+        keys: &KeyList,
+        olds: &[&[u8]],
+        values: &[(Value<'_>, Life)],
+        budget: Budget,
         each: &mut EachDone<'_>,
     ) {
         for (index, key) in keys.iter() {
-            let done = given(tokens, index).and_then(|token| {
+            let done = given(olds, index).and_then(|old| {
                 let (value, life) = given(values, index)?;
-                self.fulfill(key, *token, *value, *life, budget)
+                self.swap(key, old, *value, *life, budget)
             });
             each(index, done);
         }
     }
 
     fn release(&self, key: &[u8], token: Token, backoff_ms: u64, _: Budget) -> Result<bool> {
-        Ok(self.step(|table, now| table.release(key, token, backoff_ms, now)))
+        let ms = backoff_ms.min(LATEST_MS);
+        Ok(self.step(|table, now| table.release(key, token, ms, now)))
     }
 
     fn release_many(
@@ -107,7 +132,25 @@ impl Leases for MemoryStore {
     }
 
     fn renew(&self, key: &[u8], token: Token, lease_ms: u64, _: Budget) -> Result<bool> {
-        Ok(self.step(|table, now| table.renew(key, token, lease_ms, now)))
+        let ms = lease_ms.min(LATEST_MS);
+        Ok(self.step(|table, now| table.renew(key, token, ms, now)))
+    }
+
+    fn renew_many(
+        &self,
+        keys: &KeyList,
+        tokens: &[Token],
+        lease_ms: u64,
+        budget: Budget,
+        each: &mut EachDone<'_>,
+    ) {
+        for (index, key) in keys.iter() {
+            let token = given(tokens, index);
+            each(
+                index,
+                token.and_then(|token| self.renew(key, *token, lease_ms, budget)),
+            );
+        }
     }
 
     fn expire_soft(&self, key: &[u8], _: Budget) -> Result<bool> {
@@ -128,14 +171,4 @@ impl Leases for MemoryStore {
     fn unlock(&self, key: &[u8], token: Token, _: Budget) -> Result<bool> {
         Ok(self.step(|table, now| table.unlock(key, token, now)))
     }
-}
-
-/// What the caller has for the item at `index`.
-fn given<T>(all: &[T], index: usize) -> Result<&T> {
-    all.get(index).ok_or_else(|| {
-        Error::new(
-            ErrorKind::InvalidArgument,
-            "there are fewer claims or values than keys",
-        )
-    })
 }

@@ -109,13 +109,8 @@ impl Values for MemoryStore {
         each: &mut EachDone<'_>,
     ) {
         for (index, key) in keys.iter() {
-            let done = match values.get(index) {
-                Some((value, life)) => self.set(key, *value, *life, budget),
-                None => Err(Error::new(
-                    ErrorKind::InvalidArgument,
-                    "there are fewer values than keys",
-                )),
-            };
+            let done =
+                given(values, index).and_then(|(value, life)| self.set(key, *value, *life, budget));
             each(index, done.map(|()| true));
         }
     }
@@ -123,6 +118,22 @@ impl Values for MemoryStore {
     fn add(&self, key: &[u8], value: Value<'_>, life: Life, _: Budget) -> Result<bool> {
         let value = self.joined("SET", value)?;
         self.command("SET", |table, now| table.add(key, value, life, now))
+    }
+
+    fn add_many(
+        &self,
+        keys: &KeyList,
+        values: &[(Value<'_>, Life)],
+        _: Budget,
+        each: &mut EachDone<'_>,
+    ) {
+        for (index, key) in keys.iter() {
+            let added = given(values, index).and_then(|(value, life)| {
+                let value = self.joined("SET", *value)?;
+                self.command("SET", |table, now| table.set_new(key, value, *life, now))
+            });
+            each(index, added);
+        }
     }
 
     fn delete(&self, key: &[u8], _: Budget) -> Result<bool> {
@@ -222,8 +233,9 @@ impl Walks for MemoryStore {
         each: &mut EachDone<'_>,
     ) {
         let here = self.must_be_this(node);
-        for ((index, key), Change { old, new }) in keys.iter().zip(changes) {
-            let done = here.clone().and_then(|()| {
+        for (index, key) in keys.iter() {
+            let change = here.clone().and_then(|()| given(changes, index));
+            let done = change.and_then(|Change { old, new }| {
                 let new = new.map(|new| self.joined("SET", new)).transpose()?;
                 self.command("SET", |table, now| table.replace(key, old, new, now))
             });
@@ -276,6 +288,16 @@ fn in_own_time(touch: Touch) -> Touch {
 /// The lock, also after a panic elsewhere: steps leave a table whole.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the caller has for the item at `index`.
+fn given<T>(all: &[T], index: usize) -> Result<&T> {
+    all.get(index).ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidArgument,
+            "there are fewer claims or values than keys",
+        )
+    })
 }
 
 /// Header and body in one allocation, made outside the lock.

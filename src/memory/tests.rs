@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::base::budget::soon;
 use crate::base::clocks::step_wall;
-use crate::store::{Acquired, Claim, Leases, Room, Token};
+use crate::store::{Acquired, Claim, Force, Leases, Room, Stored, Token};
 
 use super::*;
 
@@ -445,7 +445,8 @@ fn no_step_of_the_wall_clock_is_seen() {
         let claim = |token| Claim {
             token,
             lease_ms: 60_000,
-            force: false,
+            force: Force::No,
+            seen: None,
         };
         let (first, second) = (Token::new(), Token::new());
         let acquire = |key: &[u8], token| {
@@ -455,7 +456,7 @@ fn no_step_of_the_wall_clock_is_seen() {
             answer
         };
         store.set(b"k", plain(b"v"), minute, soon()).unwrap();
-        assert_eq!(acquire(b"leased", first), Acquired::Yours);
+        assert_eq!(acquire(b"leased", first), Acquired::Yours(first));
         let fence = store.lock(b"lock", first, 60_000, soon()).unwrap().unwrap();
         let before = Clock::own().now_ms();
 
@@ -483,7 +484,7 @@ fn no_step_of_the_wall_clock_is_seen() {
         let stored = store
             .fulfill(b"leased", first, plain(b"v"), minute, soon())
             .unwrap();
-        assert!(stored, "the lease is still there");
+        assert_eq!(stored, Stored::Yes, "the lease is still there");
 
         step_wall(-minutes, 60_000_000);
         assert_eq!(get(&store, b"k").unwrap(), b"v");
@@ -507,4 +508,29 @@ fn a_callers_unix_time_is_translated_once() {
     assert!(store.touch(b"k", Touch::At(past), soon()).unwrap());
     assert!(store.ttl(b"k", soon()).unwrap().is_none());
     step_wall(10, 60_000_000);
+}
+
+/// A key that failed its check keeps its place: those behind it were compared with the value of the one before.
+#[test]
+fn every_key_is_replaced_by_its_own_value() {
+    let store = private(ROOMY);
+    for key in [b"a", b"b"] {
+        store.set(key, plain(key), Life::Forever, soon()).unwrap();
+    }
+    let mut list = KeyList::default();
+    list.push_bytes(b"a");
+    list.push(|_| Err(Error::new(ErrorKind::InvalidArgument, "no key")));
+    list.push_bytes(b"b");
+    let change = |old, new| Change {
+        old,
+        new: Some(plain(new)),
+    };
+    let changes = [change(b"a", b"A"), change(b"?", b"?"), change(b"b", b"B")];
+    let node = &store.nodes(soon()).unwrap()[0];
+    let mut told = Vec::new();
+    store.replace_at(node, &list, &changes, soon(), &mut |place, done| {
+        told.push((place, done.unwrap()));
+    });
+    assert_eq!(told, [(0, true), (2, true)]);
+    assert_eq!(get(&store, b"b").unwrap(), b"B");
 }

@@ -5,16 +5,16 @@
 use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Life;
-use crate::redis::RedisStore;
 use crate::redis::command::Command;
 use crate::redis::command::script::Script;
 use crate::redis::command::values::pack_set_new;
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
 use crate::redis::fleet::many::{Batch, Each, Group, To};
 use crate::redis::fleet::scripted;
-use crate::redis::node::exchange::Verb;
+use crate::redis::store::RedisStore;
 use crate::store::{Entry, HEAD_LEN, KeyList, Pttl, Room, Sink, Store, Value, Values};
 
 /// How often a move begins again because the entry changed under it.
@@ -169,7 +169,7 @@ fn copies(
     let mut copies: Vec<Option<Entry>> = Vec::new();
     copies.resize_with(keys.len(), || None);
     let mut fault = None;
-    store.run_many(
+    store.fleet.run_many(
         To::Node(node),
         keys,
         &copy,
@@ -215,7 +215,7 @@ fn drop_all(
         entries,
     };
     let (mut dropped, mut fault) = (0, None);
-    store.run_many(
+    store.fleet.run_many(
         To::Node(node),
         keys,
         &drop,
@@ -248,7 +248,7 @@ impl scripted::Step for Drop<'_> {
     }
 
     fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(bool)) -> Reply<()> {
-        Ok(from.flag()?.map(tell))
+        Ok(from.done_once()?.map(tell))
     }
 }
 

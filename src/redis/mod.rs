@@ -1,4 +1,4 @@
-//! The store behind `redis://`: a [`Fleet`] of nodes, and the scripts that they run. `values`, `leases` and `walks` are
+//! The store behind `redis://`: a [`Fleet`](fleet::Fleet) of nodes, and the scripts that they run. `values`, `leases` and `walks` are
 //! what it does, each operation a command that the fleet is asked; the way of a call is fleet, topology, node,
 //! connection, wire, and back.
 
@@ -8,6 +8,7 @@ pub(crate) mod fleet;
 pub(crate) mod leases;
 pub(crate) mod migrate;
 pub(crate) mod node;
+pub(crate) mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -18,49 +19,11 @@ pub(crate) mod walks;
 pub(crate) mod wire;
 
 use crate::base::budget::Budget;
-use crate::config::{Hooks, Location, Options};
 use crate::error::Result;
 use crate::store::{Access, Store, Traffic};
 
-use command::Run;
-use command::script::{Script, Scripts};
 use command::server::{FlushDb, Ping};
-use connection::replies::Replies;
-use connection::reply::Reply;
-use connection::resp::Encoder;
-use fleet::{Fleet, Picked};
-
-/// One Redis, or many that look like one.
-#[derive(Debug)]
-pub(crate) struct RedisStore {
-    fleet: Fleet,
-    scripts: Scripts,
-}
-
-impl RedisStore {
-    /// Checks that the locations can be served; connects to none of them.
-    pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
-        Ok(RedisStore {
-            fleet: Fleet::new(options, locations, hooks)?,
-            scripts: Scripts::new(),
-        })
-    }
-
-    /// Runs a script where its first key is. Also says who answered.
-    fn run<R>(
-        &self,
-        script: &Script,
-        keys: &[&[u8]],
-        budget: Budget,
-        args: usize,
-        pack_args: impl Fn(&mut Encoder<'_>),
-        read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
-    ) -> Result<(R, Picked<'_>)> {
-        let key = keys.first().copied().unwrap_or_default();
-        let run = Run::new(script, keys, args, pack_args, read);
-        self.fleet.ask((key, Access::Write), budget, run)
-    }
-}
+pub(crate) use store::RedisStore;
 
 impl Store for RedisStore {
     fn flush(&self, budget: Budget) -> Result<()> {

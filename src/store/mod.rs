@@ -18,7 +18,9 @@ use crate::base::budget::Budget;
 use crate::error::Result;
 
 pub(crate) use keys::KeyList;
-pub(crate) use leases::{Acquired, Claim, EachAcquired, Leases, Token};
+pub(crate) use leases::{
+    Acquired, Claim, EachAcquired, EachStored, Force, LATEST_MS, Leases, Stored, Token,
+};
 pub(crate) use values::{EachDone, EachValue, Pttl, Touch, Values};
 pub(crate) use walks::{Change, Entry, ScanStep, Walks};
 

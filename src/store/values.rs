@@ -62,7 +62,17 @@ pub(crate) trait Values {
     /// nothing is stored and nothing is removed; the answer is the same.
     fn add(&self, key: &[u8], value: Value<'_>, life: Life, budget: Budget) -> Result<bool>;
 
-    /// UNLINK: whether there was such a key, of any kind.
+    /// SET NX PX of many, one pipeline a node: whatever is there counts. `values` is as long as `keys`. Of one whose life is
+    /// over nothing is stored, and the answer is true.
+    fn add_many(
+        &self,
+        keys: &KeyList,
+        values: &[(Value<'_>, Life)],
+        budget: Budget,
+        each: &mut EachDone<'_>,
+    );
+
+    /// UNLINK: whether there was such a key, of any kind. One that is gone when this is sent again counts as removed.
     fn delete(&self, key: &[u8], budget: Budget) -> Result<bool>;
 
     /// UNLINK of many, one pipeline a node.

@@ -23,6 +23,12 @@ behaviour! {
         a_refused_key_does_not_spoil_the_others,
         what_is_deleted_during_a_load_of_many_does_not_come_back,
         plain_values_are_loaded_too,
+        a_key_that_is_given_twice_is_one_key,
+        twenty_threads_load_many_keys_once,
+        two_calls_with_the_same_keys_in_another_order_do_not_wait_for_each_other,
+        the_wait_for_others_begins_when_the_own_load_is_done,
+        what_others_set_during_a_plain_load_of_many_stays,
+        a_loader_of_many_that_asks_for_its_own_key_is_told,
         no_keys_are_no_work,
     ],
     servers: [],
@@ -211,4 +217,127 @@ fn no_keys_are_no_work(at: &Fixture) {
     let cache = at.cache();
     assert_eq!(load(&cache, &[]), []);
     assert_eq!(cache.stats().computes, 0);
+}
+
+fn counted(cache: &Cache, keys: &[&str], load: impl Fn()) -> Vec<Option<String>> {
+    let got = cache.get_or_set_many(keys, Expiry::Default, |missing| {
+        load();
+        let made = missing.iter().map(|key| Some(format!("of {key}")));
+        Ok::<_, Never>(made.collect())
+    });
+    got.unwrap()
+}
+
+/// It was loaded twice.
+fn a_key_that_is_given_twice_is_one_key(at: &Fixture) {
+    for layout in ["tagged", "plain"] {
+        let cache = at.cache_with(&[("layout", layout), ("codec", "json")]);
+        let key = |name: &str| format!("{layout}-{name}");
+        let (a, b) = (key("a"), key("b"));
+        cache.set(&b, "there", Expiry::Default).unwrap();
+        let keys = [&a, &b, &a, &b, &a];
+        let got = cache.get_or_set_many(keys, Expiry::Default, |missing| {
+            assert_eq!(missing, [&&a]);
+            Ok::<_, Never>(vec![Some("new".to_owned())])
+        });
+        let expected = texts(&["new", "there", "new", "there", "new"]);
+        assert_eq!(got.unwrap(), expected);
+        let stats = cache.stats();
+        assert_eq!((stats.hits, stats.misses), (1, 1));
+        let got = cache.get_or_set_many::<String, _, Option<String>, Never>(
+            keys,
+            Expiry::Default,
+            |_| panic!("all are there"),
+        );
+        assert_eq!(got.unwrap(), expected);
+    }
+}
+
+/// They loaded twenty times.
+fn twenty_threads_load_many_keys_once(at: &Fixture) {
+    for layout in ["tagged", "plain"] {
+        let cache = at.cache_with(&[("layout", layout), ("codec", "json"), ("wait", "30s")]);
+        let start = std::sync::Barrier::new(20);
+        let keys = [format!("{layout}-a"), format!("{layout}-b")];
+        thread::scope(|scope| {
+            for _ in 0..20 {
+                let (cache, start, keys) = (&cache, &start, [&keys[0][..], &keys[1][..]]);
+                scope.spawn(move || {
+                    start.wait();
+                    let got = counted(cache, &keys, || thread::sleep(Duration::from_millis(300)));
+                    assert_eq!(got, keys.map(|key| Some(format!("of {key}"))));
+                });
+            }
+        });
+        assert_eq!(cache.stats().computes, 1, "{layout}");
+    }
+}
+
+fn two_calls_with_the_same_keys_in_another_order_do_not_wait_for_each_other(at: &Fixture) {
+    let cache = at.cache_with(&[("wait", "5m")]);
+    let began = std::time::Instant::now();
+    thread::scope(|scope| {
+        for number in 0..6_usize {
+            let cache = &cache;
+            scope.spawn(move || {
+                for round in 0..10 {
+                    let mut keys = ["a", "b", "c", "d"].map(|key| format!("{round}-{key}"));
+                    keys.rotate_left(number % 4);
+                    let keys: Vec<&str> = keys[..3].iter().map(String::as_str).collect();
+                    let expected: Vec<_> =
+                        keys.iter().map(|key| Some(format!("of {key}"))).collect();
+                    let pause = || thread::sleep(Duration::from_millis(5));
+                    assert_eq!(counted(cache, &keys, pause), expected);
+                }
+            });
+        }
+    });
+    assert!(
+        began.elapsed() < Duration::from_secs(290),
+        "they waited for each other"
+    );
+}
+
+/// The wait was over before the own load was, and nobody looked: BUSY, though the value had long been there.
+fn the_wait_for_others_begins_when_the_own_load_is_done(at: &Fixture) {
+    let options = [("wait", "20ms"), ("on_wait_timeout", "busy")];
+    let (cache, other) = (at.cache_with(&options), at.cache());
+    let Begun::Yours(lease) = other.lease::<String>("b").unwrap() else {
+        panic!("nobody loads it yet")
+    };
+    let lease = Cell::new(Some(lease));
+    let got = counted(&cache, &["a", "b"], || {
+        thread::sleep(Duration::from_millis(60));
+        let lease = lease.take().expect("one load");
+        lease.fulfill("theirs", Expiry::Default).unwrap();
+    });
+    assert_eq!(got, texts(&["of a", "theirs"]));
+    assert_eq!(cache.stats().computes, 1);
+}
+
+/// It was overwritten.
+fn what_others_set_during_a_plain_load_of_many_stays(at: &Fixture) {
+    let plain = [("layout", "plain"), ("codec", "json")];
+    let (cache, other) = (at.cache_with(&plain), at.cache_with(&plain));
+    let got = counted(&cache, &["a", "b"], || {
+        other.set("a", "new", Expiry::Default).unwrap();
+    });
+    assert_eq!(got, texts(&["new", "of b"]));
+    let kept: Vec<Option<String>> = other.get_many(["a", "b"]).unwrap();
+    assert_eq!(kept, got);
+}
+
+fn a_loader_of_many_that_asks_for_its_own_key_is_told(at: &Fixture) {
+    let cache = at.cache();
+    let got = counted(&cache, &["a", "b"], || {
+        let inner = cache.get_or_set_many(["b", "c"], Expiry::Default, |missing| {
+            assert_eq!(missing, [&"c"]);
+            Ok::<_, Never>(vec![Some("of c".to_owned())])
+        });
+        let items = inner.unwrap_err().items;
+        let refused = items[0].as_ref().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(items[1].as_ref().unwrap().as_deref(), Some("of c"));
+    });
+    assert_eq!(got, texts(&["of a", "of b"]));
 }

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use redis_cache::{Cache, ErrorKind, Expiry, Result};
+use redis_cache::{Cache, ErrorKind, Expiry, Outcome, Result, Source};
 
 use crate::common::fixture::Fixture;
 use crate::common::{eventually, fault};
@@ -21,6 +21,8 @@ behaviour! {
         the_loaders_error_reaches_those_who_wait,
         a_panic_of_the_loader_reaches_its_caller_and_strands_nobody,
         a_loader_that_asks_for_its_own_key_is_told,
+        those_who_wait_for_absence_are_told_of_absence,
+        who_asks_after_a_deletion_is_not_given_what_was_loaded_before,
     ],
     servers: [],
 }
@@ -180,4 +182,50 @@ fn a_loader_that_asks_for_its_own_key_is_told(at: &Fixture) {
         "it waited for itself"
     );
     assert_eq!(cache.get::<String>("k").unwrap().as_deref(), Some("outer"));
+}
+
+/// Under `layout=plain` they were given 32 bytes of a header as their value.
+fn those_who_wait_for_absence_are_told_of_absence(at: &Fixture) {
+    for layout in ["tagged", "plain"] {
+        let cache = at.cache_with(&[("layout", layout), ("codec", "json"), ("wait", "30s")]);
+        let key = format!("{layout}-k");
+        let outcomes = at_once(10, |_| {
+            let load = |_: &mut redis_cache::Loading<'_>| {
+                std::thread::sleep(Duration::from_millis(150));
+                loaded(None)
+            };
+            cache.get_or_set_bytes_with(&key, Expiry::Default, load)
+        });
+        for outcome in outcomes {
+            assert_eq!(outcome.unwrap().value, None, "{layout}");
+        }
+    }
+}
+
+/// The key is deleted while it is loaded, and a second caller asks after that and joins: what is being loaded may be
+/// what was true before the deletion.
+fn who_asks_after_a_deletion_is_not_given_what_was_loaded_before(at: &Fixture) {
+    let cache = at.cache_with(&[("wait", "30s")]);
+    let (inside, asked) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            cache.get_or_set("k", Expiry::Default, || {
+                inside.store(1, Ordering::SeqCst);
+                eventually("the other asks", || asked.load(Ordering::SeqCst) == 1);
+                std::thread::sleep(Duration::from_millis(100));
+                loaded("before".to_owned())
+            })
+        });
+        eventually("the loader runs", || inside.load(Ordering::SeqCst) == 1);
+        cache.delete("k").unwrap();
+        asked.store(1, Ordering::SeqCst);
+        let second =
+            cache.get_or_set_with("k", Expiry::Default, |_| loaded(Some("after".to_owned())));
+        let expected = Outcome {
+            value: Some("after".to_owned()),
+            source: Source::Computed,
+        };
+        assert_eq!(second.unwrap(), expected);
+        assert_eq!(first.join().unwrap().unwrap(), "before");
+    });
 }

@@ -64,6 +64,7 @@ mod sweeps;
 mod time;
 mod traffic;
 mod typed;
+mod useless;
 mod values;
 mod versions;
 mod wire;

@@ -1,5 +1,5 @@
 //! The invariants of `get_or_set` across threads and processes, one test each, on real servers. The long forms are
-//! ignored by default and run by `make -C ffi-tests long`; the short ones differ from them by their numbers alone.
+//! ignored by default and run by `make -C ffi-tests torture`; the short ones differ from them by their numbers alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,8 +11,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clocks;
 mod kills;
 mod processes;
 mod races;
+mod refusals;
 mod waiting;
 mod wire;

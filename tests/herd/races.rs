@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use redis_cache::{Cache, Config, ErrorKind, Expiry};
 
 use crate::common::fixture::{Backend, Fixture};
+use crate::common::monitor::Monitor;
+use crate::common::server::Server;
 
 /// How a value is taken away.
 #[derive(Debug, Clone, Copy)]
@@ -178,4 +180,68 @@ fn invariant_6_there_is_always_an_answer() {
         println!("{backend:?}: {values} values, {errors} errors of loaders, nothing else");
         assert!(values > 100 && errors > 0);
     }
+}
+
+/// Four clients keep a value that lives for 60 ms and takes 20 ms to load; a fifth changes the row and deletes the key.
+/// Returns how many reads were given the old row after a deletion had returned.
+fn old_rows(config: &Config, deletions: u64) -> u64 {
+    let caches: Vec<Cache> = (0..4).map(|_| config.connect().unwrap()).collect();
+    let other = config.connect().unwrap();
+    let (truth, known, old) = (AtomicU64::new(1), AtomicU64::new(1), AtomicU64::new(0));
+    let is_over = AtomicBool::new(false);
+    let (truth, known, old, is_over) = (&truth, &known, &old, &is_over);
+    thread::scope(|scope| {
+        for cache in &caches {
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    let at_least = known.load(Ordering::SeqCst);
+                    let value = cache.get_or_set("row", Duration::from_millis(60), || {
+                        let seen = truth.load(Ordering::SeqCst);
+                        thread::sleep(Duration::from_millis(20));
+                        Ok::<_, String>(seen)
+                    });
+                    old.fetch_add(u64::from(value.unwrap() < at_least), Ordering::Relaxed);
+                }
+            });
+        }
+        let mut random = fastrand::Rng::new();
+        for _ in 0..deletions {
+            thread::sleep(Duration::from_millis(random.u64(20..120)));
+            let now = truth.fetch_add(1, Ordering::SeqCst) + 1;
+            other.delete("row").unwrap();
+            known.store(now, Ordering::SeqCst);
+        }
+        thread::sleep(Duration::from_millis(150));
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let loads: u64 = caches.iter().map(|cache| cache.stats().computes).sum();
+    let old = old.load(Ordering::Relaxed);
+    println!("{deletions} deletions, {loads} loads, {old} old rows");
+    old
+}
+
+/// The old row came back after every eighth deletion: what ACQUIRE called fresh was over by the client's clock, and was
+/// written over by a plain SET.
+fn no_old_rows(deletions: u64) {
+    let server = Server::start();
+    for stale in ["0s", "100ms"] {
+        let url = format!("{}?prefix=rows&timeout=20s&stale={stale}", server.unix());
+        let config = Config::new().server(&url).unwrap();
+        let mut monitor = Monitor::of(&server);
+        assert_eq!(old_rows(&config, deletions), 0, "stale={stale}");
+        let names = monitor.names(&server).into_iter();
+        let odd = |name: &String| !["EVAL", "EVALSHA", "GET", "UNLINK"].contains(&&name[..]);
+        assert_eq!(names.filter(odd).collect::<Vec<_>>(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_old_row_does_not_come_back_after_a_deletion() {
+    no_old_rows(25);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn long_an_old_row_does_not_come_back_after_a_thousand_deletions() {
+    no_old_rows(500);
 }

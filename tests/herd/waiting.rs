@@ -137,3 +137,33 @@ fn a_failed_early_renewal_serves_the_fresh_value() {
         assert_eq!(cache.stats().computes, 2);
     }
 }
+
+/// They loaded twenty times.
+#[test]
+fn twenty_threads_load_many_keys_once_though_the_server_is_away() {
+    let port = crate::common::server::free_port();
+    for on_wait_timeout in ["compute", "busy"] {
+        let url = format!(
+            "redis://127.0.0.1:{port}?timeout=5s&wait=30s&on_wait_timeout={on_wait_timeout}"
+        );
+        let cache = Cache::open(&url).unwrap();
+        let asking = std::sync::atomic::AtomicU32::new(0);
+        let order = std::sync::atomic::Ordering::SeqCst;
+        thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| {
+                    asking.fetch_add(1, order);
+                    let got = cache.get_or_set_many(["a", "b"], Expiry::Default, |missing| {
+                        eventually("all ask", || asking.load(order) == 20);
+                        thread::sleep(Duration::from_millis(500));
+                        let made = missing.iter().map(|key| Some(key.to_string()));
+                        Ok::<_, Never>(made.collect())
+                    });
+                    let expected = [Some("a".to_owned()), Some("b".to_owned())];
+                    assert_eq!(got.unwrap(), expected);
+                });
+            }
+        });
+        assert_eq!(cache.stats().computes, 1);
+    }
+}

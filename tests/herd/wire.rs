@@ -166,3 +166,30 @@ fn a_waiter_polls_with_single_commands() {
     let scripts = commands.iter().filter(|name| *name == "EVALSHA").count();
     assert_eq!(scripts, 2, "one to claim, one to fulfill: {commands:?}");
 }
+
+/// It took 203 round trips, and what others had set meanwhile was written over.
+#[test]
+fn many_plain_values_are_stored_in_one_pipeline_and_never_over_others() {
+    let mut at = Watched::with("stale=0s");
+    let url = format!("{}?timeout=20s&layout=plain&codec=json", at.server.unix());
+    let (cache, other) = (Cache::open(&url).unwrap(), Cache::open(&url).unwrap());
+    let keys: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
+    at.commands();
+    let got = cache.get_or_set_many(&keys, Expiry::Default, |missing| {
+        other.set("k7", "NEW", Expiry::Default).unwrap();
+        Ok::<_, Never>(missing.iter().map(|_| Some("old".to_owned())).collect())
+    });
+    let got = got.unwrap();
+    assert_eq!(got.len(), 200);
+    assert_eq!(got[7].as_deref(), Some("NEW"));
+    assert_eq!(other.get::<String>("k7").unwrap().as_deref(), Some("NEW"));
+    let commands = at.monitor.commands(&at.server);
+    let names: Vec<&str> = commands.iter().map(|words| words[0].as_str()).collect();
+    let expected = [&["MGET", "SET"][..], &["SET"; 200], &["MGET", "GET"]].concat();
+    assert_eq!(names, expected);
+    let adds = commands[2..202].iter();
+    assert!(
+        adds.clone()
+            .all(|words| words.iter().any(|word| word == "NX"))
+    );
+}

@@ -25,13 +25,13 @@ struct Marker;
 
 fn written<T: Serialize + ?Sized>(codec: Codec, value: &T) -> Vec<u8> {
     let mut out = b"before".to_vec();
-    encode(&options(codec, Compressor::None), value, &mut out).unwrap();
+    encode(&settings(codec, Compressor::None), value, &mut out).unwrap();
     assert!(out.starts_with(b"before"));
     out.split_off(6)
 }
 
 fn read<T: DeserializeOwned>(codec: Codec, payload: &[u8]) -> Result<T> {
-    decode(&Options::default(), codec.number(), payload)
+    decode(&Settings::default(), codec.number(), payload)
 }
 
 /// There and back; and every part of it, and more than it, is refused.
@@ -164,7 +164,7 @@ fn what_a_codec_cannot_write_is_refused_and_harms_nothing_before_it() {
             second: 2,
         };
         let mut out = b"before".to_vec();
-        let error = encode(&options(codec, Compressor::None), &value, &mut out).unwrap_err();
+        let error = encode(&settings(codec, Compressor::None), &value, &mut out).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(error.to_string().contains(codec.as_str()), "{error}");
         assert!(out.starts_with(b"before"), "{codec:?}");
@@ -176,7 +176,7 @@ fn what_a_codec_cannot_write_is_refused_and_harms_nothing_before_it() {
 fn keys_that_are_no_text_are_for_other_codecs_than_json() {
     let map = BTreeMap::from([((1, 2), 3)]);
     let mut out = Vec::new();
-    let error = encode(&options(Codec::Json, Compressor::None), &map, &mut out).unwrap_err();
+    let error = encode(&settings(Codec::Json, Compressor::None), &map, &mut out).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(
         error.to_string().contains("key must be a string"),
@@ -203,7 +203,7 @@ fn a_value_of_another_type_is_an_error_that_does_not_show_it() {
 #[test]
 fn a_codec_that_is_not_there_is_an_error_that_names_it() {
     let text = |number| {
-        decode::<bool>(&Options::default(), number, b"1")
+        decode::<bool>(&Settings::default(), number, b"1")
             .unwrap_err()
             .to_string()
     };
@@ -225,11 +225,11 @@ fn nesting_is_bounded() {
     #[derive(Debug, Serialize, Deserialize)]
     struct Nest(Vec<Nest>);
     for (number, open) in [(JSON, b'['), (MSGPACK, 0x91)] {
-        if is_there(&Options::default(), number) {
+        if is_there(&Settings::default(), number) {
             let bomb = vec![open; 1 << 20];
-            let result = decode::<Nest>(&Options::default(), number, &bomb);
+            let result = decode::<Nest>(&Settings::default(), number, &bomb);
             assert_eq!(result.unwrap_err().kind(), ErrorKind::Decode);
-            let result = decode::<serde::de::IgnoredAny>(&Options::default(), number, &bomb);
+            let result = decode::<serde::de::IgnoredAny>(&Settings::default(), number, &bomb);
             assert_eq!(result.unwrap_err().kind(), ErrorKind::Decode);
         }
     }
@@ -241,10 +241,10 @@ proptest! {
     #[test]
     fn arbitrary_bytes_are_a_value_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         for number in 0..=15 {
-            let options = Options::default();
-            let _ = decode::<Vec<Shape>>(&options, number, &bytes);
-            let _ = decode::<BTreeMap<String, Option<f64>>>(&options, number, &bytes);
-            let _ = decode::<(u8, Vec<i128>, char)>(&options, number, &bytes);
+            let settings = Settings::default();
+            let _ = decode::<Vec<Shape>>(&settings, number, &bytes);
+            let _ = decode::<BTreeMap<String, Option<f64>>>(&settings, number, &bytes);
+            let _ = decode::<(u8, Vec<i128>, char)>(&settings, number, &bytes);
         }
     }
 }

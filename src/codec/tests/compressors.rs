@@ -3,24 +3,22 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::Layout;
 
 /// Compresses whatever it is, as `layout=plain` does.
 fn packed(compressor: Compressor, level: Option<i32>, payload: &[u8]) -> Vec<u8> {
-    let options = Options {
-        layout: Layout::Plain,
+    let settings = Settings {
         compress_level: level,
-        ..options(Codec::Postcard, compressor)
+        ..settings(Codec::Postcard, compressor)
     };
-    compress(&options, payload).unwrap().unwrap()
+    compress(&settings, payload, true).unwrap().unwrap()
 }
 
 fn inflated(compressor: Compressor, most: usize, packed: &[u8]) -> Result<Vec<u8>> {
-    let options = Options {
+    let settings = Settings {
         max_value: most,
-        ..Options::default()
+        ..Settings::default()
     };
-    inflate(&options, compressor.number(), packed)
+    inflate(&settings, compressor.number(), packed)
 }
 
 fn samples() -> Vec<Vec<u8>> {
@@ -66,8 +64,8 @@ fn what_saves_no_eighth_is_stored_as_it_is() {
         .take(8000)
         .collect();
     for compressor in all_compressors() {
-        let options = options(Codec::Postcard, compressor);
-        let compress = |payload: &[u8]| compress(&options, payload).unwrap();
+        let settings = settings(Codec::Postcard, compressor);
+        let compress = |payload: &[u8]| compress(&settings, payload, false).unwrap();
         assert!(compress(&noise).is_none(), "{compressor:?}");
         // One byte in ten is worth nothing, half of all is.
         assert!(compress(&[&noise[..7500], &[0; 500]].concat()).is_none());
@@ -141,7 +139,7 @@ fn every_changed_byte_is_an_error_or_another_value_within_bounds() {
 #[test]
 fn a_compressor_that_is_not_there_is_an_error_that_names_it() {
     let text = |number| {
-        inflate(&Options::default(), number, b"x")
+        inflate(&Settings::default(), number, b"x")
             .unwrap_err()
             .to_string()
     };
@@ -270,9 +268,9 @@ proptest! {
         const MOST: usize = 4096;
         let start: [&[u8]; 4] = [b"", b"x\x9c", b"\x28\xb5\x2f\xfd", b"\0\x01\0\0"];
         let packed = [start[magic], &bytes].concat();
-        let options = Options { max_value: MOST, ..Options::default() };
+        let settings = Settings { max_value: MOST, ..Settings::default() };
         for number in 1..=15 {
-            if let Ok(found) = inflate(&options, number, &packed) {
+            if let Ok(found) = inflate(&settings, number, &packed) {
                 prop_assert!(found.len() <= MOST);
             }
         }

@@ -7,28 +7,28 @@ pub(crate) mod transcoding;
 
 use proptest::test_runner::Config as Runs;
 
-use crate::config::Compressor;
+use super::choices::Compressor;
 
 use super::*;
 
-/// Options with this codec and compressor, which this build has.
-fn options(codec: Codec, compressor: Compressor) -> Options {
-    Options {
+/// Settings with this codec and compressor, which this build has.
+fn settings(codec: Codec, compressor: Compressor) -> Settings {
+    Settings {
         codec,
         compressor,
-        ..Options::default()
+        ..Settings::default()
     }
 }
 
 fn all_codecs() -> Vec<Codec> {
     let all = [Codec::Postcard, Codec::Json, Codec::Msgpack];
-    let is_there = |codec: &Codec| is_there(&Options::default(), codec.number());
+    let is_there = |codec: &Codec| is_there(&Settings::default(), codec.number());
     all.into_iter().filter(is_there).collect()
 }
 
 fn all_compressors() -> Vec<Compressor> {
     let all = [Compressor::Zlib, Compressor::Zstd, Compressor::Lz4];
-    let is_there = |one: &Compressor| one.absence(&Options::default()).is_none();
+    let is_there = |one: &Compressor| one.absence(&Settings::default()).is_none();
     all.into_iter().filter(is_there).collect()
 }
 

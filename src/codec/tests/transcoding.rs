@@ -25,7 +25,7 @@ enum Tree {
 
 fn written(codec: Codec, value: &Tree) -> Vec<u8> {
     let mut out = Vec::new();
-    encode(&options(codec, Compressor::None), value, &mut out).unwrap();
+    encode(&settings(codec, Compressor::None), value, &mut out).unwrap();
     out
 }
 
@@ -72,9 +72,9 @@ proptest! {
         let (json, msgpack) = (written(Codec::Json, &value), written(Codec::Msgpack, &value));
         let there = turned(JSON, MSGPACK, &json).unwrap().unwrap();
         let back = turned(MSGPACK, JSON, &msgpack).unwrap().unwrap();
-        let options = Options::default();
-        prop_assert_eq!(&decode::<Tree>(&options, MSGPACK, &there).unwrap(), &value);
-        prop_assert_eq!(&decode::<Tree>(&options, JSON, &back).unwrap(), &value);
+        let settings = Settings::default();
+        prop_assert_eq!(&decode::<Tree>(&settings, MSGPACK, &there).unwrap(), &value);
+        prop_assert_eq!(&decode::<Tree>(&settings, JSON, &back).unwrap(), &value);
     }
 
     #[test]

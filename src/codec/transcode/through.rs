@@ -7,7 +7,9 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{self, Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use super::super::{JSON, MSGPACK, json, msgpack, undecodable};
+use super::super::json;
+use super::super::msgpack;
+use super::super::names::{JSON, MSGPACK, undecodable};
 use crate::error::Result;
 
 pub(super) fn transcode(from: u8, to: u8, payload: &[u8], out: &mut Vec<u8>) -> Result<bool> {

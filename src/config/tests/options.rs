@@ -42,6 +42,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("connect_timeout", "2s"),
     ("timeout", "2s"),
     ("idle_check", "0s"),
+    ("idle_timeout", "1m"),
     ("max_lifetime", "1h"),
     ("breaker_failures", "1"),
     ("breaker_backoff", "50ms"),
@@ -148,7 +149,8 @@ fn the_defaults_are_those_of_the_documentation() {
         ("pool_timeout", "1s"),
         ("connect_timeout", "1s"),
         ("timeout", "1s"),
-        ("idle_check", "10s"),
+        ("idle_check", "1ms"),
+        ("idle_timeout", "300s"),
         ("max_lifetime", "never"),
         ("breaker_failures", "5"),
         ("breaker_backoff", "100ms"),
@@ -344,6 +346,9 @@ fn what_a_setter_says_is_checked_with_the_texts_of_set() {
     );
     assert!(
         wrong(list("h").max_lifetime(Duration::ZERO)).starts_with("option `max_lifetime`: `0s`")
+    );
+    assert!(
+        wrong(list("h").idle_timeout(Duration::ZERO)).starts_with("option `idle_timeout`: `0s`")
     );
 }
 

@@ -32,14 +32,16 @@ pub(crate) fn may_differ(options: &Options, stored: &[u8]) -> bool {
     options.layout == Layout::Plain
         || is_other_codec(options, header.codec)
         || match header.compressor {
-            0 => options.compressor != Compressor::None && len >= options.compress_min,
-            number => number != options.compressor.number(),
+            0 => {
+                options.coding.compressor != Compressor::None && len >= options.coding.compress_min
+            }
+            number => number != options.coding.compressor.number(),
         }
 }
 
 /// Raw bytes stay raw, whatever the codec.
 fn is_other_codec(options: &Options, codec: u8) -> bool {
-    codec != codec::RAW && codec != options.codec.number()
+    codec != codec::RAW && codec != options.coding.codec.number()
 }
 
 /// The header of an entry with a payload.
@@ -73,24 +75,24 @@ fn try_configured(
     let packed = stored.get(header.len()..).unwrap_or_default();
     let payload = match header.compressor {
         0 => Cow::Borrowed(packed),
-        number => Cow::Owned(codec::inflate(options, number, packed)?),
+        number => Cow::Owned(codec::inflate(&options.coding, number, packed)?),
     };
     let other = match is_other_codec(options, header.codec) {
         true => transcoded(options, header.codec, &payload, typed),
         false => None,
     };
     let (codec, payload) = match other {
-        Some(payload) => (options.codec.number(), Cow::Owned(payload)),
+        Some(payload) => (options.coding.codec.number(), Cow::Owned(payload)),
         None => (header.codec, payload),
     };
     if options.layout == Layout::Plain {
         return plain(options, &header, codec, payload);
     }
-    if codec == header.codec && options.compressor.number() == header.compressor {
+    if codec == header.codec && options.coding.compressor.number() == header.compressor {
         return Ok(None);
     }
-    let (compressor, body) = match codec::compress(options, &payload)? {
-        Some(packed) => (options.compressor.number(), packed),
+    let (compressor, body) = match entry::compress(options, &payload)? {
+        Some(packed) => (options.coding.compressor.number(), packed),
         None => (0, payload.into_owned()),
     };
     if codec == header.codec && compressor == header.compressor {
@@ -112,7 +114,7 @@ fn transcoded(
 ) -> Option<Vec<u8>> {
     typed(codec, payload).or_else(|| {
         let mut out = Vec::new();
-        let done = codec::transcode(codec, options.codec.number(), payload, &mut out);
+        let done = codec::transcode(codec, options.coding.codec.number(), payload, &mut out);
         matches!(done, Ok(true)).then_some(out)
     })
 }
@@ -123,9 +125,9 @@ pub(crate) fn through_type<T: Serialize + DeserializeOwned>(
     codec: u8,
     payload: &[u8],
 ) -> Option<Vec<u8>> {
-    let value: T = codec::decode(options, codec, payload).ok()?;
+    let value: T = codec::decode(&options.coding, codec, payload).ok()?;
     let mut out = Vec::new();
-    codec::encode(options, &value, &mut out).ok()?;
+    codec::encode(&options.coding, &value, &mut out).ok()?;
     Some(out)
 }
 
@@ -139,7 +141,7 @@ fn plain(
     if header.lease.is_some() || is_other_codec(options, codec) {
         return Ok(None);
     }
-    let body = match codec::compress(options, &payload)? {
+    let body = match entry::compress(options, &payload)? {
         Some(packed) => packed,
         None if Integer::parse(&payload).is_some() => return Ok(None),
         None => payload.into_owned(),

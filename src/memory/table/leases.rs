@@ -6,12 +6,15 @@ use std::sync::Arc;
 use crate::entry::header::{Header, LeaseBlock, STALE_FOREVER};
 use crate::error::Result;
 use crate::expiry::Life;
-use crate::store::{Acquired, Claim, HEAD_LEN, Token};
+use crate::store::{Acquired, Claim, Force, HEAD_LEN, LATEST_MS, Token};
 
 use super::{Deadline, Entry, Table};
 
 /// The unknown flag of a header: the scripts look past it.
 const UNKNOWN_FLAG: u8 = 8;
+
+/// The token of a lease that nobody holds.
+const NOBODY: [u8; 8] = [0; 8];
 
 /// An entry with a lease block, as the scripts see it.
 struct Leased {
@@ -37,13 +40,28 @@ impl Leased {
         self.has_value && (self.block.soft_expire_ms == 0 || self.block.soft_expire_ms > now)
     }
 
+    /// Until when it may be served at most; `None` is for as long as it is there.
+    fn servable_until(&self) -> Option<u64> {
+        match self.block {
+            LeaseBlock {
+                soft_expire_ms: 0, ..
+            }
+            | LeaseBlock {
+                stale_ms: STALE_FOREVER,
+                ..
+            } => None,
+            block => Some(block.soft_expire_ms.saturating_add(block.stale_ms.into())),
+        }
+    }
+
     /// Fresh, or stale and not for too long.
     fn can_be_served(&self, now: u64) -> bool {
-        let until = match self.block.stale_ms {
-            STALE_FOREVER => u64::MAX,
-            ms => self.block.soft_expire_ms.saturating_add(ms.into()),
-        };
-        self.is_fresh(now) || (self.has_value && until > now)
+        self.has_value && self.servable_until().is_none_or(|until| until > now)
+    }
+
+    /// Nothing that could be served.
+    fn is_over(&self, now: u64) -> bool {
+        !self.can_be_served(now)
     }
 }
 
@@ -69,38 +87,49 @@ impl Entry {
 }
 
 impl Table {
-    /// ACQUIRE.
+    /// ACQUIRE, after so many attempts that were lost.
     pub(crate) fn acquire(
         &mut self,
         key: &[u8],
         claim: Claim,
+        lost: u32,
         now: u64,
     ) -> Result<Acquired<Arc<[u8]>>> {
-        let until = now.saturating_add(claim.lease_ms);
-        let token = *claim.token.bytes();
-        let life_ms = claim.lease_ms.saturating_mul(2);
+        let lease_ms = claim.lease_ms.min(LATEST_MS);
+        let until = now.saturating_add(lease_ms);
+        let (token, former) = claim.attempt(lost);
+        let life_ms = lease_ms.saturating_mul(2);
         let Some(entry) = self.entry(key, now) else {
-            let placeholder = placeholder(until, token);
+            let placeholder = placeholder(until, *token.bytes());
             self.set(key, placeholder, Life::Millis(life_ms), now)?;
-            return Ok(Acquired::Yours);
+            return Ok(Acquired::Yours(token));
         };
         let Some(seen) = Leased::of(&entry.value) else {
             return Ok(Acquired::Found(Arc::clone(&entry.value)));
         };
-        if seen.block.token != token {
-            if seen.is_fresh(now) && !claim.force {
+        let is_as_seen = claim
+            .seen
+            .is_none_or(|soft| soft == seen.block.soft_expire_ms);
+        let force = if is_as_seen { claim.force } else { Force::No };
+        let mut own = [Some(token), former].into_iter().flatten();
+        if !own.any(|own| seen.block.token == *own.bytes()) {
+            if seen.is_fresh(now) && force == Force::No {
                 return Ok(Acquired::Found(Arc::clone(&entry.value)));
             }
             if seen.block.deadline_ms > now {
-                return Ok(match seen.can_be_served(now) {
-                    true => Acquired::Stale,
-                    false => Acquired::Held(seen.block.deadline_ms - now),
-                });
+                // A deadline without a token is a back-off, which binds nobody who has nothing to serve.
+                let is_held = seen.block.token != NOBODY;
+                if seen.can_be_served(now) && (is_held || force != Force::Useless) {
+                    return Ok(Acquired::Stale);
+                }
+                if is_held {
+                    return Ok(Acquired::Held(seen.block.deadline_ms - now));
+                }
             }
         }
-        entry.set_lease(until, token);
+        entry.set_lease(until, *token.bytes());
         entry.live_at_least(life_ms, now);
-        Ok(Acquired::Yours)
+        Ok(Acquired::Yours(token))
     }
 
     /// STORE.
@@ -119,22 +148,34 @@ impl Table {
         Ok(true)
     }
 
+    /// SWAP.
+    pub(crate) fn swap(
+        &mut self,
+        key: &[u8],
+        old: &[u8],
+        value: Arc<[u8]>,
+        life: Life,
+        now: u64,
+    ) -> Result<bool> {
+        let entry = self.entry(key, now);
+        if entry.is_none_or(|entry| *entry.value != *old) {
+            return Ok(false);
+        }
+        self.set(key, value, life, now)?;
+        Ok(true)
+    }
+
     /// RELEASE.
     pub(crate) fn release(&mut self, key: &[u8], token: Token, backoff_ms: u64, now: u64) -> bool {
         let Some((entry, seen)) = self.held(key, token, now) else {
             return false;
         };
-        let until = now.saturating_add(backoff_ms);
-        match (seen.has_value, backoff_ms) {
-            (false, 0) => {
+        match (seen.is_over(now), backoff_ms) {
+            (true, _) => {
                 self.remove(key, now);
-                return true;
             }
-            (_, 0) => entry.set_lease(0, [0; 8]),
-            _ => entry.set_lease(until, [0; 8]),
-        }
-        if !seen.has_value {
-            entry.expiry = Deadline(Some(until));
+            (false, 0) => entry.set_lease(0, NOBODY),
+            (false, ms) => entry.set_lease(now.saturating_add(ms), NOBODY),
         }
         true
     }
@@ -154,24 +195,30 @@ impl Table {
         let Some(entry) = self.entry(key, now) else {
             return Ok(false);
         };
-        let servable_ms = entry.expiry.0.map_or(STALE_FOREVER, |at| {
-            u32::try_from(at.saturating_sub(now))
-                .map_or(STALE_FOREVER - 1, |ms| ms.min(STALE_FOREVER - 1))
-        });
+        let lives_until = entry.expiry.0;
+        let seen = Leased::of(&entry.value);
+        // A lease may have lifted its life beyond that.
+        let servable_until = seen.as_ref().and_then(Leased::servable_until);
+        let left = |until: u64, most: u32| {
+            let left = u32::try_from(until.saturating_sub(now));
+            left.map_or(most, |ms| ms.min(most))
+        };
+        let lives_ms = lives_until.map_or(STALE_FOREVER, |at| left(at, STALE_FOREVER - 1));
+        let servable_ms = servable_until.map_or(lives_ms, |at| left(at, lives_ms));
         let stale_now = LeaseBlock {
             stale_ms: servable_ms,
             soft_expire_ms: now,
             ..LeaseBlock::default()
         };
-        match (Leased::of(&entry.value), Header::of_short(&entry.value)) {
+        match (seen, Header::of_short(&entry.value)) {
             (Some(seen), _) if seen.is_fresh(now) => {
                 entry.overwrite(4, &servable_ms.to_le_bytes());
                 entry.overwrite(8, &now.to_le_bytes());
-                entry.set_lease(0, [0; 8]);
+                entry.set_lease(0, NOBODY);
                 Ok(true)
             }
             (Some(seen), _) if seen.has_value => {
-                entry.set_lease(0, [0; 8]);
+                entry.set_lease(0, NOBODY);
                 Ok(false)
             }
             (Some(_), _) => {
@@ -197,7 +244,8 @@ impl Table {
         }
     }
 
-    /// LOCK: its fencing number, which is the time in microseconds, and never one that was given before.
+    /// LOCK: its fencing number, which is the time in microseconds, and never one that was given before. Who has it already
+    /// takes it anew.
     pub(crate) fn lock(
         &mut self,
         key: &[u8],
@@ -206,7 +254,8 @@ impl Table {
         now_us: u64,
     ) -> Result<Option<u64>> {
         let now = now_us / 1000;
-        if self.entry(key, now).is_some() {
+        let entry = self.entry(key, now);
+        if entry.is_some_and(|entry| *entry.value != token.bytes()[..]) {
             return Ok(None);
         }
         self.set(key, Arc::from(&token.bytes()[..]), Life::Millis(ms), now)?;

@@ -173,6 +173,24 @@ impl Table {
         Ok(true)
     }
 
+    /// SET NX, where whatever is there counts.
+    pub(crate) fn set_new(
+        &mut self,
+        key: &[u8],
+        value: Arc<[u8]>,
+        life: Life,
+        now: u64,
+    ) -> Result<bool> {
+        let Some(expiry) = Deadline::of(life, now) else {
+            return Ok(true);
+        };
+        if self.slot(key, now).is_some() {
+            return Ok(false);
+        }
+        self.put(key, value, expiry)?;
+        Ok(true)
+    }
+
     /// UNLINK: whether there was an entry, of any kind.
     pub(crate) fn remove(&mut self, key: &[u8], now: u64) -> bool {
         self.slot(key, now)

@@ -1,6 +1,7 @@
 //! The steps of a table, one by one, at times of the tests' own choosing.
 
 use crate::entry::header::LeaseBlock;
+use crate::store::{Acquired, Claim, Force, Token};
 
 use super::*;
 
@@ -385,4 +386,25 @@ fn a_walk_skips_and_removes_what_has_expired() {
         "a cursor from elsewhere starts anew"
     );
     assert_eq!(Table::new(0).keys_from(7, 1000, NOW).1, 0);
+}
+
+/// What a server that hears a claim twice says: the second attempt is taken for the first, and a first one that arrives
+/// late is a stranger.
+#[test]
+fn an_attempt_takes_over_the_lease_of_the_one_before_and_of_no_other() {
+    let claim = Claim {
+        token: Token::of(*b"my token"),
+        lease_ms: 1000,
+        force: Force::No,
+        seen: None,
+    };
+    let mut table = Table::new(ROOMY);
+    let mut attempt = |lost| table.acquire(b"k", claim, lost, NOW).unwrap();
+    let token = |lost| claim.attempt(lost).0;
+    assert_eq!(attempt(0), Acquired::Yours(token(0)));
+    assert_eq!(attempt(1), Acquired::Yours(token(1)));
+    assert_eq!(attempt(1), Acquired::Yours(token(1)));
+    assert_eq!(attempt(0), Acquired::Held(1000));
+    assert_eq!(attempt(3), Acquired::Held(1000));
+    assert_eq!(attempt(2), Acquired::Yours(token(2)));
 }

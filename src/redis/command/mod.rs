@@ -1,20 +1,17 @@
 //! A command: what goes out and how its answer is read, together, under its name.
 
-pub(crate) mod once;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod values;
+pub(crate) mod verb;
 
-use crate::base::budget::Budget;
 use crate::error::Error;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::Verb;
-
-use super::connection::Connection;
 
 use script::Script;
+use verb::Verb;
 
 /// One or more commands of the protocol that are sent together, and the meaning of their replies.
 pub(crate) trait Command {
@@ -24,7 +21,8 @@ pub(crate) trait Command {
     /// Its name in errors, and what may be done with it.
     fn verb(&self) -> Verb;
 
-    /// Writes the commands. Once for every attempt; all attempts write the same.
+    /// Writes the commands, for every attempt anew: what a first one was not answered, and where [`Encoder::lost`] says
+    /// that it may have been done, in the words of a repetition.
     fn pack(&self, to: &mut Encoder<'_>);
 
     /// Reads all the replies, of one attempt. After a lost connection it is called again: then everything begins anew.
@@ -34,6 +32,12 @@ pub(crate) trait Command {
     /// now on. At most once.
     fn reword(&mut self, _refusal: &Error) -> bool {
         false
+    }
+
+    /// For an answer that has refusals within: the one that proves something of the node or the connection.
+    #[inline]
+    fn complaint(&self) -> Option<&Error> {
+        None
     }
 }
 
@@ -125,45 +129,8 @@ impl<C: Command + ?Sized> Command for &mut C {
     fn reword(&mut self, refusal: &Error) -> bool {
         (**self).reword(refusal)
     }
-}
 
-/// Two closures as a command: what is not yet one.
-pub(crate) struct Pair<P, R> {
-    verb: Verb,
-    pack: P,
-    read: R,
-}
-
-/// For what is not yet a command.
-#[inline(always)]
-pub(crate) fn pair<P, R, A>(verb: Verb, pack: P, read: R) -> Pair<P, R>
-where
-    P: Fn(&mut Encoder<'_>),
-    R: FnMut(&mut Connection, Budget) -> Reply<A>,
-{
-    Pair { verb, pack, read }
-}
-
-impl<P, R, A> Command for Pair<P, R>
-where
-    P: Fn(&mut Encoder<'_>),
-    R: FnMut(&mut Connection, Budget) -> Reply<A>,
-{
-    type Answer = A;
-
-    #[inline]
-    fn verb(&self) -> Verb {
-        self.verb
-    }
-
-    #[inline]
-    fn pack(&self, to: &mut Encoder<'_>) {
-        (self.pack)(to);
-    }
-
-    #[inline]
-    fn read(&mut self, from: &mut Replies<'_>) -> Reply<A> {
-        let budget = from.budget();
-        (self.read)(from.connection(), budget)
+    fn complaint(&self) -> Option<&Error> {
+        (**self).complaint()
     }
 }

@@ -1,13 +1,12 @@
 //! The commands for a node as a whole.
 
-use crate::error::Result;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
-use crate::redis::node::exchange::Verb;
 use crate::store::ScanStep;
 
 use super::Command;
+use super::verb::Verb;
 
 /// PING.
 #[derive(Debug, Clone, Copy)]
@@ -122,14 +121,35 @@ impl Command for Scan<'_> {
     }
 }
 
-/// UNLINK of many keys, some of them a command: how many there were.
+/// UNLINK of many keys, some of them a command: how many there were, or may have been before this was sent again.
 pub(crate) struct UnlinkAll<'a> {
-    pub(crate) keys: &'a [&'a [u8]],
+    groups: Vec<Group<'a>>,
 }
 
-impl UnlinkAll<'_> {
+/// The keys of one command.
+struct Group<'a> {
+    keys: &'a [&'a [u8]],
+    /// What was answered to it.
+    removed: Option<u64>,
+}
+
+impl<'a> UnlinkAll<'a> {
     /// Keys of one command: a server does nothing else meanwhile.
     const GROUP: usize = 256;
+
+    pub(crate) fn new(keys: &'a [&'a [u8]]) -> Self {
+        let group = |keys| Group {
+            keys,
+            removed: None,
+        };
+        UnlinkAll {
+            groups: keys.chunks(Self::GROUP).map(group).collect(),
+        }
+    }
+
+    fn open(&self) -> impl Iterator<Item = &Group<'a>> {
+        self.groups.iter().filter(|group| group.removed.is_none())
+    }
 }
 
 impl Command for UnlinkAll<'_> {
@@ -140,25 +160,29 @@ impl Command for UnlinkAll<'_> {
     }
 
     fn pack(&self, to: &mut Encoder<'_>) {
-        for group in self.keys.chunks(Self::GROUP) {
-            to.command(1 + group.len()).arg(b"UNLINK");
-            group.iter().for_each(|key| {
+        for group in self.open() {
+            to.command(1 + group.keys.len()).arg(b"UNLINK");
+            group.keys.iter().for_each(|key| {
                 to.arg(key);
             });
         }
     }
 
-    /// Keys that a repetition finds missing were removed by an attempt that nothing was heard of.
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<u64> {
-        let mut sum: Result<u64> = Ok(0);
-        for group in self.keys.chunks(Self::GROUP) {
-            let answer = from.int()?;
-            let removed = answer.map(|removed| match from.is_repeated() {
-                true => group.len() as u64,
-                false => removed.unsigned_abs(),
-            });
-            sum = sum.and_then(|sum| Ok(sum.saturating_add(removed?)));
+        let is_repeated = from.is_repeated();
+        let mut refusal = Ok(());
+        let open = self
+            .groups
+            .iter_mut()
+            .filter(|group| group.removed.is_none());
+        for group in open {
+            match from.int()? {
+                // Those that are gone by now were removed by the attempt whose answer was lost.
+                Ok(_) if is_repeated => group.removed = Some(group.keys.len() as u64),
+                Ok(removed) => group.removed = Some(removed.try_into().unwrap_or_default()),
+                Err(refused) => refusal = refusal.and(Err(refused)),
+            }
         }
-        Ok(sum)
+        Ok(refusal.map(|()| self.groups.iter().filter_map(|group| group.removed).sum()))
     }
 }

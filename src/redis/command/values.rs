@@ -4,10 +4,10 @@ use crate::expiry::Life;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::Verb;
 use crate::store::{Head, Sink, Value};
 
 use super::Command;
+use super::verb::Verb;
 
 /// GET into a sink; whether there was a value.
 pub(crate) struct Get<'a, 's> {
@@ -60,7 +60,7 @@ impl Command for Set<'_> {
     }
 }
 
-/// UNLINK of one key; whether it existed.
+/// UNLINK of one key; whether it existed, or may have done so before this was sent again.
 pub(crate) struct Unlink<'a> {
     pub(crate) key: &'a [u8],
 }
@@ -77,7 +77,7 @@ impl Command for Unlink<'_> {
     }
 
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<bool> {
-        from.flag()
+        from.done_once()
     }
 }
 
@@ -209,6 +209,16 @@ pub(crate) fn pack_life(to: &mut Encoder<'_>, life: Life) {
         Life::Millis(ms) => to.int(signed(ms)),
         Life::Forever | Life::Expired => to.int(0),
     };
+}
+
+/// The same, and -1 for one that is over: the key is removed.
+pub(crate) fn pack_entry_life(to: &mut Encoder<'_>, life: Life) {
+    match life {
+        Life::Expired => {
+            to.int(-1);
+        }
+        life => pack_life(to, life),
+    }
 }
 
 /// Milliseconds as the protocol writes them.

@@ -3,6 +3,7 @@
 //! caller made. It counts the replies it is owed and remembers any fault, so that [`Connection::is_reusable`] can
 //! promise that no reply ever reaches another caller. Its errors name no node.
 
+pub(crate) mod ahead;
 pub(crate) mod native;
 pub(crate) mod redis_crate;
 pub(crate) mod replies;
@@ -19,14 +20,15 @@ use crate::config::{Address, Connector, Parser};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Sink;
 
-use super::wire::ahead::allowance;
+use super::wire::Wire;
 use super::wire::tls::TlsSettings;
-use super::wire::{KEPT, Wire};
 
 use redis_crate::{Custom, Parsed};
 use resp::{Encoder, Token};
 
 pub(crate) use super::wire::SendFault;
+pub(crate) use ahead::AtHand;
+use ahead::{AHEAD, Held};
 
 /// How connections to a node are made.
 pub(crate) struct Dial {
@@ -50,19 +52,6 @@ pub(crate) enum Found {
     Refused(Error),
 }
 
-/// How much of the replies that are owed has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AtHand {
-    /// They can be read without waiting.
-    All,
-    /// They go on, and are too large to be kept until they are complete.
-    Much,
-    Part,
-}
-
-/// So much is written of commands whose replies are still to be read.
-const AHEAD: usize = 64 * 1024;
-
 /// One connection to a server.
 pub(crate) struct Connection {
     link: Link,
@@ -78,13 +67,6 @@ pub(crate) struct Connection {
     broken: bool,
     /// Where a large batch stands of which a part is still to be written.
     held: Option<Box<Held>>,
-}
-
-/// A large batch: how much of it is answered, how many replies are owed after that, and how much may be written.
-struct Held {
-    answered: usize,
-    owed: usize,
-    allowed: usize,
 }
 
 /// Its tag is a byte of its own: a hit looks at it several times.
@@ -113,33 +95,6 @@ impl Connection {
             Parser::Native => Link::Native(wire),
             Parser::Redis => Link::Parsed(Box::new(Parsed::over(wire))),
         })
-    }
-
-    /// How much of the replies that are owed is there. Takes in what has come, without waiting.
-    pub(crate) fn at_hand(&mut self) -> Result<AtHand> {
-        self.let_more_out();
-        let wire = match &mut self.link {
-            Link::Native(wire) => wire,
-            Link::Parsed(parsed) => parsed.wire(),
-            Link::Custom(_) => return Ok(AtHand::All),
-        };
-        wire.push()?;
-        // The later commands of a large batch wait for the replies to the first ones to be read.
-        let (wanted, all) = match self.held {
-            Some(_) => (1, AtHand::Much),
-            None => (self.owed, AtHand::All),
-        };
-        loop {
-            if native::framed(wire.buffered(), wanted)?.is_some() {
-                return Ok(all);
-            }
-            if wire.buffered().len() > KEPT {
-                return Ok(AtHand::Much);
-            }
-            if !wire.fill_at_once()? {
-                return Ok(AtHand::Part);
-            }
-        }
     }
 
     fn over(link: Link) -> Connection {
@@ -193,65 +148,12 @@ impl Connection {
         })
     }
 
-    /// Of a batch that is large only the first commands are sent at once, and the others as replies are read. One command
-    /// alone has to be there before it is answered.
-    #[cold]
-    fn send_large(&mut self, budget: Budget) -> Result<(), SendFault> {
-        let batch = std::mem::take(&mut self.outgoing);
-        let commands = std::mem::take(&mut self.queued);
-        let is_held = batch.len() > AHEAD && commands > 1 && self.owed == 0;
-        let sent = match &mut self.link {
-            Link::Custom(custom) => custom.exchange(&batch, commands),
-            Link::Native(wire) if !is_held => wire.send(&batch, budget),
-            Link::Parsed(parsed) if !is_held => parsed.wire().send(&batch, budget),
-            _ => {
-                let allowed = allowance(&batch, 0, 0, AHEAD, command_end);
-                self.held = Some(Box::new(Held {
-                    answered: 0,
-                    owed: commands,
-                    allowed,
-                }));
-                match &mut self.link {
-                    Link::Native(wire) => wire.send_ahead(batch, allowed),
-                    Link::Parsed(parsed) => parsed.wire().send_ahead(batch, allowed),
-                    Link::Custom(_) => Ok(()),
-                }
-            }
-        };
-        self.broken |= sent.is_err();
-        self.owed += commands;
-        sent
-    }
-
     /// Before a reply is read: what may go out now that others have been.
     #[inline(always)]
     fn let_more_out(&mut self) {
         if self.held.is_some() {
             self.let_held_out();
         }
-    }
-
-    #[cold]
-    fn let_held_out(&mut self) {
-        let wire = match &mut self.link {
-            Link::Native(wire) => wire,
-            Link::Parsed(parsed) => parsed.wire(),
-            Link::Custom(_) => return,
-        };
-        let (Some(held), Some(batch)) = (&mut self.held, wire.outgoing()) else {
-            self.held = None;
-            return;
-        };
-        if held.owed == self.owed {
-            return;
-        }
-        for _ in self.owed..held.owed {
-            let rest = batch.get(held.answered..).unwrap_or_default();
-            held.answered += command_end(rest).unwrap_or(rest.len());
-        }
-        held.owed = self.owed;
-        held.allowed = allowance(batch, held.answered, held.allowed, AHEAD, command_end);
-        wire.let_out(held.allowed);
     }
 
     /// The next token of the replies. An `Err` means that the connection is broken; what the server has to
@@ -425,30 +327,17 @@ impl Connection {
         }
     }
 
+    /// Whether that is found out of the socket; a custom connection may go on believing that it is open.
+    pub(crate) fn knows_its_end(&self) -> bool {
+        !matches!(self.link, Link::Custom(_))
+    }
+
     /// What becomes readable when a reply comes; a custom connection may have none, and has read it already.
     pub(crate) fn socket(&mut self) -> Option<RawFd> {
         match &mut self.link {
             Link::Native(wire) => Some(wire.socket()),
             Link::Parsed(parsed) => Some(parsed.wire().socket()),
             Link::Custom(_) => None,
-        }
-    }
-
-    #[cold]
-    fn is_all_out(&self) -> bool {
-        match &self.link {
-            Link::Native(wire) => wire.outgoing().is_none(),
-            Link::Parsed(parsed) => parsed.is_all_out(),
-            Link::Custom(_) => true,
-        }
-    }
-
-    /// Whether a part of the batch could not be written yet.
-    pub(crate) fn wants_write(&mut self) -> bool {
-        match &mut self.link {
-            Link::Native(wire) => wire.wants_write(),
-            Link::Parsed(parsed) => parsed.wire().wants_write(),
-            Link::Custom(_) => false,
         }
     }
 
@@ -480,11 +369,6 @@ fn count(owed: &mut usize, open: &mut u64, parts: u64) {
     if *open == 0 {
         *owed -= 1;
     }
-}
-
-/// Where the command ends that is in front.
-fn command_end(bytes: &[u8]) -> Option<usize> {
-    native::framed(bytes, 1).ok().flatten()
 }
 
 /// Without this, reading too much would wait for a reply that nobody asked for.

@@ -4,9 +4,9 @@
 use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::connection::{Connection, Found};
-use crate::store::{Head, Sink};
+use crate::store::{HEAD_LEN, Head, Sink};
 
-use super::reply::{self, Reply};
+use super::reply::{Reply, unexpected};
 use super::resp::Token;
 
 /// Where the replies come from, and the time there is.
@@ -22,27 +22,32 @@ impl<'a> Replies<'a> {
         Replies { from, budget, lost }
     }
 
+    /// Attempts that were sent and never answered, before this one.
+    #[inline]
+    pub(crate) fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    /// The same replies, of a command that follows so many more attempts.
+    #[inline]
+    pub(crate) fn after(&mut self, lost: u32) -> Replies<'_> {
+        Replies {
+            from: &mut *self.from,
+            budget: self.budget,
+            lost: self.lost + lost,
+        }
+    }
+
     /// Whether earlier attempts were sent, and nothing was ever heard of them: the server may have done it already.
     #[inline(always)]
     pub(crate) fn is_repeated(&self) -> bool {
         self.lost > 0
     }
 
-    /// The reply of a script that says "done" once: run again, it finds its work done and says 0.
+    /// The reply to what says "done" once: done again, it finds nothing left to do and says 0.
     pub(crate) fn done_once(&mut self) -> Reply<bool> {
         let is_repeated = self.is_repeated();
         Ok(self.flag()?.map(|done| done || is_repeated))
-    }
-
-    #[inline(always)]
-    pub(crate) fn budget(&self) -> Budget {
-        self.budget
-    }
-
-    /// For readers that are not yet commands.
-    #[inline(always)]
-    pub(crate) fn connection(&mut self) -> &mut Connection {
-        self.from
     }
 
     #[inline]
@@ -50,39 +55,75 @@ impl<'a> Replies<'a> {
         self.from.next(self.budget)
     }
 
+    /// The reply to a command that has nothing to tell: OK, PONG.
     #[inline]
     pub(crate) fn done(&mut self) -> Reply<()> {
-        reply::done(self.from, self.budget)
+        match self.next()? {
+            Token::Status(_) => Ok(Ok(())),
+            Token::Error(text) => Ok(Err(Error::from_server(text))),
+            _ => Err(unexpected("OK")),
+        }
     }
 
+    /// A number.
     #[inline]
     pub(crate) fn int(&mut self) -> Reply<i64> {
-        reply::int(self.from, self.budget)
+        match self.next()? {
+            Token::Int(value) => Ok(Ok(value)),
+            Token::Error(text) => Ok(Err(Error::from_server(text))),
+            _ => Err(unexpected("a number")),
+        }
     }
 
+    /// A number that is zero or not.
     #[inline]
     pub(crate) fn flag(&mut self) -> Reply<bool> {
-        reply::flag(self.from, self.budget)
+        Ok(self.int()?.map(|value| value != 0))
     }
 
-    /// SET NX: whether it was stored.
+    /// The reply to SET with NX: whether it was stored.
     pub(crate) fn stored(&mut self) -> Reply<bool> {
-        reply::stored(self.from, self.budget)
+        match self.next()? {
+            Token::Status(_) => Ok(Ok(true)),
+            Token::Nil => Ok(Ok(false)),
+            Token::Error(text) => Ok(Err(Error::from_server(text))),
+            _ => Err(unexpected("OK or nil")),
+        }
     }
 
-    /// A number in digits. The outer error only: a refusal is unexpected here.
-    pub(crate) fn digits<T: std::str::FromStr>(&mut self) -> Result<T> {
-        reply::digits(self.from, self.budget)
-    }
-
+    /// The reply to GETRANGE over a header; a key of another data type has none.
     #[inline]
     pub(crate) fn head(&mut self) -> Reply<Head> {
-        reply::head(self.from, self.budget)
+        match self.next()? {
+            Token::Bulk(bytes) => Ok(Ok(Head::from_slice(bytes.get(..HEAD_LEN).unwrap_or(bytes)))),
+            Token::Nil => Ok(Ok(Head::new())),
+            Token::Error(text) => match Error::from_server(text) {
+                error if error.code() == Some("WRONGTYPE") => Ok(Ok(Head::new())),
+                error => Ok(Err(error)),
+            },
+            _ => Err(unexpected("a string")),
+        }
     }
 
+    /// What follows must be an array; its length.
     #[inline]
     pub(crate) fn array(&mut self) -> Reply<usize> {
-        reply::array(self.from, self.budget)
+        match self.next()? {
+            Token::Array(len) => Ok(Ok(len)),
+            Token::Error(text) => Ok(Err(Error::from_server(text))),
+            _ => Err(unexpected("an array")),
+        }
+    }
+
+    /// A number written as text, within an array.
+    pub(crate) fn digits<N: std::str::FromStr>(&mut self) -> Result<N> {
+        let number = match self.next()? {
+            Token::Bulk(text) => std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| text.parse().ok()),
+            _ => None,
+        };
+        number.ok_or_else(|| unexpected("a number in decimal"))
     }
 
     #[inline(always)]

@@ -24,6 +24,7 @@ pub(crate) struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     commands: &'a mut usize,
     lacking: &'a mut usize,
+    lost: u32,
 }
 
 /// An argument leaves as much room behind it as words take until the next one comes, which must not make a large batch
@@ -43,7 +44,26 @@ impl<'a> Encoder<'a> {
             out,
             commands,
             lacking,
+            lost: 0,
         }
+    }
+
+    /// For commands that follow so many attempts at them.
+    #[inline]
+    pub(crate) fn after(mut self, lost: u32) -> Self {
+        self.lost = lost;
+        self
+    }
+
+    /// The same for the next command of several.
+    pub(crate) fn set_lost(&mut self, lost: u32) {
+        self.lost = lost;
+    }
+
+    /// Attempts at this command that were sent and never answered.
+    #[inline]
+    pub(crate) fn lost(&self) -> u32 {
+        self.lost
     }
 
     /// Commands of the batch so far.

@@ -7,11 +7,12 @@ use std::cell::Cell;
 use crate::base::budget::Budget;
 use crate::error::Error;
 use crate::redis::command::Command;
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::node::Node;
-use crate::redis::node::exchange::{Failed, Verb};
+use crate::redis::node::exchange::Failed;
 
 /// [`Node::run`] on the node that the slot moves to.
 #[cold]
@@ -65,5 +66,9 @@ impl<R> Command for Asking<'_, R> {
 
     fn reword(&mut self, refusal: &Error) -> bool {
         self.command.reword(refusal)
+    }
+
+    fn complaint(&self) -> Option<&Error> {
+        self.command.complaint()
     }
 }

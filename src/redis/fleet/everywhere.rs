@@ -9,8 +9,9 @@ use crate::redis::node::Node;
 use crate::redis::topology::{Advice, Failure};
 use crate::store::Access;
 
+use super::Fleet;
 use super::retry::Patience;
-use super::{Fleet, together};
+use crate::redis::node::together;
 
 impl Fleet {
     /// Asks every node that owns keys, all at the same time and whatever some of them say. What could not be done is

@@ -2,24 +2,29 @@
 //! every node is sent its first one before any reply is read, so the nodes work at the same time. A node that fails
 //! fails its own keys only, and whether they are tried again is the topology's advice.
 
-use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
-use crate::error::{ErrorKind, Meaning, Result};
+use crate::error::{Error, ErrorKind, Meaning, Result};
 use crate::expiry::Clock;
-use crate::redis::command::Command;
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::{Failed, Verb};
-use crate::redis::node::{Node, Opening, exchange as call};
+use crate::redis::node::exchange::Failed;
+use crate::redis::node::{Node, Turn};
 use crate::redis::topology::{self, Advice, Failure};
 use crate::store::{Access, KeyList};
 
+use super::Fleet;
 use super::retry::Patience;
-use super::{Fleet, together};
+use super::window::{Exchange, Losses, Setback, Share, Window};
+use crate::redis::node::together;
+
+/// Bytes and commands of one window of writes: what this process holds of them at a time.
+pub(crate) const WINDOW_BYTES: usize = 1 << 20;
+pub(crate) const WINDOW_WRITES: usize = 1000;
 
 /// Hears of every item of a batch, once.
 pub(crate) trait Each<B: Batch + ?Sized>:
@@ -47,6 +52,12 @@ pub(crate) trait Batch {
 
     fn verb(&self) -> Verb;
 
+    /// Some node refused, and so has done nothing: whether the same can be said in other words, which `pack` writes from
+    /// now on. At most once.
+    fn reword(&self, _refusal: &Error) -> bool {
+        false
+    }
+
     /// How many of these items the next window takes; at least one.
     fn window(&self, items: &[usize]) -> usize;
 
@@ -61,6 +72,11 @@ pub(crate) trait Batch {
     ) -> Reply<()>;
 }
 
+/// The key of an item.
+pub(crate) fn key(keys: &KeyList, item: usize) -> &[u8] {
+    keys.get(item).unwrap_or_default()
+}
+
 /// The items of one command, while its reply is read.
 pub(crate) struct Group<'g, B: ?Sized, E> {
     pub(crate) items: &'g [usize],
@@ -71,7 +87,22 @@ pub(crate) struct Group<'g, B: ?Sized, E> {
     batch: PhantomData<&'g B>,
 }
 
-impl<B: Batch + ?Sized, E: Each<B>> Group<'_, B, E> {
+impl<'g, B: Batch + ?Sized, E: Each<B>> Group<'g, B, E> {
+    pub(super) fn new(items: &'g [usize], told: usize, clock: Clock, each: &'g mut E) -> Self {
+        Group {
+            items,
+            told,
+            clock,
+            each,
+            batch: PhantomData,
+        }
+    }
+
+    /// How many of the items are done with.
+    pub(super) fn told(&self) -> usize {
+        self.told
+    }
+
     /// Tells of the item at `place`, unless that was done before.
     #[inline(always)]
     pub(crate) fn tell(&mut self, place: usize, told: B::Answer<'_>) {
@@ -86,42 +117,6 @@ impl<B: Batch + ?Sized, E: Each<B>> Group<'_, B, E> {
             (self.each)(*item, outcome, self.clock);
         }
     }
-}
-
-/// The items of one node.
-struct Share {
-    node: Arc<Node>,
-    items: Vec<usize>,
-    /// So many of them, from the front, are done with.
-    settled: Cell<usize>,
-    /// Whether ASKING stands in front of every command.
-    asking: bool,
-}
-
-impl Share {
-    fn new(node: Arc<Node>, items: Vec<usize>, asking: bool) -> Self {
-        Share {
-            node,
-            items,
-            settled: Cell::new(0),
-            asking,
-        }
-    }
-
-    fn rest(&self) -> &[usize] {
-        self.items.get(self.settled.get()..).unwrap_or_default()
-    }
-
-    fn settle(&self, items: usize) {
-        self.settled.set(self.settled.get() + items);
-    }
-}
-
-/// An item that a node failed.
-struct Setback {
-    item: usize,
-    node: Arc<Node>,
-    failed: Failed,
 }
 
 impl Fleet {
@@ -155,17 +150,28 @@ impl Fleet {
             budget,
         };
         let mut patience = Patience::new(budget);
+        let mut losses = Losses::default();
+        let mut is_reworded = false;
         let mut open = items;
         let mut asked = Vec::new();
         while !open.is_empty() || !asked.is_empty() {
             let mut setbacks = Vec::new();
-            scatter.exhaust(std::mem::take(&mut asked), &mut setbacks, &mut each);
+            let taken = std::mem::take(&mut asked);
+            scatter.exhaust(taken, &losses, &mut setbacks, &mut each);
             let shares = scatter.share_out(std::mem::take(&mut open), &mut each);
-            scatter.exhaust(shares, &mut setbacks, &mut each);
+            scatter.exhaust(shares, &losses, &mut setbacks, &mut each);
             let mut wait = false;
             let mut postponed = Vec::new();
             let mut counsel = Counsel::default();
+            let may_reword = !is_reworded;
+            let mut reworded = Vec::new();
             for setback in setbacks {
+                losses.add(setback.item, setback.failed.lost);
+                if may_reword && batch.reword(&setback.failed.error) {
+                    is_reworded = true;
+                    reworded.push(setback.item);
+                    continue;
+                }
                 match counsel.on(&scatter, &setback) {
                     Advice::Later if patience.bears(&setback.failed.error) => {
                         wait = true;
@@ -182,7 +188,8 @@ impl Fleet {
                 postponed.push((setback.item, setback.failed.error));
             }
             let Some((_, said)) = postponed.last() else {
-                return;
+                open = reworded;
+                continue;
             };
             let goes_on = match wait {
                 true => patience.pause(said.clone()),
@@ -191,8 +198,11 @@ impl Fleet {
             if goes_on.is_err() {
                 let tell =
                     |(item, error)| each(item, Err(patience.explain(error)), Clock::default());
-                return postponed.into_iter().for_each(tell);
+                postponed.into_iter().for_each(tell);
+                open.clear();
+                asked.clear();
             }
+            open.append(&mut reworded);
         }
     }
 }
@@ -292,6 +302,7 @@ impl<J: Batch> Scatter<'_, J> {
     fn exhaust(
         &self,
         mut shares: Vec<Share>,
+        losses: &Losses,
         setbacks: &mut Vec<Setback>,
         each: &mut impl Each<J>,
     ) {
@@ -299,8 +310,8 @@ impl<J: Batch> Scatter<'_, J> {
         let mut under_way = Vec::with_capacity(shares.len());
         let mut postponed = Vec::new();
         for (place, share) in shares.iter().enumerate() {
-            let opening = together::opening(self.budget, place, shares.len());
-            match self.begin(share, opening, setbacks) {
+            let turn = together::turn(self.budget, place, shares.len());
+            match self.begin(share, losses, turn, setbacks) {
                 Some(exchange) => under_way.push(exchange),
                 None => postponed.extend(Some(share).filter(|share| !share.rest().is_empty())),
             }
@@ -320,11 +331,11 @@ impl<J: Batch> Scatter<'_, J> {
             if share.rest().is_empty() {
                 continue;
             }
-            let opening = Opening {
+            let turn = Turn {
                 budget: self.budget,
                 may_wait: under_way.is_empty(),
             };
-            match self.begin(share, opening, setbacks) {
+            match self.begin(share, losses, turn, setbacks) {
                 Some(exchange) => under_way.push(exchange),
                 None => postponed.extend(Some(share).filter(|share| !share.rest().is_empty())),
             }
@@ -336,36 +347,33 @@ impl<J: Batch> Scatter<'_, J> {
     fn begin<'a>(
         &'a self,
         share: &'a Share,
-        opening: Opening,
+        losses: &'a Losses,
+        turn: Turn,
         setbacks: &mut Vec<Setback>,
     ) -> Option<Exchange<'a, J>> {
         let rest = share.rest();
         let window = Window {
-            scatter: self,
+            batch: self.batch,
             share,
+            losses,
             items: rest.get(..self.batch.window(rest)).unwrap_or(rest),
             group: match self.fleet.topology.takes_many_keys() {
                 true => J::GROUP,
                 false => 1,
             },
         };
-        let pack = |to: &mut Encoder<'_>| window.pack(to);
+        let pack = |to: &mut Encoder<'_>| window.pack(to, 0);
         let topology = &self.fleet.topology;
         let time = topology.time_for(&share.node, self.access(), self.budget);
         // A connection that has to be opened first comes out of the time for this node as well.
-        let opening = Opening {
-            budget: opening.budget.or_sooner(time),
-            ..opening
+        let turn = Turn {
+            budget: turn.budget.or_sooner(time),
+            ..turn
         };
-        match share
-            .node
-            .start_among(self.batch.verb(), time, opening, pack)
-        {
+        match share.node.start_among(self.batch.verb(), time, turn, pack) {
             Ok(call) => call.map(|call| Exchange { window, call }),
             Err(failed) if failed.error.kind() == ErrorKind::NoMemory => {
-                let fail = |item: &usize| window.setback(*item, failed.clone());
-                setbacks.extend(window.items.iter().map(fail));
-                share.settle(window.items.len());
+                window.pass_over(&failed, setbacks);
                 None
             }
             Err(failed) => {
@@ -373,151 +381,5 @@ impl<J: Batch> Scatter<'_, J> {
                 None
             }
         }
-    }
-}
-
-/// A window under way.
-struct Exchange<'a, J> {
-    window: Window<'a, J>,
-    call: call::Exchange<'a>,
-}
-
-impl<'a, J: Batch> together::UnderWay<'a> for Exchange<'a, J> {
-    fn call(&mut self) -> &mut call::Exchange<'a> {
-        &mut self.call
-    }
-
-    fn advance(&mut self) -> Result<(), Failed> {
-        self.call.advance(|to| self.window.pack(to))
-    }
-}
-
-impl<'a, J: Batch> Exchange<'a, J> {
-    /// Reads the replies. A broken connection is the end of the whole share.
-    fn settle(self, setbacks: &mut Vec<Setback>, each: &mut impl Each<J>) -> &'a Share {
-        let Exchange { window, call } = self;
-        let mut reading = Reading {
-            window: &window,
-            progress: 0,
-            setbacks,
-            each,
-        };
-        match call.finish(&mut reading) {
-            Ok(()) => window.share.settle(window.items.len()),
-            Err(failed) => window.fail(reading.progress, &failed, reading.setbacks),
-        }
-        window.share
-    }
-}
-
-/// The items of one node that are sent together.
-struct Window<'a, J> {
-    scatter: &'a Scatter<'a, J>,
-    share: &'a Share,
-    items: &'a [usize],
-    /// Items of one command.
-    group: usize,
-}
-
-/// A window as a command, while its replies are read.
-struct Reading<'w, 'a, J, E> {
-    window: &'w Window<'a, J>,
-    /// Items of the window that are done with; it outlives a connection that has to be replaced.
-    progress: usize,
-    setbacks: &'w mut Vec<Setback>,
-    each: &'w mut E,
-}
-
-impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
-    type Answer = ();
-
-    fn verb(&self) -> Verb {
-        self.window.scatter.batch.verb()
-    }
-
-    fn pack(&self, to: &mut Encoder<'_>) {
-        self.window.pack(to);
-    }
-
-    fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
-        let Reading {
-            window,
-            progress,
-            setbacks,
-            each,
-        } = self;
-        window.read(from, progress, setbacks, *each).map(Ok)
-    }
-}
-
-impl<J: Batch> Window<'_, J> {
-    fn pack(&self, to: &mut Encoder<'_>) {
-        for group in self.items.chunks(self.group) {
-            if self.share.asking {
-                to.command(1).arg(b"ASKING");
-            }
-            self.scatter.batch.pack(to, group);
-        }
-    }
-
-    fn setback(&self, item: usize, failed: Failed) -> Setback {
-        Setback {
-            item,
-            node: Arc::clone(&self.share.node),
-            failed,
-        }
-    }
-
-    /// Ends the whole share, of which `progress` items are done with. What lies behind the window was never sent.
-    fn fail(&self, progress: usize, failed: &Failed, setbacks: &mut Vec<Setback>) {
-        let rest = self.share.rest();
-        for (place, item) in rest.iter().enumerate().skip(progress) {
-            let mut failed = failed.clone();
-            failed.may_resend |= place >= self.items.len();
-            setbacks.push(self.setback(*item, failed));
-        }
-        self.share.settle(rest.len());
-    }
-
-    fn read(
-        &self,
-        from: &mut Replies<'_>,
-        progress: &mut usize,
-        setbacks: &mut Vec<Setback>,
-        each: &mut impl Each<J>,
-    ) -> Result<()> {
-        let node = &self.share.node;
-        let mut before = 0;
-        for items in self.items.chunks(self.group) {
-            if self.share.asking {
-                from.skip()?;
-            }
-            let told = progress.saturating_sub(before);
-            if told >= items.len() {
-                from.skip()?;
-            } else {
-                let mut group = Group {
-                    items,
-                    told,
-                    clock: node.clock(),
-                    each,
-                    batch: PhantomData,
-                };
-                let answer = self.scatter.batch.read(from, &mut group);
-                let told = group.told;
-                *progress = before + told;
-                if let Err(refusal) = answer? {
-                    let refusal = node.named(refusal, self.scatter.batch.verb());
-                    let left = items.get(told..).unwrap_or_default();
-                    setbacks.extend(
-                        left.iter()
-                            .map(|item| self.setback(*item, Failed::refused(refusal.clone()))),
-                    );
-                }
-                *progress = before + items.len();
-            }
-            before += items.len();
-        }
-        Ok(())
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod everywhere;
 pub(crate) mod many;
 pub(crate) mod retry;
 pub(crate) mod scripted;
-pub(crate) mod together;
+pub(crate) mod window;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::config::{Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::command::Command;
 use crate::redis::node::Node;
-use crate::redis::topology::{self, Advice, Failure, Topology};
+use crate::redis::topology::{self, Advice, Failure, Topology, choice};
 use crate::store::Access;
 
 use retry::Patience;
@@ -34,7 +34,7 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Checks that the locations can be served; connects to none of them.
     pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
-        let topology = topology::new(options, locations, hooks)?;
+        let topology = choice::new(options, locations, hooks)?;
         let caution = topology.all().iter().find_map(|node| node.caution());
         if let (Some(text), Some(hook)) = (caution, &hooks.error) {
             hook(&Error::new(ErrorKind::Config, text));

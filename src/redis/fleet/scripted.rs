@@ -1,20 +1,22 @@
 //! One script for many keys: a pipeline of EVALSHA to every node, each with its own keys. Where a node does not know
 //! the script, the text follows for those keys, all within one budget.
 
+use std::cell::Cell;
+
 use crate::base::budget::Budget;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expiry::Clock;
-use crate::redis::RedisStore;
 use crate::redis::command::script::Script;
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::fleet::many::{Batch, Each, Group, To};
-use crate::redis::node::exchange::Verb;
-use crate::redis::values::many::{WINDOW_BYTES, WINDOW_WRITES, key};
 use crate::store::KeyList;
 
-/// What is done to every key. It must do no harm when it is done twice.
+use super::Fleet;
+use super::many::{Batch, Each, Group, To, WINDOW_BYTES, WINDOW_WRITES, key};
+
+/// What is done to every key.
 pub(crate) trait Step {
     /// What is told of one item.
     type Answer<'a>;
@@ -23,7 +25,7 @@ pub(crate) trait Step {
 
     fn script(&self) -> &Script;
 
-    /// Writes the arguments of an item.
+    /// Writes the arguments of an item; those of a repetition where [`Encoder::lost`] says so.
     fn pack_args(&self, to: &mut Encoder<'_>, item: usize);
 
     /// How many bytes these are, roughly.
@@ -40,7 +42,7 @@ pub(crate) trait Step {
     ) -> Reply<()>;
 }
 
-impl RedisStore {
+impl Fleet {
     /// Has every item of `keys` that is no fault told to `each`, once.
     pub(crate) fn run_many<S: Step>(
         &self,
@@ -48,38 +50,31 @@ impl RedisStore {
         keys: &KeyList,
         step: &S,
         budget: Budget,
-        mut each: impl FnMut(usize, Result<S::Answer<'_>>, Clock),
+        each: impl FnMut(usize, Result<S::Answer<'_>>, Clock),
     ) {
-        let by_digest = ByScript {
+        let batch = ByScript {
             keys,
             step,
-            name: b"EVALSHA",
-            body: step.script().sha.as_bytes(),
+            by_text: Cell::new(false),
         };
-        let mut unknown = Vec::new();
-        let hear = |item: usize, told: Result<S::Answer<'_>>, clock| match told {
-            Err(error) if error.code() == Some("NOSCRIPT") => unknown.push(item),
-            told => each(item, told, clock),
-        };
-        self.fleet
-            .ask_some(to, keys, keys.places(), &by_digest, budget, hear);
-        if !unknown.is_empty() {
-            let by_text = ByScript {
-                name: b"EVAL",
-                body: step.script().text.as_bytes(),
-                ..by_digest
-            };
-            self.fleet
-                .ask_some(to, keys, unknown, &by_text, budget, each);
-        }
+        self.ask_many(to, keys, &batch, budget, each);
     }
 }
 
 struct ByScript<'a, S> {
     keys: &'a KeyList,
     step: &'a S,
-    name: &'static [u8],
-    body: &'a [u8],
+    by_text: Cell<bool>,
+}
+
+impl<S: Step> ByScript<'_, S> {
+    fn words(&self) -> (&'static [u8], &[u8]) {
+        let script = self.step.script();
+        match self.by_text.get() {
+            false => (b"EVALSHA", script.sha.as_bytes()),
+            true => (b"EVAL", script.text.as_bytes()),
+        }
+    }
 }
 
 impl<S: Step> Batch for ByScript<'_, S> {
@@ -87,24 +82,34 @@ impl<S: Step> Batch for ByScript<'_, S> {
     const GROUP: usize = 1;
 
     fn verb(&self) -> Verb {
-        Verb::safe("EVALSHA")
+        self.step.script().verb
+    }
+
+    fn reword(&self, refusal: &Error) -> bool {
+        let is_unknown = refusal.code() == Some("NOSCRIPT");
+        if is_unknown {
+            self.by_text.set(true);
+        }
+        is_unknown
     }
 
     fn window(&self, items: &[usize]) -> usize {
         let mut bytes = 0;
+        let (_, body) = self.words();
         let fits = |item: &&usize| {
             let is_first = bytes == 0;
-            bytes += self.body.len() + key(self.keys, **item).len() + self.step.size(**item);
+            bytes += body.len() + key(self.keys, **item).len() + self.step.size(**item);
             is_first || bytes <= WINDOW_BYTES
         };
         items.iter().take(WINDOW_WRITES).take_while(fits).count()
     }
 
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
+        let (name, body) = self.words();
         for item in items {
             to.command(4 + S::ARGS)
-                .arg(self.name)
-                .arg(self.body)
+                .arg(name)
+                .arg(body)
                 .int(1)
                 .arg(key(self.keys, *item));
             self.step.pack_args(to, *item);

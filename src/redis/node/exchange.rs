@@ -2,8 +2,10 @@
 //! once and silently, and where the breaker hears how it went.
 
 use crate::base::budget::Budget;
+use crate::base::moment::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::command::Command;
+use crate::redis::command::verb::{Resend, Verb};
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::connection::{AtHand, Connection, SendFault};
@@ -13,38 +15,7 @@ use crate::redis::wire::Wants;
 use super::breaker::Admission;
 use super::opening::Opening;
 use super::pool::Loan;
-
-/// A kind of command: its name in errors, and whether it may be sent again.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Verb {
-    pub(crate) name: &'static str,
-    pub(crate) resend: Resend,
-}
-
-/// What may be done when a connection broke after a command was sent and before its reply came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resend {
-    /// Send it again: it reads, or doing it twice does what doing it once does, whatever came in between.
-    Safe,
-    /// Report the fault: the server may have done it.
-    Never,
-}
-
-impl Verb {
-    pub(crate) const fn safe(name: &'static str) -> Self {
-        Verb {
-            name,
-            resend: Resend::Safe,
-        }
-    }
-
-    pub(crate) const fn once(name: &'static str) -> Self {
-        Verb {
-            name,
-            resend: Resend::Never,
-        }
-    }
-}
+use super::verdict::Verdict;
 
 /// Why commands came to nothing.
 #[derive(Debug, Clone)]
@@ -74,6 +45,8 @@ pub(crate) struct Call<'a> {
     verb: Verb,
     budget: Budget,
     admission: Admission,
+    /// No connections of other nodes are held: this one's may be waited for.
+    is_alone: bool,
     is_retried: bool,
     /// Attempts before this one that were sent and never answered.
     lost: u32,
@@ -95,14 +68,16 @@ impl<'a> Call<'a> {
             verb,
             budget,
             admission,
+            is_alone: false,
             is_retried: false,
             lost: 0,
         }
     }
 
-    /// After so many attempts elsewhere that nothing was heard of.
+    /// The only one of its thread, after so many attempts elsewhere that nothing was heard of.
     #[inline]
-    pub(crate) fn after(mut self, lost: u32) -> Self {
+    pub(crate) fn alone(mut self, lost: u32) -> Self {
+        self.is_alone = true;
         self.lost = lost;
         self
     }
@@ -125,16 +100,19 @@ impl<'a> Call<'a> {
             };
             match command.read(&mut Replies::new(connection, self.budget, self.lost)) {
                 Ok(Ok(answer)) => {
-                    self.node.answered();
+                    match command.complaint() {
+                        None => self.node.answered(),
+                        Some(complaint) => drop(self.hear(complaint)),
+                    }
                     return Ok(answer);
                 }
                 Ok(Err(refusal)) => {
-                    self.node.answered();
-                    if !command.reword(&refusal) {
+                    if command.reword(&refusal) {
+                        // An attempt that was lost stays lost: it may have run elsewhere, or be heard later.
+                        self.node.answered();
+                    } else if !self.hear(&refusal) || !self.goes_on() {
                         return Err(self.refused(refusal));
                     }
-                    // It has not run here, nor before.
-                    self.lost = 0;
                 }
                 // That is no evidence against the node. Its reply was cut, so the connection is closed.
                 Err(error) if error.kind() == ErrorKind::NoMemory => {
@@ -158,7 +136,7 @@ impl<'a> Call<'a> {
             let connection = self.loan.connection_or(|| node.connect(budget, admission));
             let sent = match connection {
                 Ok(connection) => {
-                    pack(&mut connection.encoder());
+                    pack(&mut connection.encoder().after(self.lost));
                     connection.send(budget)
                 }
                 Err(error) => return Err(self.refused(error)),
@@ -176,17 +154,48 @@ impl<'a> Call<'a> {
     /// After a fault of the connection: whether the commands may be sent once more, on another one.
     #[cold]
     pub(crate) fn recover(&mut self, fault: SendFault) -> Result<(), Failed> {
-        self.loan.discard();
         let SendFault { error, unsent } = fault;
+        self.node.pool().broken(&mut self.loan, error.is_timeout());
         let may_resend = unsent || self.is_safe();
         self.lost += u32::from(!unsent);
-        if self.is_retried || !may_resend || error.is_timeout() || self.budget.remaining().is_err()
-        {
+        if !may_resend || error.is_timeout() || !self.goes_on() {
             return Err(self.failed(error, may_resend));
+        }
+        Ok(())
+    }
+
+    /// What the server said is told to the breaker, and ends the connection where it proves something of that: whether
+    /// another connection may be told something else.
+    #[cold]
+    fn hear(&mut self, said: &Error) -> bool {
+        let is_fresh = self.loan.is_fresh();
+        let verdict = Verdict::of(said, is_fresh);
+        match verdict.is_served {
+            true => self.node.answered(),
+            false => self.node.did_not_serve(self.admission, said),
+        }
+        if !verdict.ends {
+            return false;
+        }
+        self.loan.end();
+        if !is_fresh {
+            self.node.pool().doubt(self.budget.started());
+        }
+        !is_fresh
+    }
+
+    /// Whether the commands may be sent once more, and if so, finds the right to a connection that was not there before.
+    fn goes_on(&mut self) -> bool {
+        if self.is_retried || self.budget.left().is_none() {
+            return false;
         }
         self.is_retried = true;
         self.node.count_retry();
-        Ok(())
+        let patience = self.is_alone.then_some(self.budget);
+        let since = Some(Moment::now());
+        let filled = self.node.pool().refill(&mut self.loan, since, patience);
+        // Whoever holds connections of other nodes does not wait.
+        filled.is_ok() || !self.is_alone
     }
 
     fn is_safe(&self) -> bool {
@@ -194,7 +203,7 @@ impl<'a> Call<'a> {
     }
 
     fn failed(&self, error: Error, may_resend: bool) -> Failed {
-        self.node.did_not_answer(self.admission);
+        self.node.did_not_serve(self.admission, &error);
         Failed {
             error: self.node.named(error, self.verb),
             may_resend,
@@ -234,11 +243,13 @@ impl<'a> Exchange<'a> {
         if self.call.loan.connection().is_some() || !self.call.node.opens_at_once() {
             return self.call.dispatch(pack);
         }
-        let begun = Opening::begin(
-            self.call.node,
-            self.call.node.time_to_open(self.call.budget),
-        );
-        self.opening = Some(Box::new(begun.map_err(|error| self.not_opened(error))?));
+        if let Err(refusal) = self.call.node.may_connect(self.call.admission) {
+            return Err(self.call.refused(refusal));
+        }
+        match self.call.node.begin_opening(self.call.budget) {
+            Ok(opening) => self.opening = Some(opening),
+            Err(fault) => return Err(self.not_opened(fault)),
+        }
         self.advance(pack)
     }
 
@@ -262,19 +273,20 @@ impl<'a> Exchange<'a> {
                 self.call.dispatch(pack)
             }
             Ok(Some(Err(refusal))) => {
-                self.call.node.answered();
+                self.call.node.was_refused(self.call.admission, &refusal);
                 Err(self.call.refused(refusal))
             }
             Err(fault) => Err(self.not_opened(fault)),
         }
     }
 
-    /// A fault of a connection that was not open yet: nothing was sent. A time that was shorter than `connect_timeout` is
-    /// no evidence against the node.
+    /// A fault of a connection that was not open yet: nothing was sent.
     #[cold]
-    fn not_opened(&self, fault: Error) -> Failed {
-        if !fault.is_timeout() || self.call.node.has_had_its_time(self.call.budget) {
-            self.call.node.did_not_answer(self.call.admission);
+    fn not_opened(&mut self, fault: Error) -> Failed {
+        let (node, admission) = (self.call.node, self.call.admission);
+        match self.opening.take() {
+            Some(opening) => node.not_opened(opening, &fault, admission),
+            None => node.did_not_serve(admission, &fault),
         }
         self.call.refused(fault)
     }

@@ -1,5 +1,5 @@
 //! The first words on a new connection, all in one pipeline: protocol and login, database, what the server may show
-//! of this client, and the server's time. What an old or locked-down server does not know or permit of the last two
+//! of this client, the server's time, and where that matters its role. What an old or locked-down server does not know or permit of the last two
 //! kinds is done without.
 
 use crate::base::budget::Budget;
@@ -7,44 +7,31 @@ use crate::base::clocks::uptime_us;
 use crate::config::Protocol;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::connection::Connection;
+use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
 
-use super::clock::Told;
 use super::login::Login;
-
-/// What the server's clock says; `None` when it does not tell.
-pub(crate) type Offset = Option<Told>;
-
-/// Makes a new connection ready for commands.
-pub(crate) fn greet(connection: &mut Connection, login: &Login, budget: Budget) -> Reply<Offset> {
-    let mut answers = if login.protocol == Protocol::Resp2 {
-        introduce(connection, login, Opening::Auth, budget)?
-    } else {
-        introduce(connection, login, Opening::Hello, budget)?
-    };
-    if login.protocol == Protocol::Auto && answers.to_opening.as_ref().is_some_and(knows_no_resp3) {
-        // The pipeline ran without a login; all of it is said again.
-        answers = introduce(connection, login, Opening::Auth, budget)?;
-    }
-    Ok(judge(answers, login))
-}
+use super::time::{Offset, pack_time, read_time};
 
 fn judge(answers: Answers, login: &Login) -> Result<Offset> {
     let refusal = answers.to_opening.map(|error| login_refused(error, login));
     let refusal = refusal.or_else(|| answers.to_select.map(|error| db_refused(error, login)));
     let refusal = refusal.or_else(|| answers.to_readonly.map(|error| error.during("READONLY")));
+    let refusal = refusal.or(answers.to_role);
     refusal.map_or(Ok(answers.offset), Err)
 }
 
-/// The rest of it, for connections whose login is somebody else's affair: READONLY and the time.
+/// The rest of it, for connections whose login is somebody else's affair: READONLY, the time, and the role.
 pub(crate) fn ask_time(
     connection: &mut Connection,
     login: &Login,
+    is_primary: bool,
     budget: Budget,
 ) -> Reply<Offset> {
     let asks_readonly = read_replica(&mut connection.encoder(), login);
     pack_time(&mut connection.encoder());
+    pack_role(&mut connection.encoder(), is_primary);
     let sent_at = uptime_us();
     connection.send(budget).map_err(|fault| fault.error)?;
     let refusal = if asks_readonly {
@@ -52,37 +39,49 @@ pub(crate) fn ask_time(
     } else {
         None
     };
-    let offset = read_time(connection, sent_at, budget)?;
-    Ok(refusal.map_or(Ok(offset), |error| Err(error.during("READONLY"))))
+    let offset = read_time(&mut replies(connection, budget), sent_at)?;
+    let role = read_role(&mut replies(connection, budget), is_primary)?;
+    let refusal = refusal.map(|error| error.during("READONLY")).or(role);
+    Ok(refusal.map_or(Ok(offset), Err))
+}
+
+/// Whoever is expected to be a primary is asked whether it is one.
+fn pack_role(to: &mut Encoder<'_>, is_primary: bool) {
+    if is_primary {
+        to.command(1).arg(b"ROLE");
+    }
 }
 
 /// Refuses a server that says it is a replica, in the words it would use itself. One that does not tell, because this
 /// user has no right to ask, passes.
-pub(crate) fn ask_role(connection: &mut Connection, budget: Budget) -> Reply<()> {
-    connection.encoder().command(1).arg(b"ROLE");
-    connection.send(budget).map_err(|fault| fault.error)?;
-    let Ok(parts) = reply::array(connection, budget)? else {
-        return Ok(Ok(()));
+fn read_role(from: &mut Replies<'_>, is_primary: bool) -> Result<Option<Error>> {
+    if !is_primary {
+        return Ok(None);
+    }
+    let Ok(parts) = from.array()? else {
+        return Ok(None);
     };
     let mut is_replica = false;
     for part in 0..parts {
         if part > 0 {
-            connection.skip(budget)?;
-        } else if let Token::Bulk(role) = connection.next(budget)? {
+            from.skip()?;
+        } else if let Token::Bulk(role) = from.next()? {
             is_replica = role == b"slave";
         } else {
             return Err(reply::unexpected("a role"));
         }
     }
-    if is_replica {
-        let text = b"READONLY the server is a replica, and was expected to be the primary";
-        return Ok(Err(Error::from_server(text)));
-    }
-    Ok(Ok(()))
+    let text = b"READONLY the server is a replica, and was expected to be the primary";
+    Ok(is_replica.then(|| Error::from_server(text)))
 }
 
+fn replies(connection: &mut Connection, budget: Budget) -> Replies<'_> {
+    Replies::new(connection, budget, 0)
+}
+
+/// How a greeting begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Opening {
+enum Words {
     /// HELLO 3, with the credentials in it.
     Hello,
     /// RESP2, with AUTH if there are credentials.
@@ -95,89 +94,110 @@ struct Answers {
     to_select: Option<Error>,
     to_readonly: Option<Error>,
     offset: Offset,
-}
-
-fn introduce(
-    connection: &mut Connection,
-    login: &Login,
-    opening: Opening,
-    budget: Budget,
-) -> Result<Answers> {
-    say(&mut connection.encoder(), login, opening);
-    let sent_at = uptime_us();
-    connection.send(budget).map_err(|fault| fault.error)?;
-    hear(connection, login, opening, sent_at, budget)
+    /// That it is a replica, where it must not be one.
+    to_role: Option<Error>,
 }
 
 /// A greeting under way, without waiting: what was said last, and when.
 #[derive(Debug)]
 pub(crate) struct Greeting {
-    opening: Opening,
+    said: Said,
     sent_at: i64,
+    /// Nobody has listened for a while: when the server has answered says nothing about its clock.
+    is_stale: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    All(Words),
+    /// What time is it?
+    Time,
 }
 
 impl Greeting {
-    /// Says hello.
+    /// Says hello; to a server that is expected to be a primary or not.
     pub(crate) fn begin(
         connection: &mut Connection,
         login: &Login,
+        is_primary: bool,
         budget: Budget,
     ) -> Result<Greeting> {
-        let opening = match login.protocol {
-            Protocol::Resp2 => Opening::Auth,
-            _ => Opening::Hello,
+        let words = match login.protocol {
+            Protocol::Resp2 => Words::Auth,
+            _ => Words::Hello,
         };
-        Greeting::say(connection, login, opening, budget)
+        say(&mut connection.encoder(), login, words, is_primary);
+        Greeting::sent(connection, Said::All(words), budget)
     }
 
-    fn say(
-        connection: &mut Connection,
-        login: &Login,
-        opening: Opening,
-        budget: Budget,
-    ) -> Result<Greeting> {
-        say(&mut connection.encoder(), login, opening);
+    fn sent(connection: &mut Connection, said: Said, budget: Budget) -> Result<Greeting> {
         let sent_at = uptime_us();
         // A fresh socket takes so little at once.
         connection.send(budget).map_err(|fault| fault.error)?;
-        Ok(Greeting { opening, sent_at })
+        Ok(Greeting {
+            said,
+            sent_at,
+            is_stale: false,
+        })
     }
 
-    /// When all replies are there: what came of it; `None` when it has to be said again in other words.
+    /// It was put aside, and is taken up again.
+    pub(crate) fn go_on(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// When all replies are there: what came of it; `None` when something else has to be said first.
     pub(crate) fn hear(
         &mut self,
         connection: &mut Connection,
         login: &Login,
+        is_primary: bool,
         budget: Budget,
     ) -> Reply<Option<Offset>> {
-        let answers = hear(connection, login, self.opening, self.sent_at, budget)?;
-        let knows_not = answers.to_opening.as_ref().is_some_and(knows_no_resp3);
-        if self.opening == Opening::Hello && login.protocol == Protocol::Auto && knows_not {
-            *self = Greeting::say(connection, login, Opening::Auth, budget)?;
+        let offset = match self.said {
+            Said::Time => Ok(read_time(&mut replies(connection, budget), self.sent_at)?),
+            Said::All(words) => {
+                let answers = hear(connection, login, words, is_primary, self.sent_at, budget)?;
+                let knows_not = answers.to_opening.as_ref().is_some_and(knows_no_resp3);
+                if words == Words::Hello && login.protocol == Protocol::Auto && knows_not {
+                    // The pipeline ran without a login; all of it is said again.
+                    let words = Words::Auth;
+                    say(&mut connection.encoder(), login, words, is_primary);
+                    *self = Greeting::sent(connection, Said::All(words), budget)?;
+                    return Ok(Ok(None));
+                }
+                judge(answers, login)
+            }
+        };
+        if self.is_stale && matches!(offset, Ok(Some(_))) {
+            pack_time(&mut connection.encoder());
+            *self = Greeting::sent(connection, Said::Time, budget)?;
             return Ok(Ok(None));
         }
-        Ok(judge(answers, login).map(Some))
+        Ok(offset.map(Some))
     }
 }
 
-fn say(to: &mut Encoder<'_>, login: &Login, opening: Opening) {
-    open(to, login, opening);
+fn say(to: &mut Encoder<'_>, login: &Login, words: Words, is_primary: bool) {
+    open(to, login, words);
     if login.db != 0 {
         to.command(2).arg(b"SELECT").int(i64::from(login.db));
     }
     read_replica(to, login);
     present(to, login);
     pack_time(to);
+    pack_role(to, is_primary);
 }
 
 fn hear(
     connection: &mut Connection,
     login: &Login,
-    opening: Opening,
+    words: Words,
+    is_primary: bool,
     sent_at: i64,
     budget: Budget,
 ) -> Result<Answers> {
-    let has_opening = opening == Opening::Hello || login.password.is_some();
+    let has_opening = words == Words::Hello || login.password.is_some();
     let has_db = login.db != 0;
     let asks_readonly = login.reads_replica;
     let optional = 2 + usize::from(login.client_name.is_some());
@@ -209,24 +229,26 @@ fn hear(
     for _ in 0..optional {
         answer(connection)?;
     }
-    let offset = read_time(connection, sent_at, budget)?;
+    let offset = read_time(&mut replies(connection, budget), sent_at)?;
+    let to_role = read_role(&mut replies(connection, budget), is_primary)?;
     Ok(Answers {
         to_opening,
         to_select,
         to_readonly,
         offset,
+        to_role,
     })
 }
 
 /// The command that must come first; false when none must.
-fn open(to: &mut Encoder<'_>, login: &Login, opening: Opening) -> bool {
+fn open(to: &mut Encoder<'_>, login: &Login, words: Words) -> bool {
     let username = login.username.as_deref().map(str::as_bytes);
     let password = login.password.as_deref().map(str::as_bytes);
-    match (opening, username, password) {
-        (Opening::Hello, _, None) => {
+    match (words, username, password) {
+        (Words::Hello, _, None) => {
             to.command(2).arg(b"HELLO").arg(b"3");
         }
-        (Opening::Hello, username, Some(password)) => {
+        (Words::Hello, username, Some(password)) => {
             let username = username.unwrap_or(b"default");
             to.command(5)
                 .arg(b"HELLO")
@@ -235,11 +257,11 @@ fn open(to: &mut Encoder<'_>, login: &Login, opening: Opening) -> bool {
                 .arg(username)
                 .arg(password);
         }
-        (Opening::Auth, _, None) => return false,
-        (Opening::Auth, None, Some(password)) => {
+        (Words::Auth, _, None) => return false,
+        (Words::Auth, None, Some(password)) => {
             to.command(2).arg(b"AUTH").arg(password);
         }
-        (Opening::Auth, Some(username), Some(password)) => {
+        (Words::Auth, Some(username), Some(password)) => {
             to.command(3).arg(b"AUTH").arg(username).arg(password);
         }
     }
@@ -315,35 +337,4 @@ fn db_refused(error: Error, login: &Login) -> Error {
         Some("NOAUTH") => login_refused(error, login),
         _ => error.during("SELECT"),
     }
-}
-
-pub(crate) fn pack_time(to: &mut Encoder<'_>) {
-    to.command(1).arg(b"TIME");
-}
-
-/// An error of our idea of a server's clock that is rather made in its favour, in microseconds.
-const LEAN_US: i64 = 5000;
-
-/// The reply to TIME: seconds and microseconds, taken as of the beginning of the round trip, or of its middle where it
-/// took long. So our idea of the server's clock is seldom behind it: what the server calls expired is never fresh here,
-/// and of what is expired here first, the server has the last word.
-pub(crate) fn read_time(
-    connection: &mut Connection,
-    sent_at: i64,
-    budget: Budget,
-) -> Result<Offset> {
-    match connection.next(budget)? {
-        Token::Array(2) => {}
-        Token::Error(_) => return Ok(None),
-        _ => return Err(reply::unexpected("a time")),
-    }
-    let seconds: i64 = reply::digits(connection, budget)?;
-    let micros: i64 = reply::digits(connection, budget)?;
-    let round_trip = uptime_us().saturating_sub(sent_at).max(0);
-    let ours = sent_at.saturating_add((round_trip / 2 - LEAN_US).max(0));
-    let servers = seconds.saturating_mul(1_000_000).saturating_add(micros);
-    Ok(Some(Told {
-        ahead_us: servers.saturating_sub(ours),
-        round_trip_us: round_trip.unsigned_abs(),
-    }))
 }

@@ -4,42 +4,43 @@
 
 pub(crate) mod breaker;
 pub(crate) mod clock;
+pub(crate) mod connect;
 pub(crate) mod exchange;
 pub(crate) mod handshake;
 pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod pool;
+pub(crate) mod time;
+pub(crate) mod together;
+pub(crate) mod verdict;
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::budget::Budget;
-use crate::base::clocks::uptime_us;
 use crate::base::moment::Moment;
 use crate::config::{Address, Hooks, Location, Options};
 use crate::error::{Error, Result};
 use crate::expiry::Clock;
-use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::store::Traffic;
 
-use super::command::{self, Command};
+use super::command::Command;
+use super::command::verb::Verb;
 use super::connection::{Connection, Dial};
 use super::wire::tls::{self, TlsSettings};
 
 use breaker::{Admission, Breaker};
 use clock::NodeClock;
-use exchange::{Call, Exchange, Failed, Resend, Verb};
+use exchange::{Call, Exchange, Failed};
 use login::Login;
+use opening::Parking;
 use pool::{Limits, Loan, Pool, Pooled};
-
-/// How often at most all connections to a node are given up.
-const DISTRUST_NANOS: u64 = 100_000_000;
+use time::Time;
 
 /// How a node is opened when it is one of several.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Opening {
+pub(crate) struct Turn {
     /// The time to get a connection and to send.
     pub(crate) budget: Budget,
     /// Whether to wait for a connection when all are lent.
@@ -53,14 +54,15 @@ pub(crate) struct Node {
     dial: Dial,
     login: Login,
     connect_timeout: Duration,
+    /// The time that a call has, and with it no connect has more.
+    timeout: Duration,
     is_primary: bool,
     /// Why it cannot be connected to, whatever is tried.
     out_of_reach: Option<Error>,
     pool: Pool<Connection>,
+    parking: Parking,
     breaker: Breaker,
     clock: NodeClock,
-    /// When its connections were last given up, in nanoseconds of [`Moment`].
-    distrusted: AtomicU64,
     refused: AtomicU64,
     retries: AtomicU64,
 }
@@ -89,6 +91,7 @@ impl Node {
             max_connections: options.max_connections,
             pool_timeout: options.pool_timeout,
             idle_check: options.idle_check,
+            idle_timeout: options.idle_timeout,
             max_lifetime: options.max_lifetime,
         };
         let backoff = options.breaker_backoff;
@@ -104,16 +107,17 @@ impl Node {
             },
             login,
             connect_timeout: options.connect_timeout,
+            timeout: options.timeout,
             is_primary: false,
             out_of_reach: None,
             pool: Pool::new(limits),
+            parking: Parking::new(),
             breaker: Breaker::new(
                 options.breaker_failures,
                 backoff,
                 options.breaker_backoff_max,
             ),
             clock: NodeClock::new(),
-            distrusted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             retries: AtomicU64::new(0),
         })
@@ -211,17 +215,7 @@ impl Node {
 
     #[cold]
     fn ask_clock(&self, budget: Budget) {
-        let sent_at = Cell::new(0);
-        let pack = |to: &mut Encoder<'_>| {
-            sent_at.set(uptime_us());
-            handshake::pack_time(to);
-        };
-        let read = |from: &mut Connection, budget| {
-            let told = handshake::read_time(from, sent_at.get(), budget)?;
-            Ok(Ok(told))
-        };
-        let mut time = command::pair(Verb::safe("TIME"), pack, read);
-        if let Ok(Some(told)) = self.run(0, budget, &mut time) {
+        if let Ok(Some(told)) = self.run(0, budget, &mut Time::default()) {
             self.clock.set(told);
         }
     }
@@ -240,7 +234,7 @@ impl Node {
             // Nothing was sent here; what was lost elsewhere is lost all the same.
             Err(failed) => return Err(Failed { lost, ..failed }),
         };
-        let mut call = Call::new(self, loan, verb, budget, admission).after(lost);
+        let mut call = Call::new(self, loan, verb, budget, admission).alone(lost);
         call.dispatch(|to| command.pack(to))?;
         call.receive(command)
     }
@@ -252,16 +246,15 @@ impl Node {
         &self,
         verb: Verb,
         budget: Budget,
-        opening: Opening,
+        turn: Turn,
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Option<Exchange<'_>>, Failed> {
         let admission = self.admit(verb, budget)?;
-        let careful = verb.resend == Resend::Never;
-        let loan = if opening.may_wait {
-            let loan = self.pool.lend(opening.budget, careful);
+        let loan = if turn.may_wait {
+            let loan = self.pool.lend(turn.budget);
             Some(loan.map_err(|error| Failed::refused(self.named(error, verb)))?)
         } else {
-            self.pool.lend_now(opening.budget, careful)
+            self.pool.lend_now(turn.budget)
         };
         let Some(loan) = loan else { return Ok(None) };
         let call = Call::new(self, loan, verb, budget, admission);
@@ -278,7 +271,7 @@ impl Node {
         budget: Budget,
     ) -> Result<(Admission, Loan<'_, Connection>), Failed> {
         let admission = self.admit(verb, budget)?;
-        let loan = self.pool.lend(budget, verb.resend == Resend::Never);
+        let loan = self.pool.lend(budget);
         let loan = loan.map_err(|error| Failed::refused(self.named(error, verb)))?;
         Ok((admission, loan))
     }
@@ -302,33 +295,8 @@ impl Node {
         error.at_node(&self.name).during(verb.name)
     }
 
-    /// A connection that is ready for commands. A failure counts at once: a node that cannot be connected to is not
-    /// tried twice.
-    pub(crate) fn connect(&self, budget: Budget, admission: Admission) -> Result<Connection> {
-        if let Some(why) = &self.out_of_reach {
-            return Err(why.clone());
-        }
-        match self.open(budget.capped(self.connect_timeout)) {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(refusal)) => {
-                self.answered();
-                Err(refusal)
-            }
-            Err(fault) => {
-                self.did_not_answer(admission);
-                Err(fault)
-            }
-        }
-    }
-
-    /// Tells the breaker that the node answered, whatever it said.
-    pub(crate) fn answered(&self) {
-        self.breaker.succeeded();
-    }
-
-    /// Tells the breaker that it did not.
-    pub(crate) fn did_not_answer(&self, admission: Admission) {
-        self.breaker.failed(admission);
+    pub(crate) fn pool(&self) -> &Pool<Connection> {
+        &self.pool
     }
 
     /// Counts commands that are sent a second time.
@@ -338,17 +306,12 @@ impl Node {
 
     /// Whether connections can be opened without waiting for them.
     pub(crate) fn opens_at_once(&self) -> bool {
-        self.dial.connector.is_none() && !self.is_primary && !self.is_out_of_reach()
+        self.dial.connector.is_none() && !self.is_out_of_reach()
     }
 
     /// The time to open a connection within a call.
     pub(crate) fn time_to_open(&self, budget: Budget) -> Budget {
         budget.capped(self.connect_timeout)
-    }
-
-    /// Whether somebody who had so much time has waited for as long as anybody would.
-    pub(crate) fn has_had_its_time(&self, budget: Budget) -> bool {
-        budget.total() >= self.connect_timeout
     }
 
     pub(crate) fn dial(&self) -> &Dial {
@@ -359,29 +322,8 @@ impl Node {
         &self.login
     }
 
-    pub(crate) fn learn(&self, offset: handshake::Offset) {
+    pub(crate) fn learn(&self, offset: time::Offset) {
         self.clock.learn(offset);
-    }
-
-    fn open(&self, budget: Budget) -> Reply<Connection> {
-        let mut connection = match Connection::open(&self.dial, budget) {
-            Ok(connection) => connection,
-            Err(error) if error.meaning().is_fault() => return Err(error),
-            Err(error) => return Ok(Err(error)),
-        };
-        let offset = if self.dial.connector.is_some() {
-            handshake::ask_time(&mut connection, &self.login, budget)?
-        } else {
-            handshake::greet(&mut connection, &self.login, budget)?
-        };
-        let offset = match offset {
-            Ok(_) if self.is_primary => handshake::ask_role(&mut connection, budget)?.and(offset),
-            offset => offset,
-        };
-        Ok(offset.map(|offset| {
-            self.clock.learn(offset);
-            connection
-        }))
     }
 
     /// Counters and gauges of this node.
@@ -403,21 +345,9 @@ impl Node {
         self.pool.reset_traffic();
     }
 
-    /// Its connections lead to a server that is not what was expected: all are closed, so that the next one resolves the
-    /// name anew. Not more often than calls are patient, or a replica that was named by mistake would see nothing but
-    /// new connections.
-    pub(crate) fn distrust(&self) {
-        let now = Moment::now();
-        let before = self.distrusted.load(Ordering::Relaxed);
-        let is_long_ago = before == 0 || now.nanos().saturating_sub(before) >= DISTRUST_NANOS;
-        if is_long_ago {
-            self.distrusted.store(now.nanos().max(1), Ordering::Relaxed);
-            self.close();
-        }
-    }
-
     /// Closes idle connections, and those in use when they are done.
     pub(crate) fn close(&self) {
+        drop(self.parking.take());
         self.pool.close();
     }
 }
@@ -430,6 +360,10 @@ impl Pooled for Connection {
 
     fn is_quiet(&mut self) -> bool {
         Connection::is_quiet(self)
+    }
+
+    fn knows_its_end(&self) -> bool {
+        Connection::knows_its_end(self)
     }
 
     #[inline]

@@ -1,23 +1,34 @@
 //! A connection on its way: connecting, with TLS where it is wanted, then greeting. Nothing in it waits and it borrows
-//! nothing, so several can go on at the same time, and one that a call has no more time for can be put aside for the next.
+//! nothing, so several can go on at the same time, and one that a call has no more time for is put aside for the next.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::base::budget::Budget;
+use crate::base::fork::PerProcess;
+use crate::base::moment::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::connection::{AtHand, Connection};
 use crate::redis::node::Node;
+use crate::redis::wire::stream::silence;
 use crate::redis::wire::{Connecting, Wants};
 
-use super::handshake::{Greeting, Offset};
+use super::handshake::Greeting;
+use super::time::Offset;
 
 pub(crate) struct Opening {
     stage: Stage,
-    /// As long as `connect_timeout` allows, whoever's call it is.
+    /// The time of whoever waits for it now.
     budget: Budget,
+    /// The time of those before.
+    waited: Duration,
+    /// It was put aside by somebody, and much may have happened to it since.
+    is_resumed: bool,
 }
 
 enum Stage {
     Connecting(Connecting),
-    Greeting(Connection, Greeting),
+    Greeting(Box<(Connection, Greeting)>),
     Done,
 }
 
@@ -27,11 +38,48 @@ impl Opening {
         Ok(Opening {
             stage: Stage::Connecting(connecting),
             budget,
+            waited: Duration::ZERO,
+            is_resumed: false,
         })
     }
 
-    /// Goes on as far as that is possible without waiting. The inner error is a refusal: the node has answered.
+    /// Goes on for somebody else, who has this time.
+    fn resume(mut self: Box<Self>, budget: Budget) -> Box<Self> {
+        match &mut self.stage {
+            Stage::Connecting(connecting) => connecting.go_on(budget),
+            Stage::Greeting(greeting) => greeting.1.go_on(),
+            Stage::Done => {}
+        }
+        self.budget = budget;
+        self.is_resumed = true;
+        self
+    }
+
+    /// How long it has been waited for, by all who did; counted when one of them gives up.
+    pub(crate) fn waited(&mut self) -> Duration {
+        self.waited += Moment::now().since(self.budget.started());
+        self.waited
+    }
+
+    /// Goes on as far as that is possible without waiting. The inner error is a refusal: the node has answered. When the
+    /// time is over that is an error too, and the opening is as good as before.
     pub(crate) fn advance(&mut self, node: &Node) -> Result<Option<Result<(Connection, Offset)>>> {
+        let gone = match self.go(node) {
+            // What was put aside may have been given up by the server since.
+            Err(_) if self.is_resumed => {
+                *self = Opening::begin(node, self.budget)?;
+                self.go(node)?
+            }
+            gone => gone?,
+        };
+        if gone.is_none() && self.budget.left().is_none() {
+            return Err(self.late());
+        }
+        Ok(gone)
+    }
+
+    fn go(&mut self, node: &Node) -> Result<Option<Result<(Connection, Offset)>>> {
+        let (login, is_primary, budget) = (node.login(), node.is_primary(), self.budget);
         loop {
             match std::mem::replace(&mut self.stage, Stage::Done) {
                 Stage::Connecting(mut connecting) => {
@@ -39,43 +87,51 @@ impl Opening {
                     match connecting.advance(&dial.address, dial.tls.as_ref())? {
                         None => {
                             self.stage = Stage::Connecting(connecting);
-                            self.budget.remaining()?;
                             return Ok(None);
                         }
                         Some(wire) => {
                             let mut connection = Connection::over_wire(wire, dial.parser);
                             let greeting =
-                                Greeting::begin(&mut connection, node.login(), self.budget)?;
-                            self.stage = Stage::Greeting(connection, greeting);
+                                Greeting::begin(&mut connection, login, is_primary, budget)?;
+                            self.stage = Stage::Greeting(Box::new((connection, greeting)));
                         }
                     }
                 }
-                Stage::Greeting(mut connection, mut greeting) => {
+                Stage::Greeting(mut talk) => {
+                    let (connection, greeting) = &mut *talk;
                     match connection.at_hand()? {
                         AtHand::All => {}
                         AtHand::Much => return Err(endless()),
                         AtHand::Part => {
-                            self.stage = Stage::Greeting(connection, greeting);
-                            self.budget.remaining()?;
+                            self.stage = Stage::Greeting(talk);
                             return Ok(None);
                         }
                     }
-                    match greeting.hear(&mut connection, node.login(), self.budget)? {
-                        Ok(Some(offset)) => return Ok(Some(Ok((connection, offset)))),
-                        Ok(None) => self.stage = Stage::Greeting(connection, greeting),
+                    match greeting.hear(connection, login, is_primary, budget)? {
+                        Ok(Some(offset)) => return Ok(Some(Ok((talk.0, offset)))),
+                        Ok(None) => self.stage = Stage::Greeting(talk),
                         Err(refusal) => return Ok(Some(Err(refusal))),
                     }
                 }
-                Stage::Done => return self.budget.remaining().map(|_| None),
+                Stage::Done => return Err(opened_before()),
             }
         }
     }
 
+    /// Why nothing has come of it by now.
+    fn late(&self) -> Error {
+        match &self.stage {
+            Stage::Connecting(connecting) => connecting.late(),
+            Stage::Greeting(_) => silence(false, self.budget),
+            Stage::Done => opened_before(),
+        }
+    }
+
     pub(crate) fn wants(&mut self) -> Wants {
-        match &mut self.stage {
+        let mut wants = match &mut self.stage {
             Stage::Connecting(connecting) => connecting.wants(),
-            Stage::Greeting(connection, _) => Wants {
-                socket: connection.socket(),
+            Stage::Greeting(talk) => Wants {
+                socket: talk.0.socket(),
                 events: libc::POLLIN,
                 until: self.budget.ends(),
             },
@@ -84,7 +140,52 @@ impl Opening {
                 events: 0,
                 until: self.budget.started(),
             },
+        };
+        wants.until = wants.until.min(self.budget.ends());
+        wants
+    }
+}
+
+/// An opening that a call had no more time for; one a node, for the next call.
+pub(crate) struct Parking(PerProcess<Mutex<Option<Box<Opening>>>>);
+
+impl Parking {
+    pub(crate) fn new() -> Parking {
+        Parking(PerProcess::new(Mutex::new(None)))
+    }
+
+    /// Takes up what was put aside, or begins anew.
+    pub(crate) fn begin(&self, node: &Node, budget: Budget) -> Result<Box<Opening>> {
+        match self.take() {
+            Some(parked) => Ok(parked.resume(budget)),
+            None => Ok(Box::new(Opening::begin(node, budget)?)),
         }
+    }
+
+    /// Puts an opening aside, unless it has come to its end. A second one is given up.
+    pub(crate) fn put(&self, opening: Box<Opening>) {
+        if matches!(opening.stage, Stage::Done) {
+            return;
+        }
+        let mut place = self.place().lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_none() {
+            *place = Some(opening);
+        }
+    }
+
+    pub(crate) fn take(&self) -> Option<Box<Opening>> {
+        let mut place = self.place().lock().unwrap_or_else(PoisonError::into_inner);
+        place.take()
+    }
+
+    fn place(&self) -> &Mutex<Option<Box<Opening>>> {
+        self.0.get(|inherited| {
+            // The parent's is not ours to go on with: the descriptor is closed, and nothing is said.
+            if let Ok(mut place) = inherited.try_lock() {
+                place.take();
+            }
+            Mutex::new(None)
+        })
     }
 }
 
@@ -94,4 +195,9 @@ fn endless() -> Error {
         ErrorKind::Io,
         "the server's answer to the greeting does not end",
     )
+}
+
+#[cold]
+fn opened_before() -> Error {
+    Error::new(ErrorKind::Io, "the connection was opened before")
 }

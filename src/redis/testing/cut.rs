@@ -1,4 +1,4 @@
-//! A way to a server that breaks once, after so many bytes.
+//! A way to a server that breaks once, after so many bytes, or leads to another server from some time on.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -21,6 +21,7 @@ pub(crate) enum Cut {
 #[derive(Clone)]
 pub(crate) struct Way {
     armed: Arc<Mutex<Option<Cut>>>,
+    socket: Arc<Mutex<PathBuf>>,
     port: u16,
 }
 
@@ -29,12 +30,14 @@ impl Way {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let way = Way {
             armed: Arc::default(),
+            socket: Arc::new(Mutex::new(socket)),
             port: listener.local_addr().unwrap().port(),
         };
         let shared = way.clone();
         std::thread::spawn(move || {
             for client in listener.incoming() {
-                let (client, server) = (client.unwrap(), UnixStream::connect(&socket).unwrap());
+                let socket = shared.socket.lock().unwrap().clone();
+                let (client, server) = (client.unwrap(), UnixStream::connect(socket).unwrap());
                 client.set_nodelay(true).unwrap();
                 shared.clone().join(client, server);
             }
@@ -47,6 +50,11 @@ impl Way {
             host: "127.0.0.1".into(),
             port: self.port,
         }
+    }
+
+    /// New connections lead to this one; those that are open stay where they are. So does a name that has moved.
+    pub(crate) fn lead_to(&self, socket: PathBuf) {
+        *self.socket.lock().unwrap() = socket;
     }
 
     /// The next connection that carries so many bytes breaks, and none after it.

@@ -19,7 +19,11 @@ use super::super::testing::{
 fn a_restarted_server_costs_one_retry_for_all_connections() {
     for address in [Server::unix, Server::tcp] {
         let mut server = Server::start();
-        let backend = backend(address(&server), &Options::default());
+        let trusting = Options {
+            idle_check: Duration::from_secs(10),
+            ..Options::default()
+        };
+        let backend = backend(address(&server), &trusting);
         set(&backend, "k", b"v").unwrap();
         fill_pool(&backend, 5);
         server.restart();

@@ -1,13 +1,16 @@
 //! The backend against real servers, and against fake ones where a real one cannot be made to misbehave.
 
+pub(crate) mod again;
 pub(crate) mod ahead;
 pub(crate) mod batches;
+pub(crate) mod cuts;
 pub(crate) mod faults;
 pub(crate) mod forks;
 pub(crate) mod greeting;
 pub(crate) mod leases;
 pub(crate) mod liveness;
 pub(crate) mod opening;
+pub(crate) mod recovery;
 pub(crate) mod rewriting;
 pub(crate) mod single;
 pub(crate) mod time;

@@ -8,7 +8,7 @@ use crate::base::budget::soon;
 use crate::base::clocks::{step_wall, wall_us};
 use crate::entry::header::{Header, LeaseBlock};
 use crate::expiry::Clock;
-use crate::store::{Access, Acquired, Claim, Leases, Token, Values};
+use crate::store::{Access, Acquired, Claim, Force, Leases, Token, Values};
 
 use super::super::RedisStore;
 use super::super::testing::{self, Kept, MINUTE, Server, body, fake, greeting, location};
@@ -117,7 +117,8 @@ fn what_acquire_says_corrects_the_clock_at_most_once_a_second() {
         let claim = Claim {
             token: Token::new(),
             lease_ms: 1000,
-            force: false,
+            force: Force::No,
+            seen: None,
         };
         let (answer, clock) = backend
             .acquire(b"k", claim, &mut Headed::default(), soon())

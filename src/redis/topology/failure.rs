@@ -38,14 +38,10 @@ impl Failure<'_> {
     }
 
     /// What it means where no other node could serve the key. A server that turns out to be a replica stood once where
-    /// the primary is now: whoever resolves its name again may find that one.
+    /// the primary is now: its connection has ended, and the next one may find that one.
     pub(crate) fn advise_alone(&self) -> Advice {
         match self.meaning() {
-            Meaning::NotPrimary => {
-                self.node.distrust();
-                Advice::Later
-            }
-            Meaning::NotNow => Advice::Later,
+            Meaning::NotPrimary | Meaning::NotNow => Advice::Later,
             _ => Advice::Final,
         }
     }

@@ -2,7 +2,9 @@
 //! what to make of a node that failed. Batching, budgets, retries and walks are the same code for every answer.
 //! A topology holds no lock while it waits for the network.
 
+pub(crate) mod choice;
 pub(crate) mod cluster;
+pub(crate) mod directory;
 pub(crate) mod evidence;
 pub(crate) mod failure;
 pub(crate) mod primary;
@@ -21,18 +23,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
-use crate::config::{Hooks, Location, Options, Topology as Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Access;
 
 use super::node::Node;
 
-use cluster::Cluster;
 pub(crate) use failure::{Advice, Failure};
-use primary::Primary;
-use ring::shards::Shards;
-use sentinel::Sentinel;
-use single::Single;
 
 /// How the nodes divide the keys.
 pub(crate) trait Topology: Send + Sync + fmt::Debug {
@@ -78,37 +74,6 @@ pub(crate) trait Topology: Send + Sync + fmt::Debug {
     fn takes_many_keys(&self) -> bool {
         true
     }
-}
-
-/// The topology that the options name, or that follows from the locations.
-pub(crate) fn new(
-    options: &Options,
-    locations: &[Location],
-    hooks: &Hooks,
-) -> Result<Box<dyn Topology>> {
-    let by_itself = match locations {
-        [_] => Kind::Single,
-        _ => Kind::Ring,
-    };
-    Ok(match (options.topology.unwrap_or(by_itself), locations) {
-        (_, []) => {
-            let text = "a cache needs a location: `redis://host:port`, or a path";
-            return Err(Error::new(ErrorKind::Config, text));
-        }
-        (Kind::Single, [location]) => Box::new(Single::new(location, options, hooks)?),
-        (Kind::Cluster, _) => Box::new(Cluster::new(options, locations, hooks)?),
-        (Kind::Sentinel, _) => Box::new(Sentinel::new(options, locations, hooks)?),
-        (Kind::Primary, _) => Box::new(Primary::new(options, locations, hooks)?),
-        (Kind::Ring, _) => Box::new(Shards::new(options, locations, hooks)?),
-        (kind, _) => {
-            let text = format!(
-                "topology `{}` does not serve {} locations",
-                kind.as_str(),
-                locations.len()
-            );
-            return Err(Error::new(ErrorKind::Config, text));
-        }
-    })
 }
 
 /// The owner of that name.

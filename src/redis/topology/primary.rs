@@ -145,9 +145,6 @@ impl Primary {
     fn advise_writer(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let meaning = failure.meaning();
         let is_demoted = meaning == Meaning::NotPrimary;
-        if is_demoted {
-            failure.node.distrust();
-        }
         if self.is_writer(failure.node) && evidence::casts_doubt(failure.error) {
             // A fault may have taken all the time; and a node that says what it is need not be asked for that often.
             let (rest, time) = match budget.left() {
@@ -241,7 +238,11 @@ impl Topology for Primary {
 
     fn advise(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let meaning = failure.meaning();
-        match (meaning.passes() || meaning.is_fault(), failure.access) {
+        if meaning == Meaning::Crowded && !self.spreads(failure.access) {
+            return Advice::Final;
+        }
+        let may_pass = meaning.passes() || meaning.is_fault() || meaning == Meaning::Crowded;
+        match (may_pass, failure.access) {
             (true, access) if self.spreads(access) => self.advise_reader(failure, budget),
             (true, _) => self.advise_writer(failure, budget),
             (false, access) if self.spreads(access) => Advice::Final,

@@ -10,17 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::budget::Budget;
-use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
-use crate::redis::connection::Connection;
-use crate::redis::connection::reply::{self, Reply};
-use crate::redis::connection::resp::{Encoder, Token};
 use crate::redis::node::Node;
-use crate::redis::node::exchange::Verb;
 
+use super::directory::{AskSentinel, Directory};
 use super::evidence;
-
-const SENTINEL: Verb = Verb::safe("SENTINEL");
 
 /// What to ask sentinels for.
 #[derive(Debug)]
@@ -37,16 +31,6 @@ pub(crate) struct Sentinels {
     pub(crate) good: Vec<Arc<Node>>,
     /// Those that did not answer the last time. They are asked when no other does.
     pub(crate) silent: Vec<Arc<Node>>,
-}
-
-/// What one sentinel says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Directory {
-    /// Goes up with every failover; 0 when the sentinel does not tell.
-    pub(crate) epoch: u64,
-    pub(crate) primary: Address,
-    /// Those that are well.
-    pub(crate) replicas: Vec<Address>,
 }
 
 /// How sentinels were of no use.
@@ -121,41 +105,12 @@ impl Resolver {
 
     /// What one of them says; None when it does not know the name.
     fn ask(&self, sentinel: &Node, budget: Budget) -> Result<Option<Directory>> {
-        let name = self.name.as_bytes();
-        let pack = |to: &mut Encoder<'_>| {
-            let mut ask = |what: &[u8]| {
-                to.command(3).arg(b"SENTINEL").arg(what).arg(name);
-            };
-            ask(b"GET-MASTER-ADDR-BY-NAME");
-            ask(b"MASTER");
-            if self.wants_replicas {
-                ask(b"REPLICAS");
-            }
+        let mut ask = AskSentinel {
+            name: &self.name,
+            wants_replicas: self.wants_replicas,
         };
-        let read = |from: &mut Connection, budget| {
-            let primary = match read_address(from, budget)? {
-                Ok(primary) => primary,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-            let epoch = read_epoch(from, budget)?;
-            let replicas = if self.wants_replicas {
-                read_replicas(from, budget)?
-            } else {
-                Vec::new()
-            };
-            Ok(Ok(primary.map(|primary| Directory {
-                epoch,
-                primary,
-                replicas,
-            })))
-        };
-        sentinel
-            .run(
-                0,
-                budget,
-                &mut crate::redis::command::pair(SENTINEL, pack, read),
-            )
-            .map_err(|failed| failed.error)
+        let answer = sentinel.run(0, budget, &mut ask);
+        answer.map_err(|failed| failed.error)
     }
 
     /// Why nobody could say where the primary is.
@@ -204,80 +159,5 @@ impl Resolver {
             kind,
             format!("no sentinel says where the primary `{name}` is: {reasons}"),
         )
-    }
-}
-
-/// The reply to GET-MASTER-ADDR-BY-NAME: host and port, or nil.
-fn read_address(from: &mut Connection, budget: Budget) -> Reply<Option<Address>> {
-    match from.next(budget)? {
-        Token::Array(2) => {}
-        Token::Nil => return Ok(Ok(None)),
-        Token::Error(text) => return Ok(Err(Error::from_server(text))),
-        _ => return Err(reply::unexpected("host and port")),
-    }
-    let host = text(from, budget)?;
-    let port = reply::digits(from, budget)?;
-    Ok(Ok(Some(Address::Tcp { host, port })))
-}
-
-/// The epoch in the reply to MASTER; a sentinel that refuses the command does not tell it.
-fn read_epoch(from: &mut Connection, budget: Budget) -> Result<u64> {
-    let mut epoch = 0;
-    if let Ok(len) = reply::array(from, budget)? {
-        read_fields(from, len, budget, |field, value| {
-            if field == "config-epoch" {
-                epoch = value.parse().unwrap_or(0);
-            }
-        })?;
-    }
-    Ok(epoch)
-}
-
-/// The reply to REPLICAS, without those that the sentinel holds to be down. A sentinel that refuses the command knows
-/// none.
-fn read_replicas(from: &mut Connection, budget: Budget) -> Result<Vec<Address>> {
-    let count = reply::array(from, budget)?.unwrap_or(0);
-    let mut replicas = Vec::new();
-    for _ in 0..count {
-        let len = match reply::array(from, budget)? {
-            Ok(len) => len,
-            Err(_) => return Err(reply::unexpected("the fields of a replica")),
-        };
-        let (mut host, mut port, mut is_well) = (String::new(), None, true);
-        read_fields(from, len, budget, |field, value| match field {
-            "ip" => value.clone_into(&mut host),
-            "port" => port = value.parse().ok(),
-            "flags" => is_well = !value.split(',').any(is_a_fault),
-            _ => {}
-        })?;
-        if let Some(port) = port.filter(|port| is_well && *port != 0 && !host.is_empty()) {
-            replicas.push(Address::Tcp { host, port });
-        }
-    }
-    Ok(replicas)
-}
-
-fn is_a_fault(flag: &str) -> bool {
-    matches!(flag, "s_down" | "o_down" | "disconnected")
-}
-
-/// Fields and their values, which RESP2 has in an array and RESP3 in a map: `len` of them together.
-fn read_fields(
-    from: &mut Connection,
-    len: usize,
-    budget: Budget,
-    mut each: impl FnMut(&str, &str),
-) -> Result<()> {
-    for _ in 0..len / 2 {
-        let field = text(from, budget)?;
-        each(&field, &text(from, budget)?);
-    }
-    Ok(())
-}
-
-fn text(from: &mut Connection, budget: Budget) -> Result<String> {
-    match from.next(budget)? {
-        Token::Bulk(text) => Ok(String::from_utf8_lossy(text).into_owned()),
-        _ => Err(reply::unexpected("a text")),
     }
 }

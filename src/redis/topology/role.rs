@@ -6,11 +6,12 @@ use crate::base::budget::Budget;
 use crate::config::Address;
 use crate::error::Result;
 use crate::redis::command::Command;
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
-use crate::redis::fleet::together;
-use crate::redis::node::exchange::{Failed, Verb};
+use crate::redis::node::exchange::Failed;
+use crate::redis::node::together;
 
 use super::super::node::Node;
 

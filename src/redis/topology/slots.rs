@@ -2,13 +2,13 @@
 //! redirection says. All of it as the specification has it
 //! (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>); no network and no state here.
 
-use crate::base::budget::Budget;
 use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
+use crate::redis::command::Command;
+use crate::redis::command::verb::Verb;
+use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
-use crate::redis::connection::resp::Token;
-
-use super::super::connection::Connection;
+use crate::redis::connection::resp::{Encoder, Token};
 
 /// How many slots every cluster has.
 pub(crate) const SLOTS: usize = 16384;
@@ -113,27 +113,45 @@ pub(crate) struct Range {
     pub(crate) replicas: Vec<Place>,
 }
 
-/// Reads the reply to CLUSTER SLOTS.
-pub(crate) fn read_slots(from: &mut Connection, budget: Budget) -> Reply<Vec<Range>> {
-    let count = match reply::array(from, budget)? {
-        Ok(count) if count <= SLOTS => count,
-        Ok(_) => return Err(reply::unexpected("ranges of slots")),
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let mut ranges = Vec::new();
-    for _ in 0..count {
-        ranges.push(read_range(from, budget)?);
-    }
-    Ok(Ok(ranges))
+/// CLUSTER SLOTS.
+pub(crate) struct ClusterSlots;
+
+impl ClusterSlots {
+    pub(crate) const VERB: Verb = Verb::safe("CLUSTER SLOTS");
 }
 
-fn read_range(from: &mut Connection, budget: Budget) -> Result<Range> {
-    let parts = part(reply::array(from, budget)?, "a range of slots")?;
-    let first = read_slot(from, budget)?;
-    let last = read_slot(from, budget)?;
+impl Command for ClusterSlots {
+    type Answer = Vec<Range>;
+
+    fn verb(&self) -> Verb {
+        Self::VERB
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        to.command(2).arg(b"CLUSTER").arg(b"SLOTS");
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<Vec<Range>> {
+        let count = match from.array()? {
+            Ok(count) if count <= SLOTS => count,
+            Ok(_) => return Err(reply::unexpected("ranges of slots")),
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let mut ranges = Vec::new();
+        for _ in 0..count {
+            ranges.push(read_range(from)?);
+        }
+        Ok(Ok(ranges))
+    }
+}
+
+fn read_range(from: &mut Replies<'_>) -> Result<Range> {
+    let parts = part(from.array()?, "a range of slots")?;
+    let first = read_slot(from)?;
+    let last = read_slot(from)?;
     let mut nodes = Vec::new();
     for _ in 2..parts {
-        nodes.push(read_node(from, budget)?);
+        nodes.push(read_node(from)?);
     }
     let mut nodes = nodes.into_iter();
     let primary = nodes.next();
@@ -145,8 +163,8 @@ fn read_range(from: &mut Connection, budget: Budget) -> Result<Range> {
     })
 }
 
-fn read_slot(from: &mut Connection, budget: Budget) -> Result<usize> {
-    let number = part(reply::int(from, budget)?, "the number of a slot")?;
+fn read_slot(from: &mut Replies<'_>) -> Result<usize> {
+    let number = part(from.int()?, "the number of a slot")?;
     let slot = usize::try_from(number).ok().filter(|slot| *slot < SLOTS);
     slot.ok_or_else(|| reply::unexpected("the number of a slot"))
 }
@@ -154,28 +172,28 @@ fn read_slot(from: &mut Connection, budget: Budget) -> Result<usize> {
 /// A node is `[endpoint, port, id]`, and since Redis 7 a map of other names for it
 /// (<https://redis.io/docs/latest/commands/cluster-slots/>). An endpoint of `?` is nowhere, so its address is then
 /// taken from that map.
-fn read_node(from: &mut Connection, budget: Budget) -> Result<Place> {
-    let parts = part(reply::array(from, budget)?, "a node")?;
-    let mut host = match from.next(budget)? {
+fn read_node(from: &mut Replies<'_>) -> Result<Place> {
+    let parts = part(from.array()?, "a node")?;
+    let mut host = match from.next()? {
         Token::Bulk(text) => host(text),
         Token::Nil => Host::Asked,
         _ => return Err(reply::unexpected("the address of a node")),
     };
-    let port = part(reply::int(from, budget)?, "a port")?;
+    let port = part(from.int()?, "a port")?;
     let mut id = String::new();
     for place in 2..parts {
         match place {
-            2 => match from.next(budget)? {
+            2 => match from.next()? {
                 Token::Bulk(text) => id = String::from_utf8_lossy(text).into_owned(),
                 _ => return Err(reply::unexpected("the name of a node")),
             },
             3 => {
-                let ip = read_ip(from, budget)?;
+                let ip = read_ip(from)?;
                 if host == Host::Unknown {
                     host = ip.map_or(Host::Unknown, Host::Named);
                 }
             }
-            _ => from.skip(budget).map(drop)?,
+            _ => from.skip().map(drop)?,
         }
     }
     let port = u16::try_from(port).unwrap_or_default();
@@ -183,16 +201,16 @@ fn read_node(from: &mut Connection, budget: Budget) -> Result<Place> {
 }
 
 /// The `ip` in a map of other names.
-fn read_ip(from: &mut Connection, budget: Budget) -> Result<Option<String>> {
-    let parts = part(reply::array(from, budget)?, "a map")?;
+fn read_ip(from: &mut Replies<'_>) -> Result<Option<String>> {
+    let parts = part(from.array()?, "a map")?;
     let mut ip = None;
     let mut is_ip = false;
     for place in 0..parts {
         if place % 2 == 1 && !is_ip {
-            from.skip(budget)?;
+            from.skip()?;
             continue;
         }
-        let Token::Bulk(text) = from.next(budget)? else {
+        let Token::Bulk(text) = from.next()? else {
             return Err(reply::unexpected("a name"));
         };
         if place % 2 == 0 {

@@ -3,19 +3,16 @@
 
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
-use crate::redis::command::values::{pack_set, pack_unlink};
+use crate::redis::command::values::{pack_set, pack_set_new, pack_unlink};
+use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::Encoder;
-use crate::redis::fleet::many::{Batch, Each, Group};
-use crate::redis::node::exchange::Verb;
+use crate::redis::fleet::many::{Batch, Each, Group, WINDOW_BYTES, WINDOW_WRITES, key};
 use crate::store::{EachDone, KeyList, Value};
 
 /// Keys of one window of reads: what a slow reader can make the server hold.
 const WINDOW_READS: usize = 100_000;
-/// Bytes and commands of one window of writes: what this process holds of them at a time.
-pub(crate) const WINDOW_BYTES: usize = 1 << 20;
-pub(crate) const WINDOW_WRITES: usize = 1000;
 
 /// Leaves out the clock, which a write does not need.
 pub(crate) fn done(each: &mut EachDone<'_>) -> impl FnMut(usize, Result<bool>, Clock) {
@@ -118,6 +115,38 @@ impl Batch for Set<'_> {
     }
 }
 
+/// SET NX of each.
+pub(crate) struct Add<'a>(pub(crate) Set<'a>);
+
+impl Batch for Add<'_> {
+    type Answer<'a> = bool;
+    const GROUP: usize = 1;
+
+    fn verb(&self) -> Verb {
+        Verb::once("SET NX")
+    }
+
+    fn window(&self, items: &[usize]) -> usize {
+        self.0.window(items)
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
+        for item in items {
+            let (value, life) = self.0.value(*item);
+            pack_set_new(to, key(self.0.keys, *item), value, life);
+        }
+    }
+
+    fn read(
+        &self,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
+    ) -> Reply<()> {
+        let stored = from.stored()?;
+        Ok(stored.map(|stored| group.tell(0, stored)))
+    }
+}
+
 /// One UNLINK a key: a command for all of them would only say how many there were.
 pub(crate) struct Delete<'a> {
     pub(crate) keys: &'a KeyList,
@@ -146,11 +175,7 @@ impl Batch for Delete<'_> {
         from: &mut Replies<'_>,
         group: &mut Group<'_, Self, impl Each<Self>>,
     ) -> Reply<()> {
-        let existed = from.flag()?;
+        let existed = from.done_once()?;
         Ok(existed.map(|existed| group.tell(0, existed)))
     }
-}
-
-pub(crate) fn key(keys: &KeyList, item: usize) -> &[u8] {
-    keys.get(item).unwrap_or_default()
 }

@@ -12,12 +12,12 @@ use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::Encoder;
 use crate::redis::fleet::many::To;
+use crate::redis::migrate;
 use crate::redis::node::Node;
-use crate::redis::{RedisStore, migrate};
-use crate::store::{Access, EachDone, EachValue, Head, KeyList, Pttl, Sink, Touch, Value, Values};
-
-/// Beyond this the scripts' numbers, which are doubles, would lose milliseconds.
-const LATEST_MS: u64 = 1 << 52;
+use crate::redis::store::RedisStore;
+use crate::store::{
+    Access, EachDone, EachValue, Head, KeyList, LATEST_MS, Pttl, Sink, Touch, Value, Values,
+};
 
 const OWNERS: To<'static> = To::Owners(Access::Write);
 
@@ -86,6 +86,21 @@ impl Values for RedisStore {
         let script = &self.scripts.add;
         let (added, _) = self.run(script, &[key], budget, 2, pack, |from| from.flag())?;
         Ok(added)
+    }
+
+    fn add_many(
+        &self,
+        keys: &KeyList,
+        values: &[(Value<'_>, Life)],
+        budget: Budget,
+        each: &mut EachDone<'_>,
+    ) {
+        let is_over = |item: &usize| matches!(values.get(*item), Some((_, Life::Expired)));
+        let (over, items): (Vec<_>, Vec<_>) = keys.places().into_iter().partition(is_over);
+        over.into_iter().for_each(|item| each(item, Ok(true)));
+        let add = many::Add(many::Set { keys, values });
+        self.fleet
+            .ask_some(OWNERS, keys, items, &add, budget, many::done(each));
     }
 
     fn delete(&self, key: &[u8], budget: Budget) -> Result<bool> {
@@ -192,15 +207,13 @@ fn is_live(head: &Head, clock: Clock) -> bool {
 
 /// The answer of the incrementing scripts: {0}, {1, value}, {2} or {3}.
 fn incremented(from: &mut Replies<'_>) -> Reply<Option<i64>> {
-    let budget = from.budget();
-    let from = from.connection();
-    if let Err(refusal) = reply::array(from, budget)? {
+    if let Err(refusal) = from.array()? {
         return Ok(Err(refusal));
     }
     let wrong = |text| Ok(Err(Error::new(ErrorKind::WrongType, text)));
-    match reply::int(from, budget)? {
+    match from.int()? {
         Ok(0) => Ok(Ok(None)),
-        Ok(1) => Ok(Ok(Some(reply::digits(from, budget)?))),
+        Ok(1) => Ok(Ok(Some(from.digits()?))),
         Ok(2) => wrong("the value is not an integer"),
         Ok(3) => wrong("the counter would overflow"),
         _ => Err(reply::unexpected("an answer of the script")),

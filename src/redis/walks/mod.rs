@@ -7,8 +7,9 @@ use crate::base::budget::Budget;
 use crate::error::Result;
 use crate::redis::command::server::{Page, Scan, UnlinkAll};
 use crate::redis::fleet::many::To;
+use crate::redis::migrate;
+use crate::redis::store::RedisStore;
 use crate::redis::values::many;
-use crate::redis::{RedisStore, migrate};
 use crate::store::{
     Access, Change, EachDone, EachValue, Entry, KeyList, ScanStep, Store, Values, Walks,
 };
@@ -48,7 +49,7 @@ impl Walks for RedisStore {
         if keys.is_empty() {
             return Ok(0);
         }
-        self.fleet.ask_node(node, budget, UnlinkAll { keys: &keys })
+        self.fleet.ask_node(node, budget, UnlinkAll::new(&keys))
     }
 
     fn read_at(&self, node: &str, keys: &KeyList, budget: Budget, each: &mut EachValue<'_>) {
@@ -67,7 +68,8 @@ impl Walks for RedisStore {
     ) {
         let replace = rewrite::Replace::new(&self.scripts.replace, changes);
         let to = self.walker(node);
-        self.run_many(to, keys, &replace, budget, many::done(each));
+        self.fleet
+            .run_many(to, keys, &replace, budget, many::done(each));
     }
 
     fn is_misplaced(&self, node: &str, key: &[u8]) -> Result<bool> {

@@ -1,6 +1,5 @@
 //! Entries that a walk has shown, replaced where they are, each only if nobody else wrote it meanwhile.
 
-use crate::redis::command::once::Attempts;
 use crate::redis::command::script::Script;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
@@ -12,16 +11,11 @@ use crate::store::Change;
 pub(crate) struct Replace<'a> {
     script: &'a Script,
     changes: &'a [Change<'a>],
-    attempts: Vec<Attempts>,
 }
 
 impl<'a> Replace<'a> {
     pub(crate) fn new(script: &'a Script, changes: &'a [Change<'a>]) -> Self {
-        Replace {
-            script,
-            changes,
-            attempts: changes.iter().map(|_| Attempts::default()).collect(),
-        }
+        Replace { script, changes }
     }
 }
 
@@ -34,11 +28,9 @@ impl scripted::Step for Replace<'_> {
     }
 
     fn pack_args(&self, to: &mut Encoder<'_>, item: usize) {
-        let (Some(change), Some(attempts)) = (self.changes.get(item), self.attempts.get(item))
-        else {
+        let Some(change) = self.changes.get(item) else {
             return;
         };
-        attempts.sent();
         let to = to.arg(change.old);
         match change.new {
             Some(new) => to.arg(b"0").joined(new.head, new.body),
@@ -52,11 +44,7 @@ impl scripted::Step for Replace<'_> {
     }
 
     /// A key that has another data type by now was written by somebody else.
-    fn read(&self, from: &mut Replies<'_>, item: usize, tell: impl FnMut(bool)) -> Reply<()> {
-        let answer = migrate::or_foreign(from.flag()?, false);
-        let attempts = self.attempts.get(item);
-        Ok(attempts
-            .map_or(Ok(false), |attempts| attempts.judge(answer))
-            .map(tell))
+    fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(bool)) -> Reply<()> {
+        Ok(migrate::or_foreign(from.flag()?, false).map(tell))
     }
 }

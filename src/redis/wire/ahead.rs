@@ -5,8 +5,8 @@ use crate::base::budget::Budget;
 use crate::base::moment::Moment;
 use crate::error::Result;
 
-use super::stream::{GRACE, took_no_more};
-use super::{SendFault, Wants, Wire, poll};
+use super::stream::{GRACE, SendFault, took_no_more};
+use super::{Wants, Wire, poll};
 
 /// What is still to be written.
 #[derive(Debug)]

@@ -1,11 +1,10 @@
-//! Connects a socket within a budget: TCP with every address the name has, Unix with a backlog that may be full.
+//! Connects a socket without waiting for it: TCP with every address the name has, Unix with a backlog that may be full.
 //! Only the resolver of the C library cannot be interrupted; addresses that are numbers do not go through it.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind as Io};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
@@ -16,82 +15,12 @@ use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::wire::poll::Wants;
 
-use super::Budget;
+use crate::base::budget::Budget;
 
 /// After so much silence the kernel asks whether the other side still exists.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Pauses between attempts at a full backlog.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(10));
-
-pub(crate) fn connect(address: &Address, budget: Budget) -> Result<Socket> {
-    match address {
-        Address::Tcp { host, port } => tcp(host, *port, budget),
-        Address::Unix(path) => unix(path, budget),
-        Address::Memory(_) => Err(Error::new(
-            ErrorKind::Config,
-            "a memory:// store cannot be connected to",
-        )),
-    }
-}
-
-fn tcp(host: &str, port: u16, budget: Budget) -> Result<Socket> {
-    let resolved = fork::undisturbed(|| (host, port).to_socket_addrs());
-    let addresses: Vec<SocketAddr> = resolved
-        .map_err(|error| Error::from_io(error, "cannot resolve the host"))?
-        .collect();
-    let mut fault = Error::new(ErrorKind::Io, "cannot resolve the host: it has no address");
-    for (tried, address) in addresses.iter().enumerate() {
-        let Some(left) = budget.left() else {
-            return Err(if tried == 0 { too_slow(budget) } else { fault });
-        };
-        // An address that swallows packets must leave time for the others.
-        let others = u32::try_from(addresses.len() - tried - 1).unwrap_or(u32::MAX);
-        match tcp_address(address, left / others.saturating_add(1)) {
-            Ok(socket) => return Ok(socket),
-            Err(error) if error.kind() == Io::TimedOut => fault = too_slow(budget),
-            Err(error) => fault = refused(error),
-        }
-    }
-    Err(fault)
-}
-
-fn tcp_address(address: &SocketAddr, within: Duration) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(
-        &TcpKeepalive::new()
-            .with_time(KEEPALIVE)
-            .with_interval(KEEPALIVE / 4),
-    )?;
-    socket.connect_timeout(&SockAddr::from(*address), within)?;
-    Ok(socket)
-}
-
-/// A blocking connect to a Unix socket waits for room in the backlog without end; a non-blocking one says EAGAIN
-/// when there is none, and nothing tells when there will be (connect(2)).
-fn unix(path: &Path, budget: Budget) -> Result<Socket> {
-    let prepared = SockAddr::unix(path).and_then(|address| {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        Ok((address, socket))
-    });
-    let (address, socket) = prepared.map_err(refused)?;
-    let (mut pause, longest) = PAUSES;
-    loop {
-        match socket.connect(&address) {
-            Ok(()) => break,
-            Err(error) if error.kind() == Io::WouldBlock => {
-                let left = budget.left().ok_or_else(|| too_slow(budget))?;
-                std::thread::sleep(pause.min(left));
-                pause = (pause * 2).min(longest);
-            }
-            Err(error) if error.kind() == Io::Interrupted => {}
-            Err(error) => return Err(refused(error)),
-        }
-    }
-    socket.set_nonblocking(false).map_err(refused)?;
-    Ok(socket)
-}
 
 /// A connect under way. Nothing in it waits, but the resolver of the C library.
 #[derive(Debug)]
@@ -109,7 +38,7 @@ pub(crate) struct Dialing {
 
 impl Dialing {
     pub(crate) fn begin(address: &Address, budget: Budget) -> Result<Dialing> {
-        let addresses = match address {
+        let addresses: VecDeque<SockAddr> = match address {
             Address::Tcp { host, port } => {
                 let resolved = fork::undisturbed(|| (host.as_str(), *port).to_socket_addrs());
                 let resolved =
@@ -117,19 +46,25 @@ impl Dialing {
                 resolved.map(SockAddr::from).collect()
             }
             Address::Unix(path) => VecDeque::from([SockAddr::unix(path).map_err(refused)?]),
-            Address::Memory(_) => VecDeque::new(),
+            Address::Memory(_) => {
+                let text = "a memory:// store cannot be connected to";
+                return Err(Error::new(ErrorKind::Config, text));
+            }
         };
+        let nowhere = addresses
+            .is_empty()
+            .then(|| Error::new(ErrorKind::Io, "cannot resolve the host: it has no address"));
         Ok(Dialing {
             addresses,
             socket: None,
             until: budget.started(),
             pause: PAUSES.0,
             budget,
-            fault: None,
+            fault: nowhere,
         })
     }
 
-    /// Goes on as far as that is possible without waiting.
+    /// Goes on as far as that is possible without waiting. When the time is over is for the caller to say.
     pub(crate) fn advance(&mut self) -> Result<Option<Socket>> {
         loop {
             let now = Moment::now();
@@ -142,7 +77,8 @@ impl Dialing {
                         }
                         return Ok(socket);
                     }
-                    Ok(None) if now < self.until => return Ok(None),
+                    // The last one may have all the time that there is.
+                    Ok(None) if now < self.until || self.addresses.is_empty() => return Ok(None),
                     Ok(None) => self.fault = Some(too_slow(self.budget)),
                     Ok(Some(error)) | Err(error) => self.fault = Some(refused(error)),
                 }
@@ -151,8 +87,11 @@ impl Dialing {
                 return Ok(None);
             }
             let left = self.budget.ends().since(now);
-            let Some(address) = self.addresses.pop_front().filter(|_| !left.is_zero()) else {
-                return Err(self.fault.take().unwrap_or_else(|| too_slow(self.budget)));
+            if left.is_zero() && !self.addresses.is_empty() {
+                return Ok(None);
+            }
+            let Some(address) = self.addresses.pop_front() else {
+                return Err(self.late());
             };
             // An address that swallows packets must leave time for the others.
             let others = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
@@ -174,6 +113,23 @@ impl Dialing {
             self.until = now.after(left / others.saturating_add(1));
             self.socket = Some(socket);
         }
+    }
+
+    /// Goes on for somebody else, who has this time.
+    pub(crate) fn go_on(&mut self, budget: Budget) {
+        let others = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
+        let left = budget.left().unwrap_or_default();
+        self.until = Moment::now().after(match self.socket {
+            Some(_) => left / others.saturating_add(1),
+            None => self.pause.min(left),
+        });
+        self.budget = budget;
+    }
+
+    /// Why nothing has come of it by now.
+    pub(crate) fn late(&self) -> Error {
+        let fault = self.fault.clone();
+        fault.unwrap_or_else(|| too_slow(self.budget))
     }
 
     /// What it waits for.

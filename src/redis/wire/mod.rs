@@ -4,6 +4,7 @@
 //! through a [`Secure`] over one.
 
 pub(crate) mod ahead;
+pub(crate) mod connecting;
 pub(crate) mod dial;
 pub(crate) mod poll;
 pub(crate) mod stream;
@@ -15,13 +16,13 @@ pub(crate) mod tls;
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
-use socket2::Socket;
-
 use crate::base::budget::Budget;
 use crate::config::Address;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use ahead::Outgoing;
+pub(crate) use connecting::Connecting;
 pub(crate) use poll::{Wants, poll};
+pub(crate) use stream::SendFault;
 use stream::Stream;
 use tls::{Secure, TlsSettings};
 
@@ -36,14 +37,6 @@ const GROWTH: usize = 1024 * 1024;
 /// No single step of growth is larger.
 const STEP: usize = 64 * 1024 * 1024;
 
-/// Why a batch could not be sent.
-#[derive(Debug)]
-pub(crate) struct SendFault {
-    pub(crate) error: Error,
-    /// Not one byte of it left this process, so the server cannot have seen any.
-    pub(crate) unsent: bool,
-}
-
 /// A connected socket and what was read from it ahead.
 #[derive(Debug)]
 pub(crate) struct Wire {
@@ -57,88 +50,6 @@ pub(crate) struct Wire {
     start: usize,
 }
 
-/// A wire that is being connected; with TLS, that includes the handshake. Nothing in it waits, and it borrows nothing:
-/// it may be put aside and taken up again by another thread.
-#[derive(Debug)]
-pub(crate) struct Connecting {
-    stage: Stage,
-    budget: Budget,
-}
-
-#[derive(Debug)]
-enum Stage {
-    Dialing(dial::Dialing),
-    Shaking(Stream, Box<Secure>),
-    Done,
-}
-
-impl Connecting {
-    pub(crate) fn begin(address: &Address, budget: Budget) -> Result<Connecting> {
-        Ok(Connecting {
-            stage: Stage::Dialing(dial::Dialing::begin(address, budget)?),
-            budget,
-        })
-    }
-
-    /// Goes on as far as that is possible without waiting.
-    pub(crate) fn advance(
-        &mut self,
-        address: &Address,
-        tls: Option<&TlsSettings>,
-    ) -> Result<Option<Wire>> {
-        loop {
-            match std::mem::replace(&mut self.stage, Stage::Done) {
-                Stage::Dialing(mut dialing) => {
-                    let Some(socket) = dialing.advance()? else {
-                        self.stage = Stage::Dialing(dialing);
-                        return Ok(None);
-                    };
-                    let mut stream = Stream::over(socket);
-                    match (tls, address) {
-                        (Some(settings), _) => {
-                            let secure = Secure::begin(&mut stream, settings, address)?;
-                            self.stage = Stage::Shaking(stream, secure);
-                            continue;
-                        }
-                        (None, Address::Tcp { .. }) => stream.expect_misunderstanding(),
-                        (None, _) => {}
-                    }
-                    return Ok(Some(Wire::from(stream, None)));
-                }
-                Stage::Shaking(mut stream, mut secure) => {
-                    if secure.shake_hands_at_once(&mut stream, self.budget)? {
-                        return Ok(Some(Wire::from(stream, Some(secure))));
-                    }
-                    self.budget.remaining()?;
-                    self.stage = Stage::Shaking(stream, secure);
-                    return Ok(None);
-                }
-                Stage::Done => return Err(opened_before()),
-            }
-        }
-    }
-
-    pub(crate) fn wants(&self) -> Wants {
-        match &self.stage {
-            Stage::Dialing(dialing) => dialing.wants(),
-            Stage::Shaking(stream, secure) => Wants {
-                socket: Some(stream.socket()),
-                events: if secure.wants_write() {
-                    libc::POLLOUT
-                } else {
-                    libc::POLLIN
-                },
-                until: self.budget.ends(),
-            },
-            Stage::Done => Wants {
-                socket: None,
-                events: 0,
-                until: self.budget.started(),
-            },
-        }
-    }
-}
-
 impl Wire {
     /// Connects within the budget; with `tls`, that includes the handshake.
     pub(crate) fn connect(
@@ -146,19 +57,20 @@ impl Wire {
         tls: Option<&TlsSettings>,
         budget: Budget,
     ) -> Result<Wire> {
-        let mut wire = Wire::over(dial::connect(address, budget)?);
-        match (tls, address) {
-            (Some(settings), _) => {
-                let secure = Secure::open(&mut wire.stream, settings, address, budget)?;
-                wire.secure = Some(secure);
+        let mut connecting = Connecting::begin(address, budget)?;
+        loop {
+            if let Some(wire) = connecting.advance(address, tls)? {
+                return Ok(wire);
             }
-            (None, Address::Tcp { .. }) => wire.stream.expect_misunderstanding(),
-            (None, _) => {}
+            if budget.left().is_none() {
+                return Err(connecting.late());
+            }
+            poll(&[connecting.wants()]);
         }
-        Ok(wire)
     }
 
-    pub(crate) fn over(socket: Socket) -> Wire {
+    #[cfg(test)]
+    pub(crate) fn over(socket: socket2::Socket) -> Wire {
         Wire::from(Stream::over(socket), None)
     }
 
@@ -426,11 +338,6 @@ impl Wire {
         }
         Ok(())
     }
-}
-
-#[cold]
-fn opened_before() -> Error {
-    Error::new(ErrorKind::Io, "the connection was opened before")
 }
 
 #[cold]

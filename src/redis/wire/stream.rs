@@ -12,7 +12,13 @@ use crate::base::budget::Budget;
 use crate::base::moment::Moment;
 use crate::error::{Error, ErrorKind, Result};
 
-use super::SendFault;
+/// Why a batch could not be sent.
+#[derive(Debug)]
+pub(crate) struct SendFault {
+    pub(crate) error: Error,
+    /// Not one byte of it left this process, so the server cannot have seen any.
+    pub(crate) unsent: bool,
+}
 
 /// A timeout that is armed on the socket stays while it is off by no more: arming costs a system call.
 const SLACK_NANOS: u64 = 20_000_000;
@@ -341,7 +347,7 @@ pub(crate) fn took_no_more(budget: Budget) -> Error {
 }
 
 #[cold]
-fn silence(answered: bool, budget: Budget) -> Error {
+pub(crate) fn silence(answered: bool, budget: Budget) -> Error {
     let what = if answered {
         "the reply was not complete"
     } else {

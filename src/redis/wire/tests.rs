@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use socket2::Socket;
+
 use super::*;
+use crate::error::ErrorKind;
 
 /// Both ends of a connection: ours, and the server's.
 pub(crate) fn pair() -> (Wire, UnixStream) {

@@ -1,7 +1,7 @@
 //! ACQUIRE: own token, then values that need no load, then the leases of others.
 
 use crate::entry::header::STALE_FOREVER;
-use crate::store::Acquired;
+use crate::store::{Acquired, Force, Token};
 
 use super::bench::{Answer, Before, Case, Step, case, on_every_store};
 use super::entry::{Entry, MINE, NOBODY, THEIRS, leaseless, raw};
@@ -9,21 +9,30 @@ use super::entry::{Entry, MINE, NOBODY, THEIRS, leaseless, raw};
 const LEASE: u64 = 15_000;
 const ASK: Step = Step::Acquire {
     lease_ms: LEASE,
-    force: false,
+    force: Force::No,
+    seen: None,
 };
 const FORCE: Step = Step::Acquire {
     lease_ms: LEASE,
-    force: true,
+    force: Force::Early,
+    seen: None,
 };
 
-/// Everybody else is told to do something else, and nothing changes.
+const USELESS: Step = Step::Acquire {
+    lease_ms: LEASE,
+    force: Force::Useless,
+    seen: None,
+};
+
+/// Somebody else is told to do something else, and nothing changes.
 fn told(name: &'static str, before: Before, step: Step, answer: Acquired<Vec<u8>>) -> Case {
     case(name, before, step, Answer::Claim(answer))
 }
 
 /// The lease is taken, and only its 16 bytes change.
 fn taken(name: &'static str, before: Before, step: Step) -> Case {
-    told(name, before, step, Acquired::Yours).makes(|entry| entry.leased(MINE, LEASE as i64))
+    told(name, before, step, Acquired::Yours(Token::of(MINE)))
+        .makes(|entry| entry.leased(MINE, LEASE as i64))
 }
 
 /// The value that is there comes back whole.
@@ -43,7 +52,7 @@ fn bytes(entry: Entry) -> Before {
 #[test]
 fn what_no_lease_can_stand_in_is_handed_out() {
     on_every_store(|bench| {
-        for step in [ASK, FORCE] {
+        for step in [ASK, FORCE, USELESS] {
             let known = |(name, before)| match before {
                 Before::Entry(entry) => found(name, bytes(entry), step.clone()),
                 before => found(name, before, step.clone()),
@@ -97,6 +106,18 @@ fn a_fresh_value_is_handed_out_unless_it_is_to_be_renewed() {
             ),
             taken("forced", Entry::fresh().there(), FORCE),
             taken("forced, always fresh", always().there(), FORCE),
+            taken("of no use", Entry::fresh().there(), USELESS),
+            told(
+                "forced, in a back-off",
+                Entry::fresh().leased(NOBODY, 30_000).there(),
+                FORCE,
+                Acquired::Stale,
+            ),
+            taken(
+                "of no use, in a back-off",
+                Entry::fresh().leased(NOBODY, 30_000).there(),
+                USELESS,
+            ),
             taken(
                 "forced, known to be absent",
                 Entry::fresh().negative().there(),
@@ -182,6 +203,28 @@ fn a_stale_value_is_loaded_by_one_and_served_by_the_others() {
                 ASK,
                 Acquired::Stale,
             ),
+            taken(
+                "in a back-off, no longer servable",
+                stale().stale_for(100).leased(NOBODY, 30_000).there(),
+                ASK,
+            ),
+            taken(
+                "in a back-off, of no use",
+                stale().leased(NOBODY, 30_000).there(),
+                USELESS,
+            ),
+            told(
+                "leased, of no use",
+                theirs().there(),
+                USELESS,
+                Acquired::Stale,
+            ),
+            told(
+                "no longer servable, leased, of no use",
+                theirs().stale_for(100).there(),
+                USELESS,
+                Acquired::Held(30_000),
+            ),
         ]);
     });
 }
@@ -205,11 +248,10 @@ fn a_missing_value_is_loaded_by_one_and_awaited_by_the_others() {
                 FORCE,
                 Acquired::Held(30_000),
             ),
-            told(
-                "a placeholder in its back-off",
+            taken(
+                "a placeholder in a back-off, which binds nobody who has nothing to serve",
                 placeholder().leased(NOBODY, 30_000).there(),
                 ASK,
-                Acquired::Held(30_000),
             ),
             taken(
                 "a lapsed placeholder",
@@ -254,7 +296,7 @@ fn the_holder_gets_its_lease_again_whatever_is_there() {
         let twice = |_| ASK.take(&*bench.store, b"twice");
         assert_eq!(
             [(); 2].map(twice),
-            [(); 2].map(|()| Answer::Claim(Acquired::Yours))
+            [(); 2].map(|()| Answer::Claim(Acquired::Yours(Token::of(MINE))))
         );
     });
 }
@@ -280,5 +322,32 @@ fn a_lease_lifts_a_short_lifetime_and_no_other() {
             )
             .living(Some(20_000)),
         ]);
+    });
+}
+
+/// The value that was to be renewed, or that was of no use, is another one by now: it is looked at anew.
+#[test]
+fn only_what_was_looked_at_is_forced() {
+    let at = 1_u64 << 50;
+    let there = || bytes(Entry::fresh().soft(Some(at as i64)));
+    let always = || bytes(Entry::fresh().soft(None));
+    on_every_store(|bench| {
+        for force in [Force::Early, Force::Useless] {
+            let step = |seen| Step::Acquire {
+                lease_ms: LEASE,
+                force,
+                seen: Some(seen),
+            };
+            bench.run(vec![
+                taken("what was seen", there(), step(at)),
+                found("a later value", there(), step(at - 1)),
+                found("an earlier value", there(), step(at + 1)),
+                found("one that had no end", there(), step(0)),
+                taken("always fresh, as seen", always(), step(0)),
+                found("always fresh, and was not", always(), step(at)),
+                taken("gone", Before::Absent, step(at)).lives_for(2 * LEASE),
+                taken("stale, and was not", Entry::stale().there(), step(at)),
+            ]);
+        }
     });
 }

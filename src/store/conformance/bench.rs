@@ -8,12 +8,12 @@ use crate::error::{ErrorKind, Result};
 use crate::expiry::{Life, local_unix_ms};
 use crate::memory::MemoryStore;
 use crate::redis::testing::{Kept, Server};
-use crate::store::{Access, Acquired, Claim, Pttl, Store, Token, Value};
+use crate::store::{Access, Acquired, Claim, Force, Pttl, Store, Stored, Token, Value};
 
 use super::entry::{Entry, MINE};
 
 /// How far two clocks of one machine and a rounding may be apart.
-const SLACK_MS: u64 = 50;
+pub(crate) const SLACK_MS: u64 = 50;
 /// How long a step may take on a machine that has much else to do.
 pub(crate) const LOADED_MS: u64 = 10_000;
 
@@ -188,8 +188,14 @@ enum TtlAfter {
 /// A step with its arguments; the token is [`MINE`].
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    Acquire { lease_ms: u64, force: bool },
+    Acquire {
+        lease_ms: u64,
+        force: Force,
+        seen: Option<u64>,
+    },
     Store(&'static [u8], Life),
+    /// All of the old value, the new one, and its life.
+    Swap(Vec<u8>, &'static [u8], Life),
     Release(u64),
     Renew(u64),
     ExpireSoft,
@@ -213,26 +219,32 @@ impl Step {
         let token = Token::of(MINE);
         let done = |done: Result<bool>| done.map(Answer::Done);
         let answer = match *self {
-            Step::Acquire { lease_ms, force } => {
+            Step::Acquire {
+                lease_ms,
+                force,
+                seen,
+            } => {
                 let claim = Claim {
                     token,
                     lease_ms,
                     force,
+                    seen,
                 };
                 let mut kept = Kept::default();
                 let answer = store.acquire(key, claim, &mut kept, soon());
-                answer.map(|(answer, _)| {
-                    Answer::Claim(match answer {
-                        Acquired::Found(()) => Acquired::Found(kept.0),
-                        Acquired::Yours => Acquired::Yours,
-                        Acquired::Stale => Acquired::Stale,
-                        Acquired::Held(ms) => Acquired::Held(ms),
-                    })
-                })
+                answer.map(|(answer, _)| Answer::Claim(answer.map(|()| kept.0)))
             }
             Step::Store(body, life) => {
                 let value = Value { head: &[], body };
-                done(store.fulfill(key, token, value, life, soon()))
+                done(
+                    store
+                        .fulfill(key, token, value, life, soon())
+                        .map(is_stored),
+                )
+            }
+            Step::Swap(ref old, body, life) => {
+                let value = Value { head: &[], body };
+                done(store.swap(key, old, value, life, soon()))
             }
             Step::Release(backoff_ms) => done(store.release(key, token, backoff_ms, soon())),
             Step::Renew(lease_ms) => done(store.renew(key, token, lease_ms, soon())),
@@ -250,12 +262,18 @@ impl Step {
     }
 }
 
+/// Nothing was sent twice here.
+fn is_stored(stored: Stored) -> bool {
+    assert_ne!(stored, Stored::Perhaps);
+    stored == Stored::Yes
+}
+
 impl Answer {
     /// This answer, or the other one where they differ by no more than a moment.
     fn near(self, other: &Answer) -> Answer {
         match (&self, other) {
             (Answer::Claim(Acquired::Held(expected)), Answer::Claim(Acquired::Held(said)))
-                if said <= expected && said + LOADED_MS > *expected =>
+                if *said <= expected + SLACK_MS && said + LOADED_MS > *expected =>
             {
                 other.clone()
             }

@@ -1,6 +1,7 @@
 //! STORE, RELEASE and RENEW: only for the holder of the lease.
 
 use crate::base::budget::soon;
+use crate::entry::header::STALE_FOREVER;
 use crate::expiry::Life;
 
 use super::bench::{Answer, Before, Bench, Case, Step, case, on_every_store};
@@ -180,19 +181,35 @@ fn a_failed_load_gives_the_lease_back() {
             )
             .leaves_nothing(),
             done(
-                "a placeholder with a back-off",
+                "a placeholder, whatever the back-off",
                 mine(),
                 Step::Release(20_000),
             )
-            .makes(|entry| entry.leased(NOBODY, 20_000))
-            .lives_for(20_000),
+            .leaves_nothing(),
             done(
-                "a placeholder, its life made longer",
-                mine(),
-                Step::Release(90_000),
+                "a value that is no longer servable",
+                stale().stale_for(100),
+                Step::Release(1000),
             )
-            .makes(|entry| entry.leased(NOBODY, 90_000))
-            .lives_for(90_000),
+            .leaves_nothing(),
+            done(
+                "a value that was never servable",
+                stale().stale_for(0),
+                Step::Release(0),
+            )
+            .leaves_nothing(),
+            done(
+                "a value that is servable for ever",
+                stale().soft(Some(-1_000_000)).stale_for(STALE_FOREVER),
+                Step::Release(1000),
+            )
+            .makes(rest),
+            done(
+                "an always fresh value",
+                stale().soft(None).stale_for(0),
+                Step::Release(1000),
+            )
+            .makes(rest),
             done("a stale value", stale(), Step::Release(0)).makes(Entry::unleased),
             done(
                 "a stale value with a back-off",

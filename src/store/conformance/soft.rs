@@ -28,12 +28,27 @@ fn a_value_becomes_stale_for_the_rest_of_its_life() {
             done("leased", fresh().leased(THEIRS, 30_000).there()).makes(stale_now),
             done("in a back-off", fresh().leased(NOBODY, 30_000).there()).makes(stale_now),
             done("known to be absent", fresh().negative().there()).makes(stale_now),
-            done("without an end", fresh().there())
+            done("without an end", fresh().soft(None).there())
                 .living(None)
                 .makes(|entry| stale_now(entry).stale_for(STALE_FOREVER)),
-            done("a life of many years", fresh().there())
+            done("a life of many years", fresh().soft(None).there())
                 .living(Some(1 << 40))
                 .makes(|entry| stale_now(entry).stale_for(STALE_FOREVER - 1)),
+            done(
+                "servable for ever",
+                fresh().stale_for(STALE_FOREVER).there(),
+            )
+            .makes(stale_now),
+            // 40 s fresh and 30 s stale, whatever the TTL is.
+            done("lifted by a lease", fresh().leased(THEIRS, 100_000).there())
+                .living(Some(200_000))
+                .makes(|entry| stale_now(entry).stale_for(70_000)),
+            done("a key without an end", fresh().there())
+                .living(None)
+                .makes(|entry| stale_now(entry).stale_for(70_000)),
+            done("never to be stale", fresh().stale_for(0).there())
+                .living(Some(200_000))
+                .makes(|entry| stale_now(entry).stale_for(40_000)),
         ]);
     });
 }

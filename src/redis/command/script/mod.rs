@@ -7,7 +7,7 @@ pub(crate) mod entries;
 pub(crate) mod leases;
 pub(crate) mod locks;
 
-use crate::redis::node::exchange::Verb;
+use crate::redis::command::verb::Verb;
 
 /// A text and the digest the server knows it by.
 #[derive(Debug)]
@@ -18,22 +18,23 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// One that may have been run when its reply is lost, and must not be run twice.
-    fn new(text: &'static str) -> Self {
+    fn new(verb: Verb, text: &'static str) -> Self {
         Script {
-            verb: Verb::once("EVALSHA"),
+            verb,
             text,
             sha: redis::Script::new(text).get_hash().to_owned(),
         }
     }
 }
 
-/// One that does no harm when it is run twice.
+/// One that may have been run when its reply is lost, and must not be run twice.
+fn once(text: &'static str) -> Script {
+    Script::new(Verb::once("EVALSHA"), text)
+}
+
+/// One that may: it reads, it removes, or it compares a token that ends with what it does.
 fn safe(text: &'static str) -> Script {
-    Script {
-        verb: Verb::safe("EVALSHA"),
-        ..Script::new(text)
-    }
+    Script::new(Verb::safe("EVALSHA"), text)
 }
 
 /// The scripts of a backend.
@@ -50,6 +51,7 @@ pub(crate) struct Scripts {
     pub(crate) replace: Script,
     pub(crate) acquire: Script,
     pub(crate) store: Script,
+    pub(crate) swap: Script,
     pub(crate) release: Script,
     pub(crate) renew: Script,
     pub(crate) expire_soft: Script,
@@ -61,23 +63,24 @@ pub(crate) struct Scripts {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Scripts {
-            add: Script::new(entries::ADD),
-            touch: Script::new(entries::TOUCH),
-            incr: Script::new(entries::INCR),
-            incr_or_create: Script::new(entries::INCR_OR_CREATE),
-            rename: Script::new(entries::MOVE),
+            add: once(entries::ADD),
+            touch: once(entries::TOUCH),
+            incr: once(entries::INCR),
+            incr_or_create: once(entries::INCR_OR_CREATE),
+            rename: once(entries::MOVE),
             take: safe(entries::TAKE),
             copy: safe(entries::COPY),
             drop: safe(entries::DROP),
-            replace: safe(entries::REPLACE),
+            replace: once(entries::REPLACE),
             acquire: safe(leases::ACQUIRE),
             store: safe(leases::STORE),
+            swap: once(leases::SWAP),
             release: safe(leases::RELEASE),
             renew: safe(leases::RENEW),
             expire_soft: safe(leases::EXPIRE_SOFT),
-            lock: Script::new(locks::LOCK),
-            extend: Script::new(locks::EXTEND),
-            unlock: Script::new(locks::UNLOCK),
+            lock: safe(locks::LOCK),
+            extend: once(locks::EXTEND),
+            unlock: once(locks::UNLOCK),
         }
     }
 }

@@ -42,6 +42,15 @@ macro_rules! owner_only {
     };
 }
 
+/// Stores ARGV[2] for ARGV[3] ms, 0 for ever, or with -1 removes the key, and ends the script with 1.
+macro_rules! set_entry {
+    () => {
+        "local p=tonumber(ARGV[3])\n\
+         if p==0 then redis.call('SET',k,ARGV[2]) elseif p<0 then redis.call('DEL',k) \
+         else redis.call('SET',k,ARGV[2],'PX',ARGV[3]) end return 1"
+    };
+}
+
 /// Opens a branch for "no live value": no key, a placeholder, a soft-expired value, or a negative entry (bit 2 of
 /// the flags) in either form of the header.
 macro_rules! if_nothing_lives {

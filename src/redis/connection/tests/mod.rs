@@ -15,6 +15,7 @@ use crate::store::Room;
 
 use super::super::wire::tests::{millis, pair};
 use super::*;
+use crate::redis::wire::KEPT;
 
 /// A connection of each of the two kinds over our own stream, and the server's end of it.
 fn each(test: impl Fn(Connection, UnixStream)) {

@@ -12,6 +12,7 @@ struct Fake {
     number: usize,
     quiet: Cell<bool>,
     reusable: bool,
+    knows: bool,
     dropped: Arc<AtomicUsize>,
 }
 
@@ -22,6 +23,10 @@ impl Pooled for Fake {
 
     fn is_quiet(&mut self) -> bool {
         self.quiet.get()
+    }
+
+    fn knows_its_end(&self) -> bool {
+        self.knows
     }
 
     fn trim(&mut self) {}
@@ -41,6 +46,7 @@ const LIMITS: Limits = Limits {
     max_connections: 2,
     pool_timeout: Duration::from_millis(50),
     idle_check: Duration::from_secs(10),
+    idle_timeout: None,
     max_lifetime: None,
 };
 
@@ -60,28 +66,38 @@ impl House {
     }
 
     fn lend(&self) -> Loan<'_, Fake> {
-        self.try_lend(false).unwrap()
+        self.try_lend().unwrap()
     }
 
-    fn try_lend(&self, careful: bool) -> Result<Loan<'_, Fake>> {
-        let mut loan = self
-            .pool
-            .lend(Budget::new(Duration::from_secs(5)), careful)?;
-        loan.connection_or(|| {
-            let number = self.opened.fetch_add(1, Ordering::Relaxed);
-            Ok(Fake {
-                number,
-                quiet: Cell::new(true),
-                reusable: true,
-                dropped: Arc::clone(&self.dropped),
-            })
-        })?;
+    fn try_lend(&self) -> Result<Loan<'_, Fake>> {
+        let mut loan = self.pool.lend(budget())?;
+        loan.connection_or(|| Ok(self.connection()))?;
         Ok(loan)
+    }
+
+    fn connection(&self) -> Fake {
+        Fake {
+            number: self.opened.fetch_add(1, Ordering::Relaxed),
+            quiet: Cell::new(true),
+            reusable: true,
+            knows: true,
+            dropped: Arc::clone(&self.dropped),
+        }
+    }
+
+    /// Leaves so many idle connections; the one opened first is on top.
+    fn fill(&self, count: usize) {
+        let loans: Vec<_> = (0..count).map(|_| self.lend()).collect();
+        loans.into_iter().rev().for_each(drop);
     }
 
     fn dropped(&self) -> usize {
         self.dropped.load(Ordering::Relaxed)
     }
+}
+
+fn budget() -> Budget {
+    Budget::new(Duration::from_secs(20))
 }
 
 fn number(loan: &mut Loan<'_, Fake>) -> usize {
@@ -112,7 +128,7 @@ fn who_finds_all_connections_lent_waits_and_then_fails() {
     let house = House::new(LIMITS);
     let _both = (house.lend(), house.lend());
     let begin = Instant::now();
-    let error = house.try_lend(false).map(drop).unwrap_err();
+    let error = house.try_lend().map(drop).unwrap_err();
     let waited = begin.elapsed();
     assert!(error.is_timeout());
     assert!(
@@ -136,7 +152,7 @@ fn the_budget_of_the_call_ends_the_wait_when_it_is_shorter() {
     assert!(
         house
             .pool
-            .lend(Budget::new(Duration::from_millis(20)), false)
+            .lend(Budget::new(Duration::from_millis(20)))
             .is_err()
     );
     assert!(begin.elapsed() < Duration::from_secs(5));
@@ -210,26 +226,204 @@ fn a_panic_gives_the_slot_back() {
     assert_eq!(house.pool.state().open, 1);
 }
 
+const WIDE: Limits = Limits {
+    max_connections: 16,
+    pool_timeout: Duration::from_secs(20),
+    ..LIMITS
+};
+
+/// It cost sixteen connections.
 #[test]
-fn a_fault_discards_every_idle_connection() {
+fn a_reset_costs_the_connections_that_are_dead() {
+    let house = House::new(WIDE);
+    house.fill(16);
+    let mut broken = house.lend();
+    let mut others = [house.lend(), house.lend(), house.lend()];
+    others[1].connection().unwrap().quiet.set(false);
+    others[2].connection().unwrap().knows = false;
+    drop(others);
+    house.pool.broken(&mut broken, false);
+    assert!(broken.connection().is_none());
+    assert_eq!(house.dropped(), 3);
+    drop(broken);
+    assert_eq!(house.pool.state().open, 13);
+    let numbers: Vec<_> = (0..13)
+        .map(|_| house.lend())
+        .collect::<Vec<_>>()
+        .iter_mut()
+        .map(number)
+        .collect();
+    assert!(numbers.iter().all(|number| *number < 16), "{numbers:?}");
+}
+
+#[test]
+fn a_timeout_costs_its_own_connection() {
+    let house = House::new(WIDE);
+    house.fill(3);
+    let mut late = house.lend();
+    house.lend().connection().unwrap().quiet.set(false);
+    house.pool.broken(&mut late, true);
+    assert_eq!(house.dropped(), 1);
+}
+
+#[test]
+fn what_is_looked_at_stays_at_its_place() {
+    let house = House::new(WIDE);
+    house.fill(4);
+    house.pool.look_at_idle(Moment::now(), 0, false);
+    let mut loans: Vec<_> = (0..4).map(|_| house.lend()).collect();
+    let numbers: Vec<_> = loans.iter_mut().map(number).collect();
+    assert_eq!(numbers, [0, 1, 2, 3]);
+}
+
+/// They stayed "open" for ever, and half closed.
+#[test]
+fn who_passes_by_gives_up_what_the_server_closed_and_what_nobody_used() {
+    for (idle_timeout, is_quiet) in [(None, false), (Some(Duration::from_millis(20)), true)] {
+        let house = House::new(Limits {
+            idle_timeout,
+            ..WIDE
+        });
+        house.fill(16);
+        let mut all: Vec<_> = (0..16).map(|_| house.lend()).collect();
+        for loan in all.iter_mut().skip(1) {
+            loan.connection().unwrap().quiet.set(is_quiet);
+        }
+        all.into_iter().rev().for_each(drop);
+        let begin = Instant::now();
+        while house.dropped() < 15 {
+            assert_eq!(number(&mut house.lend()), 0);
+            assert!(begin.elapsed() < Duration::from_secs(20), "nobody looks");
+        }
+        assert_eq!(house.pool.state().open, 1);
+    }
+}
+
+#[test]
+fn who_asks_what_is_open_is_told_of_what_is() {
+    let house = House::new(WIDE);
+    house.fill(3);
+    house.lend().connection().unwrap().quiet.set(false);
+    assert_eq!(house.pool.state().open, 2);
+}
+
+#[test]
+fn a_connection_that_was_not_used_for_long_is_not_used_again() {
     let house = House::new(Limits {
-        max_connections: 4,
+        idle_check: Duration::ZERO,
+        idle_timeout: Some(Duration::from_millis(5)),
         ..LIMITS
     });
+    drop(house.lend());
+    std::thread::sleep(Duration::from_millis(6));
+    assert_eq!(number(&mut house.lend()), 1);
+}
+
+#[test]
+fn few_connect_at_a_time_while_the_node_recovers_and_the_others_have_what_comes_of_it() {
+    let house = House::new(Limits {
+        max_connections: 64,
+        ..WIDE
+    });
     let mut broken = house.lend();
-    drop((house.lend(), house.lend(), house.lend()));
-    broken.discard();
-    assert!(broken.connection().is_none());
-    assert_eq!(house.dropped(), 4);
-    assert_eq!(
-        house.pool.state(),
-        PoolState {
-            open: 1,
-            idle: 0,
-            bytes_read: 40,
-            bytes_written: 4
+    house.pool.broken(&mut broken, false);
+    drop(broken);
+    let (opening, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| {
+                let mut loan = house.pool.lend(budget()).unwrap();
+                loan.connection_or(|| {
+                    let now = opening.fetch_add(1, Ordering::SeqCst) + 1;
+                    most.fetch_max(now, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_millis(2));
+                    opening.fetch_sub(1, Ordering::SeqCst);
+                    Ok(house.connection())
+                })
+                .unwrap();
+            });
         }
+    });
+    assert!(most.load(Ordering::SeqCst) <= 4, "{most:?} at a time");
+    assert!(!house.pool.shared().slots.lock().is_recovering);
+}
+
+#[test]
+fn who_reconnects_waits_for_its_turn_as_well() {
+    let house = House::new(Limits {
+        max_connections: 64,
+        ..WIDE
+    });
+    let mut loans: Vec<_> = (0..6).map(|_| house.lend()).collect();
+    loans
+        .iter_mut()
+        .for_each(|loan| house.pool.broken(loan, false));
+    let since = Some(Moment::now());
+    for loan in loans.iter_mut().take(4) {
+        house.pool.refill(loan, since, None).unwrap();
+    }
+    let late = loans.last_mut().unwrap();
+    let short = Budget::new(Duration::from_millis(5));
+    let error = house.pool.refill(late, since, Some(short)).unwrap_err();
+    assert!(error.is_timeout());
+    assert!(
+        error
+            .to_string()
+            .contains("the node recovers, and 4 are being opened"),
+        "{error}"
     );
+    // One that did not come about makes room for the next, and so does one that did.
+    drop(loans.remove(0));
+    house
+        .pool
+        .refill(loans.last_mut().unwrap(), since, None)
+        .unwrap();
+    assert!(house.pool.lend_now(budget()).is_none());
+    let first = loans.first_mut().unwrap();
+    first.connection_or(|| Ok(house.connection())).unwrap();
+    assert!(house.pool.lend_now(budget()).is_some());
+}
+
+#[test]
+fn a_right_that_is_given_back_wakes_all_who_wait_for_one() {
+    let house = House::new(Limits {
+        max_connections: 64,
+        ..WIDE
+    });
+    let mut broken = house.lend();
+    house.pool.broken(&mut broken, true);
+    let rights: Vec<_> = (0..4).map(|_| house.pool.lend(budget()).unwrap()).collect();
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| house.try_lend().map(drop)))
+            .collect();
+        while house.pool.shared().slots.lock().waiting < 8 {
+            std::thread::yield_now();
+        }
+        for mut right in rights {
+            right.connection_or(|| Ok(house.connection())).unwrap();
+        }
+        for waiter in waiters {
+            waiter.join().unwrap().unwrap();
+        }
+    });
+    assert_eq!(house.pool.shared().slots.lock().waiting, 0);
+}
+
+#[test]
+fn one_that_leads_astray_has_all_given_up_but_not_again_and_again() {
+    let house = House::new(WIDE);
+    house.fill(3);
+    let now = Moment::now();
+    let lent = house.lend();
+    house.pool.doubt(now);
+    drop(lent);
+    assert_eq!(house.dropped(), 3);
+    house.fill(2);
+    house.pool.doubt(now.after(DOUBTED_EVERY / 2));
+    assert_eq!(house.dropped(), 3);
+    house.pool.doubt(now.after(DOUBTED_EVERY));
+    assert_eq!(house.dropped(), 5);
 }
 
 #[test]
@@ -245,11 +439,10 @@ fn a_dead_connection_is_replaced_when_it_rested_too_long() {
 }
 
 #[test]
-fn a_careful_caller_always_looks() {
+fn a_connection_that_rested_only_now_is_not_looked_at() {
     let house = House::new(LIMITS);
     house.lend().connection().unwrap().quiet.set(false);
-    assert_eq!(number(&mut house.try_lend(false).unwrap()), 0);
-    assert_eq!(number(&mut house.try_lend(true).unwrap()), 1);
+    assert_eq!(number(&mut house.lend()), 0);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! looks around, once, while others go on with what is known.
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
+pub(crate) mod counsel;
 pub(crate) mod known;
 pub(crate) mod maker;
 pub(crate) mod member;
@@ -18,21 +19,16 @@ use crate::base::budget::Budget;
 use crate::base::fork::PerProcess;
 use crate::base::one_at_a_time::{Meanwhile, OneAtATime};
 use crate::config::{Hooks, Location, Options, ReadFrom};
-use crate::error::{Error, ErrorKind, Meaning, Result};
-use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::Verb;
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::Access;
 
 use super::super::node::Node;
-use super::evidence;
-use super::slots::{self, SLOTS};
+use super::slots::{self, ClusterSlots, SLOTS};
 use super::{Advice, Failure, Topology};
 
 use known::Known;
 use maker::Maker;
-use member::{Member, Role};
-
-const CLUSTER_SLOTS: Verb = Verb::safe("CLUSTER SLOTS");
+use member::Member;
 
 /// Whatever happens, nobody looks around more often than this.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -130,18 +126,11 @@ impl Cluster {
 
     fn ask(&self, adviser: &Member, budget: Budget) -> Result<()> {
         let node = &adviser.node;
-        let pack = |to: &mut Encoder<'_>| {
-            to.command(2).arg(b"CLUSTER").arg(b"SLOTS");
-        };
-        let answer = node.run(
-            0,
-            budget,
-            &mut super::super::command::pair(CLUSTER_SLOTS, pack, slots::read_slots),
-        );
+        let answer = node.run(0, budget, &mut ClusterSlots);
         let ranges = answer.map_err(|failed| explained(failed.error, node))?;
         if ranges.is_empty() {
             let error = nobody("the cluster has no slots: it is not set up, or left this node");
-            return Err(node.named(error, CLUSTER_SLOTS));
+            return Err(node.named(error, ClusterSlots::VERB));
         }
         let mut known = self.state().correct();
         known.learn(&ranges, node.address(), &self.maker);
@@ -162,87 +151,6 @@ impl Cluster {
             Some(outcome) if is_blind => outcome,
             None if is_blind => budget.remaining().map(drop),
             _ => Ok(()),
-        }
-    }
-
-    /// A node says that another one has the slot: it is asked at once, and also about the others.
-    fn follow(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
-        let state = self.state();
-        let asked = state.known().member(failure.node);
-        if asked.is_some_and(|member| member.role == Role::Replica) {
-            // It may know less than its primary, or have become the replica of another one.
-            self.doubt(failure);
-            return Advice::Again;
-        }
-        let Some((slot, to)) = self.redirection(failure) else {
-            let _ = self.refresh(Some(PAUSE), budget);
-            return Advice::Later;
-        };
-        let is_new = !Arc::ptr_eq(&to.node, failure.node);
-        if is_new {
-            state.correct().moved(slot, &to);
-        }
-        state.doubt.store(true, Ordering::Relaxed);
-        // When nobody knows more, the slot that moved is known all the same.
-        let look = || self.look_around(Some(&to), budget);
-        let _ = self.lookout.run(PAUSE, Meanwhile::GoOn, budget, look);
-        if is_new { Advice::Again } else { Advice::Later }
-    }
-
-    fn redirection(&self, failure: &Failure<'_>) -> Option<(usize, Arc<Member>)> {
-        let (slot, place) = slots::redirection(failure.error.text())?;
-        let asked = failure.node.address();
-        let mut known = self.state().correct();
-        let member = known.redirected(&place, asked, &self.maker)?;
-        Some((slot, member))
-    }
-
-    /// Remembers that a node failed, for the calls to come.
-    fn doubt(&self, failure: &Failure<'_>) -> Option<Arc<Member>> {
-        let state = self.state();
-        state.doubt.store(true, Ordering::Relaxed);
-        let member = state.known().member(failure.node)?;
-        member.failed(failure.meaning());
-        Some(member)
-    }
-
-    /// Whether another node may take the place of `member`, which failed, while a call waits. A node that fails for
-    /// longer than elections take has no successor; and one that is not even asked any more is waited for only if it fell
-    /// silent, for then its replicas elect one of them.
-    fn has_prospects(&self, member: &Member, meaning: Meaning) -> bool {
-        let may_be_replaced = || {
-            let state = self.state();
-            let known = state.known();
-            member.was_silent() && (known.has_heir(&member.node) || !known.owns(&member.node))
-        };
-        !member.is_hopeless() && (meaning != Meaning::NotAsked || may_be_replaced())
-    }
-
-    /// A node did not answer, or cannot serve: reads turn to another one; for the rest somebody may have taken over.
-    fn turn_away(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
-        let state = self.state();
-        let member = self.doubt(failure);
-        let is_elsewhere = || {
-            let known = state.known();
-            let Some(key) = failure.key else {
-                return Some(!known.owns(failure.node));
-            };
-            let slot = slots::slot(key);
-            let next = known.pick(slot, failure.access, self.read_from, budget.started())?;
-            let is_other = !Arc::ptr_eq(&next.node, failure.node);
-            Some(is_other && (failure.access == Access::Write || next.alone() == 0))
-        };
-        if failure.access == Access::Read && is_elsewhere() == Some(true) {
-            return Advice::Again;
-        }
-        // Nobody may know more yet; then there is the pause.
-        let _ = self.refresh(Some(PAUSE), budget);
-        match is_elsewhere() {
-            Some(true) => Advice::Again,
-            _ if member.is_none_or(|it| self.has_prospects(&it, failure.meaning())) => {
-                Advice::Later
-            }
-            _ => Advice::Final,
         }
     }
 }
@@ -301,35 +209,7 @@ impl Topology for Cluster {
     }
 
     fn advise(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
-        let (error, meaning) = (failure.error, failure.meaning());
-        if meaning == Meaning::NotPrimary {
-            failure.node.distrust();
-        }
-        match meaning {
-            Meaning::Elsewhere if error.code() == Some("MOVED") => self.follow(failure, budget),
-            Meaning::Elsewhere => match self.redirection(failure) {
-                Some((_, to)) => Advice::Ask(Arc::clone(&to.node)),
-                None => Advice::Later,
-            },
-            // Two keys in a slot of which one has gone ahead: no node can serve both, until the slot has arrived.
-            Meaning::NotNow if error.code() == Some("TRYAGAIN") => Advice::Final,
-            Meaning::NotNow | Meaning::NotPrimary => self.turn_away(failure, budget),
-            // A full pool is a timeout of which the node is innocent.
-            Meaning::Silent if error.is_timeout() && !failure.node.is_failing() => Advice::Final,
-            Meaning::Silent | Meaning::NotAsked if failure.may_resend => {
-                self.turn_away(failure, budget)
-            }
-            Meaning::Silent | Meaning::NotAsked => {
-                self.doubt(failure);
-                Advice::Final
-            }
-            Meaning::Full | Meaning::Answer => {
-                if evidence::casts_doubt(error) {
-                    self.doubt(failure);
-                }
-                Advice::Final
-            }
-        }
+        self.counsel(failure, budget)
     }
 
     fn takes_many_keys(&self) -> bool {
@@ -348,7 +228,7 @@ fn explained(error: Error, node: &Node) -> Error {
     }
     let text = "the server is in no cluster: it is for `topology=single`, or has to be started with \
                 `cluster-enabled yes`";
-    node.named(Error::new(ErrorKind::Config, text), CLUSTER_SLOTS)
+    node.named(Error::new(ErrorKind::Config, text), ClusterSlots::VERB)
 }
 
 impl fmt::Debug for Cluster {

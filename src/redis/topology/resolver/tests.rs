@@ -4,6 +4,7 @@ use crate::config::{Hooks, Options};
 use crate::redis::testing::{fake, greeting, location};
 
 use super::*;
+use crate::config::Address;
 
 const NONE: &[u8] = b"*-1\r\n";
 const REFUSED: &[u8] = b"-NOPERM this user has no permissions to run the command\r\n";

@@ -4,7 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::Member;
+use super::member::Member;
 use super::points::Points;
 
 const POINTS_PER_NODE: usize = 128;

@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 
 use crate::config::Address;
 
-use super::Member;
+use super::member::Member;
 use super::points::Points;
 
 const POINTS_PER_NODE: usize = 16;

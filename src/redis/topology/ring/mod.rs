@@ -4,6 +4,7 @@
 
 pub(crate) mod django_redis;
 pub(crate) mod django_redis_cache;
+pub(crate) mod member;
 pub(crate) mod points;
 pub(crate) mod rendezvous;
 pub(crate) mod shards;
@@ -12,28 +13,13 @@ pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{self, Address};
+use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 
 use django_redis::DjangoRedis;
 use django_redis_cache::DjangoRedisCache;
+use member::Member;
 use rendezvous::Rendezvous;
-
-/// A server as a ring sees it.
-#[derive(Clone, Copy)]
-pub(crate) struct Member<'a> {
-    /// The stable name of the node: the given one, or its address.
-    pub(crate) name: &'a str,
-    /// Whether `name` was given.
-    pub(crate) is_named: bool,
-    /// Its share of the keys, in relation to the weights of the others.
-    pub(crate) weight: u32,
-    pub(crate) address: &'a Address,
-    pub(crate) db: u32,
-    /// The location as configured, with its credentials and without its query. Only the legacy rings look at it;
-    /// no ring keeps it.
-    pub(crate) spelled: &'a str,
-}
 
 /// Keys divided among servers.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Member;
+use super::member::Member;
 
 #[derive(Debug)]
 pub(crate) struct Rendezvous {

@@ -11,7 +11,8 @@ use crate::redis::topology::shared_tls::SharedTls;
 use crate::redis::topology::{Advice, Failure, Topology, none_for};
 use crate::store::Access;
 
-use super::super::ring::{Member, Ring};
+use super::Ring;
+use super::member::Member;
 
 /// The nodes in the order of their locations, and the ring over them.
 #[derive(Debug)]

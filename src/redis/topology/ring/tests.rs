@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::config::Location;
 
 use super::*;
+use crate::config::Address;
 
 const KEYS: usize = 100_000;
 

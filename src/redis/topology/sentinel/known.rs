@@ -8,8 +8,9 @@ use crate::base::moment::Moment;
 use crate::error::Error;
 use crate::redis::node::Node;
 
+use super::super::directory::Directory;
 use super::super::readers::Readers;
-use super::super::resolver::{Directory, Sentinels};
+use super::super::resolver::Sentinels;
 
 /// What is known is believed for so long.
 const TRUST: Duration = Duration::from_secs(1);

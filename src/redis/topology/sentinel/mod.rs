@@ -16,13 +16,14 @@ use crate::base::fork::PerProcess;
 use crate::base::moment::Moment;
 use crate::base::one_at_a_time::{Meanwhile, OneAtATime};
 use crate::config::{Address, Hooks, Location, Options, ReadFrom};
-use crate::error::{Error, ErrorKind, Meaning, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::redis::node::Node;
 use crate::store::Access;
 
+use super::directory::Directory;
 use super::evidence;
 use super::readers::Readers;
-use super::resolver::{Directory, Resolver};
+use super::resolver::Resolver;
 use super::shared_tls::SharedTls;
 use super::{Advice, Failure, Topology};
 
@@ -268,9 +269,6 @@ impl Topology for Sentinel {
     fn advise(&self, failure: &Failure<'_>, budget: Budget) -> Advice {
         let Failure { error, node, .. } = failure;
         let meaning = failure.meaning();
-        if meaning == Meaning::NotPrimary {
-            node.distrust();
-        }
         let view = if evidence::casts_doubt(error) {
             self.reconsider(node, budget)
         } else if meaning.passes() {

@@ -5,7 +5,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use crate::error::{Error, ErrorKind};
 
-use super::Budget;
+use crate::base::budget::Budget;
 
 /// Whose word is taken for the identity of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,8 +21,7 @@ use crate::base::budget::Budget;
 use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
 
-use super::SendFault;
-use super::stream::{Stream, closed};
+use super::stream::{SendFault, Stream, closed};
 
 use fault::Told;
 
@@ -44,29 +43,6 @@ pub(crate) struct Secure {
 }
 
 impl Secure {
-    /// Shakes hands with the server at `address`.
-    pub(crate) fn open(
-        stream: &mut Stream,
-        settings: &TlsSettings,
-        address: &Address,
-        budget: Budget,
-    ) -> Result<Box<Secure>> {
-        let (config, name) = settings.of_server(address)?;
-        let told = settings.told();
-        let session = ClientConnection::new(config, name).map_err(|error| told.fault(error))?;
-        let mut secure = Box::new(Secure {
-            session,
-            incoming: Vec::with_capacity(INCOMING),
-            taken: 0,
-            told,
-        });
-        stream.begin_command();
-        match secure.shake_hands(stream, budget) {
-            Ok(()) => Ok(secure),
-            Err(error) => Err(fault::in_handshake(error, stream.is_answered(), budget)),
-        }
-    }
-
     /// Begins to shake hands with the server at `address`; nothing is sent yet.
     pub(crate) fn begin(
         stream: &mut Stream,
@@ -146,12 +122,9 @@ impl Secure {
         }
     }
 
-    fn shake_hands(&mut self, stream: &mut Stream, budget: Budget) -> Result<()> {
-        while self.session.is_handshaking() {
-            self.flush(stream, budget)?;
-            self.advance(stream, budget)?;
-        }
-        self.flush(stream, budget)
+    /// A fault in place of a handshake.
+    pub(crate) fn not_shaken(&self, fault: Error, is_answered: bool, budget: Budget) -> Error {
+        fault::in_handshake(fault, is_answered, budget)
     }
 
     /// Whether the last handshake went on where an earlier connection to the server had been.

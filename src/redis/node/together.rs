@@ -9,7 +9,7 @@ use crate::base::moment::Moment;
 use crate::redis::command::Command;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::node::exchange::{Exchange, Failed};
-use crate::redis::node::{Node, Opening};
+use crate::redis::node::{Node, Turn};
 use crate::redis::wire::poll;
 
 /// The order in which all calls take the connections of several nodes.
@@ -19,10 +19,10 @@ pub(crate) fn order(node: &Arc<Node>) -> *const Node {
 
 /// How the node at `place` of so many is opened: with its share of the time that is left, of which those behind it and
 /// the reading of the replies have one each.
-pub(crate) fn opening(budget: Budget, place: usize, count: usize) -> Opening {
+pub(crate) fn turn(budget: Budget, place: usize, count: usize) -> Turn {
     let shares = u32::try_from(count - place + 1).unwrap_or(u32::MAX);
     let left = budget.left().filter(|_| count > 1);
-    Opening {
+    Turn {
         budget: left.map_or(budget, |left| budget.capped(left / shares)),
         may_wait: true,
     }
@@ -113,9 +113,9 @@ pub(crate) fn ask<C: Command + Clone>(
             *slot = Some(answer);
         }
     };
-    for (turn, (place, node)) in places.into_iter().enumerate() {
+    for (number, (place, node)) in places.into_iter().enumerate() {
         let pack = |to: &mut Encoder<'_>| command.pack(to);
-        match node.start_among(command.verb(), budget, opening(budget, turn, count), pack) {
+        match node.start_among(command.verb(), budget, turn(budget, number, count), pack) {
             Ok(call) => under_way.extend(call.map(|call| Asked {
                 place,
                 call,

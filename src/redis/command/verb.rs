@@ -1,0 +1,33 @@
+//! What kind of command it is: its name in errors, and whether it may be sent again.
+
+/// A kind of command: its name in errors, and whether it may be sent again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verb {
+    pub(crate) name: &'static str,
+    pub(crate) resend: Resend,
+}
+
+/// What may be done when a connection broke after a command was sent and before its reply came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resend {
+    /// Send it again: it reads, or doing it twice does what doing it once does, whatever came in between.
+    Safe,
+    /// Report the fault: the server may have done it.
+    Never,
+}
+
+impl Verb {
+    pub(crate) const fn safe(name: &'static str) -> Self {
+        Verb {
+            name,
+            resend: Resend::Safe,
+        }
+    }
+
+    pub(crate) const fn once(name: &'static str) -> Self {
+        Verb {
+            name,
+            resend: Resend::Never,
+        }
+    }
+}

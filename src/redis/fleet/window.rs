@@ -1,0 +1,266 @@
+//! The items of one node that are sent together, as a command: what of them is answered, what has to be asked for again
+//! and after how many attempts, and what the node failed.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::redis::command::Command;
+use crate::redis::command::verb::Verb;
+use crate::redis::connection::replies::Replies;
+use crate::redis::connection::reply::Reply;
+use crate::redis::connection::resp::Encoder;
+use crate::redis::node::exchange::Failed;
+use crate::redis::node::verdict::Verdict;
+use crate::redis::node::{Node, exchange as call};
+
+use super::many::{Batch, Each, Group};
+use crate::redis::node::together;
+
+/// The items of one node.
+pub(super) struct Share {
+    pub(super) node: Arc<Node>,
+    pub(super) items: Vec<usize>,
+    /// So many of them, from the front, are done with.
+    pub(super) settled: Cell<usize>,
+    /// Whether ASKING stands in front of every command.
+    pub(super) asking: bool,
+}
+
+impl Share {
+    pub(super) fn new(node: Arc<Node>, items: Vec<usize>, asking: bool) -> Self {
+        Share {
+            node,
+            items,
+            settled: Cell::new(0),
+            asking,
+        }
+    }
+
+    pub(super) fn rest(&self) -> &[usize] {
+        self.items.get(self.settled.get()..).unwrap_or_default()
+    }
+
+    pub(super) fn settle(&self, items: usize) {
+        self.settled.set(self.settled.get() + items);
+    }
+}
+
+/// Of each item, how many attempts were sent and never answered.
+#[derive(Default)]
+pub(super) struct Losses {
+    /// Empty while there are none: nearly always.
+    lost: Vec<u32>,
+}
+
+impl Losses {
+    pub(super) fn of(&self, item: usize) -> u32 {
+        self.lost.get(item).copied().unwrap_or_default()
+    }
+
+    /// Of all these. Those of one command differ only where it may be repeated without a thought.
+    fn of_any(&self, items: &[usize]) -> u32 {
+        if self.lost.is_empty() {
+            return 0;
+        }
+        items.iter().map(|item| self.of(*item)).max().unwrap_or(0)
+    }
+
+    pub(super) fn add(&mut self, item: usize, lost: u32) {
+        if lost == 0 {
+            return;
+        }
+        if self.lost.len() <= item {
+            self.lost.resize(item + 1, 0);
+        }
+        if let Some(sum) = self.lost.get_mut(item) {
+            *sum += lost;
+        }
+    }
+}
+
+/// An item that a node failed.
+pub(super) struct Setback {
+    pub(super) item: usize,
+    pub(super) node: Arc<Node>,
+    pub(super) failed: Failed,
+}
+
+/// A window under way.
+pub(super) struct Exchange<'a, J> {
+    pub(super) window: Window<'a, J>,
+    pub(super) call: call::Exchange<'a>,
+}
+
+impl<'a, J: Batch> together::UnderWay<'a> for Exchange<'a, J> {
+    fn call(&mut self) -> &mut call::Exchange<'a> {
+        &mut self.call
+    }
+
+    fn advance(&mut self) -> Result<(), Failed> {
+        self.call.advance(|to| self.window.pack(to, 0))
+    }
+}
+
+impl<'a, J: Batch> Exchange<'a, J> {
+    /// Reads the replies. A broken connection is the end of the whole share.
+    pub(super) fn settle(self, setbacks: &mut Vec<Setback>, each: &mut impl Each<J>) -> &'a Share {
+        let Exchange { window, call } = self;
+        let mut reading = Reading {
+            window: &window,
+            progress: 0,
+            setbacks,
+            complaint: None,
+            each,
+        };
+        match call.finish(&mut reading) {
+            Ok(()) => window.share.settle(window.items.len()),
+            Err(failed) => window.fail(reading.progress, &failed, reading.setbacks),
+        }
+        window.share
+    }
+}
+
+/// The items of one node that are sent together.
+pub(super) struct Window<'a, J> {
+    pub(super) batch: &'a J,
+    pub(super) share: &'a Share,
+    pub(super) losses: &'a Losses,
+    pub(super) items: &'a [usize],
+    /// Items of one command.
+    pub(super) group: usize,
+}
+
+/// A window as a command, while its replies are read.
+pub(super) struct Reading<'w, 'a, J, E> {
+    window: &'w Window<'a, J>,
+    /// Items of the window that are done with; it outlives a connection that has to be replaced.
+    progress: usize,
+    setbacks: &'w mut Vec<Setback>,
+    /// The refusal that concerns more than its own items.
+    complaint: Option<Error>,
+    each: &'w mut E,
+}
+
+impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
+    type Answer = ();
+
+    fn verb(&self) -> Verb {
+        self.window.batch.verb()
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>) {
+        self.window.pack(to, self.progress);
+    }
+
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
+        let Reading {
+            window,
+            progress,
+            setbacks,
+            complaint,
+            each,
+        } = self;
+        let before = setbacks.len();
+        if let Err(refusal) = window.read(from, progress, setbacks, *each)? {
+            return Ok(Err(refusal));
+        }
+        let refusals = setbacks.iter().skip(before);
+        let refusals = refusals.map(|setback| &setback.failed.error);
+        let concerns_more = |error: &&Error| Verdict::of(error, false).concerns_more();
+        *complaint = refusals.into_iter().find(concerns_more).cloned();
+        Ok(Ok(()))
+    }
+
+    fn complaint(&self) -> Option<&Error> {
+        self.complaint.as_ref()
+    }
+}
+
+impl<J: Batch> Window<'_, J> {
+    /// The commands, each with the place of its first item, that are not done with when so many items are.
+    fn groups(&self, progress: usize) -> impl Iterator<Item = (usize, &[usize])> {
+        let groups = self.items.chunks(self.group).enumerate();
+        let groups = groups.map(|(number, items)| (number * self.group, items));
+        groups.filter(move |(place, items)| place + items.len() > progress)
+    }
+
+    /// Writes what is left to do when so many items are done with: what was answered is not asked for again.
+    pub(super) fn pack(&self, to: &mut Encoder<'_>, progress: usize) {
+        let lost = to.lost();
+        for (_, items) in self.groups(progress) {
+            if self.share.asking {
+                to.command(1).arg(b"ASKING");
+            }
+            to.set_lost(lost + self.losses.of_any(items));
+            self.batch.pack(to, items);
+        }
+    }
+
+    fn setback(&self, item: usize, failed: Failed) -> Setback {
+        Setback {
+            item,
+            node: Arc::clone(&self.share.node),
+            failed,
+        }
+    }
+
+    /// Ends only this window, for which there was no memory.
+    pub(super) fn pass_over(&self, failed: &Failed, setbacks: &mut Vec<Setback>) {
+        let fail = |item: &usize| self.setback(*item, failed.clone());
+        setbacks.extend(self.items.iter().map(fail));
+        self.share.settle(self.items.len());
+    }
+
+    /// Ends the whole share, of which `progress` items are done with. What lies behind the window was never sent.
+    pub(super) fn fail(&self, progress: usize, failed: &Failed, setbacks: &mut Vec<Setback>) {
+        let rest = self.share.rest();
+        for (place, item) in rest.iter().enumerate().skip(progress) {
+            let mut failed = failed.clone();
+            if place >= self.items.len() {
+                failed.may_resend = true;
+                failed.lost = 0;
+            }
+            setbacks.push(self.setback(*item, failed));
+        }
+        self.share.settle(rest.len());
+    }
+
+    fn read(
+        &self,
+        from: &mut Replies<'_>,
+        progress: &mut usize,
+        setbacks: &mut Vec<Setback>,
+        each: &mut impl Each<J>,
+    ) -> Reply<()> {
+        let node = &self.share.node;
+        for (before, items) in self.groups(*progress) {
+            if self.share.asking {
+                from.skip()?;
+            }
+            let lost = from.lost();
+            let mut from = from.after(self.losses.of_any(items));
+            let told = progress.saturating_sub(before);
+            let mut group = Group::new(items, told, node.clock(), &mut *each);
+            let answer = self.batch.read(&mut from, &mut group);
+            let told = group.told();
+            *progress = before + told;
+            if let Err(refusal) = answer? {
+                if *progress == 0 && refusal.code() == Some("NOAUTH") {
+                    // Nothing of this will be done here.
+                    return Ok(Err(refusal));
+                }
+                let refusal = node.named(refusal, self.batch.verb());
+                let left = items.get(told..).unwrap_or_default();
+                let failed = Failed {
+                    lost,
+                    ..Failed::refused(refusal)
+                };
+                let setback = |item: &usize| self.setback(*item, failed.clone());
+                setbacks.extend(left.iter().map(setback));
+            }
+            *progress = before + items.len();
+        }
+        Ok(Ok(()))
+    }
+}

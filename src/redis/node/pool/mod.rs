@@ -1,0 +1,370 @@
+//! The connections of one node: at most so many, the idle ones on a stack, so that the last one used is the next one
+//! used. Whoever finds all of them lent waits for one, for as long as its budget allows; there are no threads here.
+//! A connection that broke, or that belongs to another process, never comes back to the stack.
+
+mod idle;
+mod loan;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::base::budget::Budget;
+use crate::base::fork::{self, PerProcess};
+use crate::base::moment::Moment;
+use crate::error::{Error, Result};
+
+pub(crate) use loan::Loan;
+use loan::Origin;
+
+/// How many connections are opened at a time while the node recovers from a fault: who waits for one may have the
+/// connection of somebody else before its own would be there.
+const OPENED_AT_A_TIME: usize = 4;
+
+/// How often all connections are given up for one: a server that takes no writes for long still serves its readers.
+const DOUBTED_EVERY: Duration = Duration::from_secs(1);
+
+/// What a pool must know of a connection.
+pub(crate) trait Pooled {
+    /// Nothing broke, and nothing is left to be read.
+    fn is_reusable(&self) -> bool;
+
+    /// It is open and nothing has come in unasked; found out without waiting.
+    fn is_quiet(&mut self) -> bool;
+
+    /// Whether that finds out that the server has ended it.
+    fn knows_its_end(&self) -> bool;
+
+    /// Gives back memory that it does not need while it is idle.
+    fn trim(&mut self);
+
+    /// Bytes read and written since the last time.
+    fn take_traffic(&mut self) -> (u64, u64);
+}
+
+/// The options of a pool, under their own names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) max_connections: usize,
+    pub(crate) pool_timeout: Duration,
+    pub(crate) idle_check: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_lifetime: Option<Duration>,
+}
+
+/// Lends connections. It opens none itself: a [`Loan`] without one is the right to open one.
+pub(crate) struct Pool<C> {
+    limits: Limits,
+    /// The same in nanoseconds.
+    idle_check: u64,
+    idle_timeout: u64,
+    max_lifetime: u64,
+    state: PerProcess<Shared<C>>,
+}
+
+struct Shared<C> {
+    generation: u32,
+    slots: Mutex<Slots<C>>,
+    freed: Condvar,
+}
+
+struct Slots<C> {
+    idle: Vec<Box<Open<C>>>,
+    lent: usize,
+    /// Those of them that are rights to open one.
+    opening: usize,
+    /// Since a fault, and until nobody opens one any more: few at a time do.
+    is_recovering: bool,
+    waiting: usize,
+    /// Those of them who were woken too late once: a connection that became free went to somebody quicker. Until they
+    /// have one, whoever comes has to wait as well.
+    passed_over: usize,
+    /// Goes up when the pool is closed: what was opened before is not taken back.
+    epoch: u64,
+    /// When all connections were last given up because of what one of them was told.
+    doubted_at: Option<Moment>,
+    /// When somebody who passes by looks at the idle ones again.
+    look_at: Moment,
+    bytes_read: u64,
+    bytes_written: u64,
+}
+
+struct Open<C> {
+    connection: C,
+    born: Moment,
+    /// When the last call that had it began, not when it ended: reading the clock again would cost more than it
+    /// tells.
+    idle_since: Moment,
+    epoch: u64,
+}
+
+/// What a pool looks like now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PoolState {
+    pub(crate) open: usize,
+    pub(crate) idle: usize,
+    pub(crate) bytes_read: u64,
+    pub(crate) bytes_written: u64,
+}
+
+impl<C: Pooled> Pool<C> {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Pool {
+            limits,
+            idle_check: nanos(limits.idle_check),
+            idle_timeout: limits.idle_timeout.map_or(u64::MAX, nanos),
+            max_lifetime: limits.max_lifetime.map_or(u64::MAX, nanos),
+            state: PerProcess::new(Shared::new()),
+        }
+    }
+
+    /// A connection, or the right to open one.
+    #[inline]
+    pub(crate) fn lend(&self, budget: Budget) -> Result<Loan<'_, C>> {
+        let shared = self.shared();
+        let mut slots = shared.slots.lock();
+        if !self.is_free(&slots) {
+            slots = self.wait(shared, slots, budget)?;
+        }
+        let (mut loan, is_trusted) = self.take(shared, slots, budget);
+        if !is_trusted {
+            self.inspect(&mut loan, budget.started(), Some(budget))?;
+        }
+        Ok(loan)
+    }
+
+    /// The same, but `None` when it would have to wait.
+    pub(crate) fn lend_now(&self, budget: Budget) -> Option<Loan<'_, C>> {
+        let shared = self.shared();
+        let slots = shared.slots.lock();
+        if !self.is_free(&slots) {
+            return None;
+        }
+        let (mut loan, is_trusted) = self.take(shared, slots, budget);
+        if !is_trusted {
+            self.inspect(&mut loan, budget.started(), None).ok()?;
+        }
+        Some(loan)
+    }
+
+    /// Whether somebody who just came may have a connection.
+    #[inline]
+    fn is_free(&self, slots: &Slots<C>) -> bool {
+        slots.lent < self.limits.max_connections
+            && slots.passed_over == 0
+            && (!slots.is_recovering || slots.has_connection())
+    }
+
+    /// The last connection used, and whether it can be used without a look at it.
+    #[inline(always)]
+    fn take<'a>(
+        &self,
+        shared: &'a Shared<C>,
+        mut slots: MutexGuard<'a, Slots<C>>,
+        budget: Budget,
+    ) -> (Loan<'a, C>, bool) {
+        let now = budget.started();
+        slots.lent += 1;
+        let is_due = now >= slots.look_at;
+        let mut open = slots.idle.pop();
+        let mut is_trusted = true;
+        let origin = match &mut open {
+            Some(open) => {
+                is_trusted = now.nanos_since(open.idle_since) < self.idle_check
+                    && now.nanos_since(open.born) < self.max_lifetime;
+                if is_trusted {
+                    open.idle_since = now;
+                }
+                Origin::Idle
+            }
+            None => {
+                slots.opening += 1;
+                Origin::ToOpen
+            }
+        };
+        drop(slots);
+        let loan = Loan::new(shared, open, origin);
+        if is_due {
+            self.look_around(now);
+        }
+        (loan, is_trusted)
+    }
+
+    #[cold]
+    fn wait<'a>(
+        &self,
+        shared: &'a Shared<C>,
+        mut slots: MutexGuard<'a, Slots<C>>,
+        budget: Budget,
+    ) -> Result<MutexGuard<'a, Slots<C>>> {
+        let patience = budget.capped(self.limits.pool_timeout);
+        let is_free = |slots: &Slots<C>, besides| {
+            slots.lent + besides < self.limits.max_connections && slots.has_connection()
+        };
+        let mut passed_over = false;
+        slots.waiting += 1;
+        let outcome = loop {
+            let Ok(left) = patience.remaining() else {
+                break Err(self.none_free(&slots, patience));
+            };
+            shared.freed.wait_for(&mut slots, left);
+            if is_free(&slots, 0) {
+                break Ok(());
+            }
+            slots.passed_over += usize::from(!passed_over);
+            passed_over = true;
+        };
+        slots.waiting -= 1;
+        slots.passed_over -= usize::from(passed_over);
+        // Whoever came meanwhile waits although there may be one more.
+        if slots.waiting > 0 && is_free(&slots, 1) {
+            match slots.is_recovering {
+                true => drop(shared.freed.notify_all()),
+                false => drop(shared.freed.notify_one()),
+            }
+        }
+        outcome.map(|()| slots)
+    }
+
+    fn none_free(&self, slots: &Slots<C>, patience: Budget) -> Error {
+        let why = if slots.lent < self.limits.max_connections {
+            format!("the node recovers, and {} are being opened", slots.opening)
+        } else {
+            format!("all {} are in use", self.limits.max_connections)
+        };
+        let text = format!(
+            "no connection became free within {:?}: {why}",
+            patience.total()
+        );
+        Error::crowded(text)
+    }
+
+    /// Closes what is idle now, and what is lent as soon as it comes back.
+    pub(crate) fn close(&self) {
+        self.give_up(self.shared().slots.lock());
+    }
+
+    /// The same, now and then, after a connection turned out to lead to the wrong server, or to be in the wrong state: the
+    /// others, of the same age, may be so too.
+    pub(crate) fn doubt(&self, now: Moment) {
+        let mut slots = self.shared().slots.lock();
+        let is_due = |at: Moment| now >= at.after(DOUBTED_EVERY);
+        if slots.doubted_at.is_none_or(is_due) {
+            slots.doubted_at = Some(now);
+            self.give_up(slots);
+        }
+    }
+
+    fn give_up(&self, mut slots: MutexGuard<'_, Slots<C>>) {
+        slots.epoch += 1;
+        let idle = std::mem::take(&mut slots.idle);
+        drop(slots);
+        drop(idle);
+    }
+
+    /// Looks at all idle connections first: what the server closed is not open.
+    pub(crate) fn state(&self) -> PoolState {
+        self.look_at_idle(Moment::now(), 0, false);
+        let slots = self.shared().slots.lock();
+        PoolState {
+            open: slots.idle.len() + slots.lent,
+            idle: slots.idle.len(),
+            bytes_read: slots.bytes_read,
+            bytes_written: slots.bytes_written,
+        }
+    }
+
+    pub(crate) fn reset_traffic(&self) {
+        let mut slots = self.shared().slots.lock();
+        slots.bytes_read = 0;
+        slots.bytes_written = 0;
+    }
+
+    fn shared(&self) -> &Shared<C> {
+        self.state.get(|inherited| {
+            inherited.abandon();
+            Shared::new()
+        })
+    }
+}
+
+impl<C: Pooled> Shared<C> {
+    fn new() -> Self {
+        let slots = Slots {
+            idle: Vec::new(),
+            lent: 0,
+            opening: 0,
+            is_recovering: false,
+            waiting: 0,
+            passed_over: 0,
+            epoch: 0,
+            doubted_at: None,
+            look_at: Moment::now(),
+            bytes_read: 0,
+            bytes_written: 0,
+        };
+        Shared {
+            generation: fork::generation(),
+            slots: Mutex::new(slots),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// Closes the parent's idle connections in a child: the descriptors only, nothing is sent. When the lock is
+    /// held, by a thread that only the parent has, they stay open and unused.
+    fn abandon(&self) {
+        if let Some(mut slots) = self.slots.try_lock() {
+            slots.idle.clear();
+        }
+    }
+
+    /// Wakes somebody who waits; `all` of them where they may wait for different things, as they do while the node
+    /// recovers.
+    #[inline]
+    fn wake(&self, slots: MutexGuard<'_, Slots<C>>, all: bool) {
+        let is_awaited = slots.waiting > 0;
+        let all = all || slots.is_recovering;
+        drop(slots);
+        if is_awaited && all {
+            self.freed.notify_all();
+        } else if is_awaited {
+            self.freed.notify_one();
+        }
+    }
+}
+
+impl<C> Slots<C> {
+    /// Whether somebody with a slot may go on.
+    fn has_connection(&self) -> bool {
+        !self.idle.is_empty() || self.may_open()
+    }
+
+    fn may_open(&self) -> bool {
+        !self.is_recovering || self.opening < OPENED_AT_A_TIME
+    }
+
+    /// A right to open a connection was used, or given back.
+    fn opened(&mut self, is_open: bool) {
+        self.opening -= 1;
+        self.is_recovering = !is_open || self.is_recovering && self.opening > 0;
+    }
+
+    /// Adds the traffic of a connection that comes back.
+    #[inline]
+    fn count(&mut self, (read, written): (u64, u64)) {
+        self.bytes_read += read;
+        self.bytes_written += written;
+    }
+}
+
+impl<C> fmt::Debug for Pool<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

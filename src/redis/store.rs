@@ -1,0 +1,45 @@
+//! The store itself: a fleet of nodes, and the scripts that they run.
+
+use crate::base::budget::Budget;
+use crate::config::{Hooks, Location, Options};
+use crate::error::Result;
+use crate::store::Access;
+
+use super::command::Run;
+use super::command::script::{Script, Scripts};
+use super::connection::replies::Replies;
+use super::connection::reply::Reply;
+use super::connection::resp::Encoder;
+use super::fleet::{Fleet, Picked};
+
+/// One Redis, or many that look like one.
+#[derive(Debug)]
+pub(crate) struct RedisStore {
+    pub(super) fleet: Fleet,
+    pub(super) scripts: Scripts,
+}
+
+impl RedisStore {
+    /// Checks that the locations can be served; connects to none of them.
+    pub(crate) fn new(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<Self> {
+        Ok(RedisStore {
+            fleet: Fleet::new(options, locations, hooks)?,
+            scripts: Scripts::new(),
+        })
+    }
+
+    /// Runs a script where its first key is. Also says who answered.
+    pub(super) fn run<R>(
+        &self,
+        script: &Script,
+        keys: &[&[u8]],
+        budget: Budget,
+        args: usize,
+        pack_args: impl Fn(&mut Encoder<'_>),
+        read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
+    ) -> Result<(R, Picked<'_>)> {
+        let key = keys.first().copied().unwrap_or_default();
+        let run = Run::new(script, keys, args, pack_args, read);
+        self.fleet.ask((key, Access::Write), budget, run)
+    }
+}
