@@ -67,6 +67,7 @@ using LostError = ErrorOf<REDIS_CACHE_ERR_LOST>;
 using CallbackError = ErrorOf<REDIS_CACHE_ERR_CALLBACK>;
 using PanicError = ErrorOf<REDIS_CACHE_ERR_PANIC>;
 using UnsupportedError = ErrorOf<REDIS_CACHE_ERR_UNSUPPORTED>;
+using NoMemoryError = ErrorOf<REDIS_CACHE_ERR_NO_MEMORY>;
 /// Somebody else computes the value, and the time to wait for them is over.
 using BusyError = ErrorOf<REDIS_CACHE_BUSY>;
 /// A value is known to be absent, and the caller has no use for that.
@@ -122,6 +123,7 @@ namespace detail {
     case REDIS_CACHE_ERR_CALLBACK: throw CallbackError(text);
     case REDIS_CACHE_ERR_PANIC: throw PanicError(text);
     case REDIS_CACHE_ERR_UNSUPPORTED: throw UnsupportedError(text);
+    case REDIS_CACHE_ERR_NO_MEMORY: throw NoMemoryError(text);
     case REDIS_CACHE_BUSY: throw BusyError("another caller is still computing this value");
     case REDIS_CACHE_NOT_FOUND: throw AbsentError("the value is known to be absent: an optional could say so");
     default: throw Error(status, status < 0 ? text : redis_cache_status_name(status));
