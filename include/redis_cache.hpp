@@ -60,16 +60,13 @@ public:
     explicit Cache(const std::string &url) : cache_(opened(url)) {}
     explicit Cache(std::nullptr_t) = delete; // a location is text
     /// From a configuration, which may go away afterwards. No network.
-    explicit Cache(const Config &config)
-        : cache_(nullptr, {std::make_shared<std::vector<std::shared_ptr<const void>>>(config.functions_)}) {
-        cache_.reset(connected(config));
-    }
+    explicit Cache(const Config &config) : cache_(connected(config)) {}
     [[nodiscard]] static Cache open(const std::string &url) { return Cache(url); }
 
-    [[nodiscard]] Cache clone() const { return Cache(redis_cache_clone(cache_.get()), functions()); }
+    [[nodiscard]] Cache clone() const { return Cache(redis_cache_clone(cache_.get())); }
     /// A view whose keys carry another version.
     [[nodiscard]] Cache with_version(std::uint64_t version) const {
-        return Cache(redis_cache_with_version(cache_.get(), version), functions());
+        return Cache(redis_cache_with_version(cache_.get(), version));
     }
     /// For the functions of redis_cache.h; still owned by this object.
     [[nodiscard]] const redis_cache *handle() const noexcept { return cache_.get(); }
@@ -254,7 +251,7 @@ public:
     [[nodiscard]] Keys keys(BytesView pattern = "*") const {
         redis_cache_keys *keys = nullptr;
         detail::check(redis_cache_keys_begin(cache_.get(), pattern.data(), pattern.size(), &keys));
-        return Keys(keys, functions());
+        return Keys(keys);
     }
     std::optional<std::uint64_t> incr_version(BytesView key, std::int64_t delta = 1) const {
         return number<std::uint64_t>(redis_cache_incr_version, key, delta);
@@ -325,7 +322,7 @@ public:
         Bytes value;
         redis_cache_lease *lease = nullptr;
         const Status status = redis_cache_lease_begin(cache_.get(), key.data(), key.size(), value.out(), &lease);
-        Lease mine(lease, functions());
+        Lease mine(lease);
         Outcome found = outcome(status, value);
         return {std::move(found.value), found.stale, std::move(mine)};
     }
@@ -335,7 +332,7 @@ public:
         const Status status = redis_cache_lock_acquire(cache_.get(), name.data(), name.size(),
                                                        ttl.milliseconds(), wait.milliseconds(), &lock);
         if (!detail::is_ok(status, REDIS_CACHE_BUSY)) return {};
-        return Lock(lock, functions());
+        return Lock(lock);
     }
     /// Forgets what this process keeps near.
     void near_clear() const noexcept { redis_cache_near_clear(cache_.get()); }
@@ -350,8 +347,7 @@ public:
     void reset_stats() const noexcept { redis_cache_stats_reset(cache_.get()); }
 
 private:
-    Cache(redis_cache *cache, std::shared_ptr<const void> functions)
-        : cache_(cache, {std::move(functions)}) {
+    explicit Cache(redis_cache *cache) : cache_(cache) {
         if (!cache_) detail::raise(REDIS_CACHE_ERR_INVALID_ARGUMENT);
     }
 
@@ -456,10 +452,7 @@ private:
         return cache;
     }
 
-    /// The library may call them until the handle is freed.
-    const std::shared_ptr<const void> &functions() const noexcept { return cache_.get_deleter().functions; }
-
-    std::unique_ptr<redis_cache, detail::FreeFirst<redis_cache_free>> cache_;
+    std::unique_ptr<redis_cache, detail::Free<redis_cache_free>> cache_;
 };
 
 } // namespace rediscache

@@ -1,6 +1,8 @@
 // The C++ header: configuration, and the tree of errors.
 #include "hpp.hpp"
 
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <type_traits>
 #include <vector>
@@ -160,6 +162,47 @@ void a_configuration_may_be_assigned() {
     CHECK(first.make_key("k") == "first k" && second.make_key("k") == "second k");
 }
 
+// Its function was deleted under its feet, and the client too.
+void a_hook_may_end_its_own_client() {
+    std::optional<Cache> cache;
+    std::string heard;
+    const auto token = std::make_shared<int>();
+    {
+        Config config;
+        config.server("redis://127.0.0.1:1/?on_error=miss&breaker_failures=1000")
+            .on_error([&, token, text = std::string(100, 'x')](rediscache::Status, std::string_view) {
+                cache.reset();
+                heard = text;
+            });
+        cache.emplace(config);
+    }
+    CHECK(token.use_count() == 2);
+    CHECK(!cache->get("key"));
+    CHECK(!cache && heard == std::string(100, 'x'));
+    CHECK(token.use_count() == 1);
+}
+
+void functions_end_with_the_last_that_may_call_them() {
+    const auto token = std::make_shared<int>();
+    Config config;
+    on_target(config).on_error([token](rediscache::Status, std::string_view) {});
+    config.on_error([token](rediscache::Status, std::string_view) {});
+    CHECK(token.use_count() == 2); // the first one was replaced
+    std::optional<Cache> cache(config), view = cache->with_version(2);
+    config = Config();
+    cache.reset();
+    auto keys = view->keys();
+    view.reset();
+    CHECK(token.use_count() == 2);
+    keys = open_target().keys();
+    CHECK(token.use_count() == 1);
+}
+
+void no_memory_is_an_error_of_its_own() {
+    THROWS(rediscache::NoMemoryError, (rediscache::detail::check(REDIS_CACHE_ERR_NO_MEMORY), 0));
+    static_assert(!std::is_base_of_v<rediscache::UnreachableError, rediscache::NoMemoryError>);
+}
+
 void functions_of_a_configuration_outlive_it() {
     Cache cache = [] {
         Config config;
@@ -190,5 +233,8 @@ void suite_hpp_errors() {
     RUN(errors_are_one_tree);
     RUN(the_error_function_hears_faults_and_may_throw);
     RUN(a_configuration_may_be_assigned);
+    RUN(a_hook_may_end_its_own_client);
+    RUN(functions_end_with_the_last_that_may_call_them);
+    RUN(no_memory_is_an_error_of_its_own);
     RUN(functions_of_a_configuration_outlive_it);
 }

@@ -12,14 +12,14 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace rediscache {
 
 /// Servers, options and functions, for a Cache. Methods return the configuration itself.
 class Config {
 public:
-    /// Hears of every fault, on any thread. What it throws is dropped.
+    /// Hears of every fault, on any thread. What it throws is dropped. Like the other function, it lives as long as
+    /// anything that may call it: the configuration, and clients, views, iterators, leases and locks from it.
     using ErrorFunction = std::function<void(Status, std::string_view text)>;
     /// Makes the key on the wire, on any thread. What it throws becomes a CallbackError.
     using KeyFunction =
@@ -28,14 +28,6 @@ public:
     Config() : config_(redis_cache_config_new()) {
         if (!config_) detail::raise(REDIS_CACHE_ERR_PANIC);
     }
-    Config(Config &&) noexcept = default;
-    Config &operator=(Config &&other) noexcept {
-        Config taken(std::move(other));
-        std::swap(config_, taken.config_);
-        std::swap(functions_, taken.functions_);
-        return *this;
-    }
-    ~Config() = default;
 
     Config &server(const std::string &url, std::uint32_t weight = 1) {
         detail::check(redis_cache_config_add_server(config_.get(), location(url), nullptr, weight));
@@ -60,15 +52,13 @@ public:
         return *this;
     }
     Config &on_error(ErrorFunction function) {
-        auto kept = std::make_shared<ErrorFunction>(std::move(function));
-        detail::check(redis_cache_config_set_error_fn(config_.get(), hear, kept.get()));
-        functions_.push_back(std::move(kept));
+        auto *const kept = new ErrorFunction(std::move(function));
+        detail::check(redis_cache_config_set_error_fn_owned(config_.get(), hear, kept, destroy<ErrorFunction>));
         return *this;
     }
     Config &key_function(KeyFunction function) {
-        auto kept = std::make_shared<KeyFunction>(std::move(function));
-        detail::check(redis_cache_config_set_key_fn(config_.get(), make_key, kept.get()));
-        functions_.push_back(std::move(kept));
+        auto *const kept = new KeyFunction(std::move(function));
+        detail::check(redis_cache_config_set_key_fn_owned(config_.get(), make_key, kept, destroy<KeyFunction>));
         return *this;
     }
 
@@ -87,12 +77,15 @@ private:
         });
     }
 
+    /// The library knows when nobody can call it any more; also when it was not taken at all.
+    template <class Function>
+    static void destroy(void *function) noexcept {
+        delete static_cast<Function *>(function);
+    }
     static const char *location(const std::string &url) {
         return detail::c_text(url, REDIS_CACHE_ERR_CONFIG, "a location");
     }
 
-    // Before the configuration, so that they are destroyed after it.
-    std::vector<std::shared_ptr<const void>> functions_{};
     std::unique_ptr<redis_cache_config, detail::Free<redis_cache_config_free>> config_;
 };
 

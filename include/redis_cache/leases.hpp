@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
 namespace rediscache {
 
@@ -18,8 +17,7 @@ namespace rediscache {
 class [[nodiscard]] Lease {
 public:
     Lease() noexcept = default;
-    Lease(redis_cache_lease *lease, std::shared_ptr<const void> functions) noexcept
-        : lease_(lease, {std::move(functions)}) {}
+    explicit Lease(redis_cache_lease *lease) noexcept : lease_(lease) {}
 
     explicit operator bool() const noexcept { return lease_ != nullptr; }
 
@@ -37,7 +35,7 @@ public:
     void abandon() noexcept { lease_.reset(); }
 
 private:
-    std::unique_ptr<redis_cache_lease, detail::FreeFirst<redis_cache_lease_abandon>> lease_;
+    std::unique_ptr<redis_cache_lease, detail::Free<redis_cache_lease_abandon>> lease_;
 };
 
 /// What lease_begin() says. With neither a value nor a lease, the value is known to be absent.
@@ -52,8 +50,7 @@ struct [[nodiscard]] Begun {
 /// A lock that is held. Going out of scope gives it back. False when it was released or moved.
 class [[nodiscard]] Lock {
 public:
-    Lock(redis_cache_lock *lock, std::shared_ptr<const void> functions) noexcept
-        : lock_(lock, {std::move(functions)}) {}
+    explicit Lock(redis_cache_lock *lock) noexcept : lock_(lock) {}
 
     explicit operator bool() const noexcept { return lock_ != nullptr; }
 
@@ -65,7 +62,7 @@ public:
     void release() { detail::check(redis_cache_lock_release(lock_.release())); }
 
 private:
-    std::unique_ptr<redis_cache_lock, detail::FreeFirst<redis_cache_lock_release>> lock_;
+    std::unique_ptr<redis_cache_lock, detail::Free<redis_cache_lock_release>> lock_;
 };
 
 } // namespace rediscache

@@ -66,17 +66,6 @@ struct Free {
     }
 };
 
-/// Frees an object of the library before the functions that it may call for that: also when another object is assigned,
-/// for a unique_ptr frees what it has before it takes the other deleter.
-template <auto kFree>
-struct FreeFirst {
-    std::shared_ptr<const void> functions{};
-    template <class T>
-    void operator()(T *object) const noexcept {
-        kFree(object);
-    }
-};
-
 } // namespace detail
 
 /// What a multi-key call says about each key, without copying a value.
@@ -215,7 +204,7 @@ public:
         std::optional<std::string_view> key_{};
     };
 
-    Keys(redis_cache_keys *keys, std::shared_ptr<const void> functions) noexcept : keys_(keys, {std::move(functions)}) {}
+    explicit Keys(redis_cache_keys *keys) noexcept : keys_(keys) {}
 
     /// The next key, which lives until the one after it is asked for.
     [[nodiscard]] std::optional<std::string_view> next() & { return after(keys_.get()); }
@@ -231,7 +220,7 @@ private:
         return detail::view(key);
     }
 
-    std::unique_ptr<redis_cache_keys, detail::FreeFirst<redis_cache_keys_free>> keys_;
+    std::unique_ptr<redis_cache_keys, detail::Free<redis_cache_keys_free>> keys_;
 };
 
 } // namespace rediscache
