@@ -8,7 +8,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 instructions() {
-    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "unix://$REDIS_CACHE_TEST_SOCKET?lease=10m" "$1" "$2" \
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "unix://$REDIS_CACHE_TEST_SOCKET?lease=10m&timeout=1m&connect_timeout=1m" "$1" "$2" \
         >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
     sed -n 's/.*Collected *: *//p' "$log"
 }
