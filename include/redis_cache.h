@@ -543,8 +543,8 @@ redis_cache_status redis_cache_get(const redis_cache *cache,
 
 /**
  * Reads a value into memory of the caller; no NUL is added, and nothing is
- * allocated unless the value is compressed. OK and
- * `*out_len` bytes in `buf`; NOT_FOUND; BUFFER_TOO_SMALL when the value is longer than `cap`:
+ * allocated unless the value is compressed or has an expiry of its own (`stale`, get_or_set). OK
+ * and `*out_len` bytes in `buf`; NOT_FOUND; BUFFER_TOO_SMALL when the value is longer than `cap`:
  * then `*out_len` is its length and `buf` is left alone. With cap 0, buf may be NULL, to ask for
  * the length only. One round trip.
  */
@@ -960,7 +960,7 @@ redis_cache_status redis_cache_get_stale(const redis_cache *cache,
  * `*out_lease` is not NULL when its renewal is yours. NOT_FOUND with a lease: compute the value and
  * fulfill it. NOT_FOUND without one: the value is known to be absent. BUSY: somebody else computes
  * it, and the option `wait` is over. ERR_UNSUPPORTED with layout=plain. With on_error=miss a server
- * that cannot be reached gives a lease whose value is not stored. Free `*out` with
+ * that cannot be reached, or refuses, gives a lease whose value is not stored. Free `*out` with
  * redis_cache_bytes_free(). One round trip on a hit, two for a lease; a fresh value is not renewed
  * early.
  */

@@ -107,6 +107,10 @@
 //!   answer is read, under its name; `node` is one server, `topology` which of them, `fleet` how commands reach them;
 //!   `values`, `leases` and `walks` are the store, each operation a command that the fleet is asked.
 //! * The way of a GET: `ffi` or the caller, `cache`, `redis/values`, `fleet`, `node`, `connection`, `wire`, and back.
+//! * Files that import each other are the parts of one thing, three at most: a wire, what connects it and what is written
+//!   ahead on it; a node, an exchange with it and a connection to it on its way; by twos, a pool and its loans, a fan-out
+//!   and its windows, a connection and what is written ahead, a loader of many and its call, the options and their table,
+//!   an error and its meaning.
 #![cfg_attr(
     test,
     allow(

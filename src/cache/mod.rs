@@ -98,7 +98,8 @@ impl Cache {
     }
 
     /// Copies the payload under `key` into `memory` and tells its length; allocates nothing, unless the value is
-    /// compressed. When the length is more than the memory holds, nothing was written. One round trip.
+    /// compressed or has an expiry of its own (`stale`, `get_or_set`). When the length is more than the memory holds,
+    /// nothing was written. One round trip.
     pub fn get_into(&self, key: impl AsRef<[u8]>, memory: &mut [u8]) -> Result<Option<usize>> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;

@@ -122,8 +122,8 @@ pub unsafe extern "C" fn redis_cache_get(
 }
 
 /// Reads a value into memory of the caller; no NUL is added, and nothing is
-/// allocated unless the value is compressed. OK and
-/// `*out_len` bytes in `buf`; NOT_FOUND; BUFFER_TOO_SMALL when the value is longer than `cap`:
+/// allocated unless the value is compressed or has an expiry of its own (`stale`, get_or_set). OK
+/// and `*out_len` bytes in `buf`; NOT_FOUND; BUFFER_TOO_SMALL when the value is longer than `cap`:
 /// then `*out_len` is its length and `buf` is left alone. With cap 0, buf may be NULL, to ask for
 /// the length only. One round trip.
 #[unsafe(no_mangle)]

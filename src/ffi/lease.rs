@@ -25,7 +25,7 @@ pub struct redis_cache_lease {
 /// `*out_lease` is not NULL when its renewal is yours. NOT_FOUND with a lease: compute the value and
 /// fulfill it. NOT_FOUND without one: the value is known to be absent. BUSY: somebody else computes
 /// it, and the option `wait` is over. ERR_UNSUPPORTED with layout=plain. With on_error=miss a server
-/// that cannot be reached gives a lease whose value is not stored. Free `*out` with
+/// that cannot be reached, or refuses, gives a lease whose value is not stored. Free `*out` with
 /// redis_cache_bytes_free(). One round trip on a hit, two for a lease; a fresh value is not renewed
 /// early.
 #[unsafe(no_mangle)]
