@@ -17,14 +17,26 @@ use super::Shape;
 /// As much memory as a length on the wire may claim before the bytes are there.
 const RESERVE: usize = 64 << 20;
 
+/// No more than anybody takes without asking: a page.
+const SMALL: usize = 4096;
+
+#[cold]
+fn large(room: usize, len: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match bytes.try_reserve_exact(room) {
+        Ok(()) => Ok(bytes),
+        Err(_) => Err(Error::no_memory("a value", len)),
+    }
+}
+
 /// The first bytes of a payload, of a value of `len` bytes, with room for the rest and one byte more.
 #[inline]
 fn begun(payload: &[u8], len: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
     let room = payload.len().max(len.min(RESERVE)) + 1;
-    bytes
-        .try_reserve_exact(room)
-        .map_err(|_| Error::no_memory("a value", len))?;
+    let mut bytes = match room {
+        0..=SMALL => Vec::with_capacity(room),
+        _ => large(room, len)?,
+    };
     bytes.extend_from_slice(payload);
     Ok(bytes)
 }

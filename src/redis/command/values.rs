@@ -23,7 +23,7 @@ impl Command for Get<'_, '_> {
         Verb::safe("GET")
     }
 
-    #[inline]
+    #[inline(always)]
     fn pack(&self, to: &mut Encoder<'_>) {
         to.opening(b"*2\r\n$3\r\nGET\r\n").arg(self.key);
     }

@@ -93,7 +93,7 @@ impl<'a> Encoder<'a> {
         self
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn arg(&mut self, bytes: &[u8]) -> &mut Self {
         if self.length(bytes.len()) {
             self.out.extend_from_slice(bytes);
@@ -118,7 +118,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// The length of an argument, and room for all of it, if there is memory.
-    #[inline]
+    #[inline(always)]
     fn length(&mut self, len: usize) -> bool {
         let is_room = self.out.capacity() - self.out.len() >= len + BEHIND || self.grow(len);
         if is_room {
