@@ -22,6 +22,7 @@ use super::types::*;
 /// `*out_cursor` where to go on: pass its text as `cursor` of the next one, then free it. To the end
 /// in steps:
 ///
+/// ```c
 ///     redis_cache_bytes at = {0}, next;
 ///     redis_cache_sweep sweep = {0};
 ///     redis_cache_status status;
@@ -34,6 +35,7 @@ use super::types::*;
 ///         redis_cache_bytes_free(&at);
 ///         at = next;
 ///     } while (status == REDIS_CACHE_STOPPED);
+/// ```
 ///
 /// In the end there is nothing left to free, for `next` is zeroed unless it is STOPPED.
 #[repr(C)]
