@@ -78,11 +78,15 @@ fn header(root: &Path) -> Result<String, Box<dyn Error>> {
 }
 
 /// cbindgen gives a comment of one line three, separates some parts by two empty lines, and gives names to types but not
-/// to the structs behind them, so that nobody could declare one without this header.
+/// to the structs behind them, so that nobody could declare one without this header. The fences that tell rustdoc what is
+/// C say nothing to readers of C.
 fn tidy(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut opened = None;
     for line in text.lines() {
+        if line.trim_start().starts_with("* ```") {
+            continue;
+        }
         let name = line
             .strip_prefix("} ")
             .and_then(|name| name.strip_suffix(';'));

@@ -263,7 +263,6 @@ typedef int32_t (*redis_cache_progress_fn)(void *user_data,
  * `*out_cursor` where to go on: pass its text as `cursor` of the next one, then free it. To the end
  * in steps:
  *
- * ```c
  *     redis_cache_bytes at = {0}, next;
  *     redis_cache_sweep sweep = {0};
  *     redis_cache_status status;
@@ -276,7 +275,6 @@ typedef int32_t (*redis_cache_progress_fn)(void *user_data,
  *         redis_cache_bytes_free(&at);
  *         at = next;
  *     } while (status == REDIS_CACHE_STOPPED);
- * ```
  *
  * In the end there is nothing left to free, for `next` is zeroed unless it is STOPPED.
  */
