@@ -20,12 +20,10 @@ static void end(void)
     redis_cache_free(cache);
 }
 
-static int32_t never_called(void *user_data, redis_cache_writer *out)
+static int32_t load_text(void *user_data, redis_cache_writer *out)
 {
-    (void)user_data;
-    (void)out;
-    CHECK(!"the loader is not called");
-    return 1;
+    ++*(int *)user_data;
+    return redis_cache_writer_append(out, "loaded", 6);
 }
 
 static void check_wrong_type(const char *key)
@@ -36,6 +34,7 @@ static void check_wrong_type(const char *key)
     redis_cache_results *results = NULL;
     int64_t number = DIRTY_INT;
     char room[64];
+    int calls = 0;
 
     STATUS(ERR_WRONG_TYPE, redis_cache_get(cache, key, len, &bytes));
     SAYS("GET");
@@ -47,7 +46,11 @@ static void check_wrong_type(const char *key)
     STATUS(ERR_WRONG_TYPE, redis_cache_incr(cache, key, len, 1, &number));
     STATUS(ERR_WRONG_TYPE, redis_cache_decr(cache, key, len, 1, &number));
     STATUS(ERR_WRONG_TYPE, redis_cache_incr_or_create(cache, key, len, 1, 1, 1000, &number));
-    STATUS(ERR_WRONG_TYPE, redis_cache_get_or_set(cache, key, len, 1000, never_called, NULL, &bytes));
+    /* It has a value to give, and what is there stays. */
+    STATUS(OK, redis_cache_get_or_set(cache, key, len, 1000, load_text, &calls, &bytes));
+    DATA("loaded", 6, bytes.data, bytes.len);
+    redis_cache_bytes_free(&bytes);
+    INT(1, calls);
     STATUS(OK, redis_cache_get_many(cache, &slice, 1, &results));
     STATUS(NOT_FOUND, redis_cache_results_get(results, 0, &item));
     redis_cache_results_free(results);

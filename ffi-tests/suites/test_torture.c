@@ -198,14 +198,14 @@ static int32_t make_key(void *user_data, const char *prefix, uint64_t version, c
 
 static redis_cache_config *new_config(void)
 {
-    redis_cache_config *config = redis_cache_config_new();
-    char url[512];
+    redis_cache_config *config;
 
-    if (below(4) == 0)
-        snprintf(url, sizeof url, "redis://127.0.0.1:1?breaker_failures=1000000");
-    else
-        target_url(url, sizeof url, "prefix=torture");
-    STATUS(OK, redis_cache_config_add_server(config, url, NULL, 1));
+    if (below(4) == 0) {
+        config = redis_cache_config_new();
+        STATUS(OK, redis_cache_config_add_server(config, "redis://127.0.0.1:1?breaker_failures=1000000", NULL, 1));
+    } else {
+        config = config_with_locations("prefix=torture");
+    }
     STATUS(OK, redis_cache_config_set(config, "wait", "1ms"));
     STATUS(OK, redis_cache_config_set(config, "scan_count", "3"));
     STATUS(OK, redis_cache_config_set(config, "stale", below(2) == 0 ? "10m" : "0s"));
