@@ -30,7 +30,7 @@ fn large(room: usize, len: usize) -> Result<Vec<u8>> {
 }
 
 /// The first bytes of a payload, of a value of `len` bytes, with room for the rest and one byte more.
-#[inline]
+#[inline(always)]
 fn begun(payload: &[u8], len: usize) -> Result<Vec<u8>> {
     let room = payload.len().max(len.min(RESERVE)) + 1;
     let mut bytes = match room {

@@ -48,7 +48,7 @@ impl Deref for Client<'_> {
 ///
 /// # Safety
 /// `cache` is NULL or a handle that lives until the call runs a function of the caller, and that this may free.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn client<'a>(cache: *const redis_cache) -> Result<Client<'a>> {
     // SAFETY: as promised by the caller.
     let cache = unsafe { &borrow("cache", cache)?.cache };
@@ -76,7 +76,7 @@ fn hold<'a>(cache: &Cache) -> Client<'a> {
 ///
 /// # Safety
 /// The pointers are as the header asks for, during `'a`.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn client_and_key<'a>(
     cache: *const redis_cache,
     key: *const c_char,
