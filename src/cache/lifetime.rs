@@ -8,10 +8,7 @@ use crate::entry;
 use crate::error::Result;
 use crate::expiry::{Expiry, Life, Ttl};
 use crate::key::WireKey;
-use crate::store::{Pttl, Touch};
-
-/// The latest time that is told to a server: beyond it Lua's numbers are not exact. (The year 144683.)
-const LATEST_MS: u64 = (1 << 52) - 1;
+use crate::store::{LATEST_MS, Pttl, Touch};
 
 impl Cache {
     /// Gives an entry a new lifetime, counted from now. An expiry that has passed already removes the key (and

@@ -7,10 +7,7 @@ use std::time::Duration;
 use crate::config::Options;
 use crate::entry::header::{Header, LeaseBlock, STALE_FOREVER};
 use crate::expiry::{Clock, Life, millis_rounded_up};
-use crate::store::Head;
-
-/// Times are kept below this, where a script's numbers, which are doubles, count every millisecond.
-const LATEST_MS: u64 = (1 << 52) - 1;
+use crate::store::{Head, LATEST_MS};
 
 /// Early renewal only happens in the last part of a value's freshness: a quarter.
 const EARLY_PART: u64 = 4;
