@@ -1,7 +1,7 @@
 //! What an error reply proves, beyond that the command was refused: that the node cannot serve anybody now, or that this
 //! connection is to the wrong server, or in the wrong state. One judge, whoever asked.
 
-use crate::error::Error;
+use crate::error::{Error, Meaning};
 
 /// What to make of a node and a connection after a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,13 +15,14 @@ pub(crate) struct Verdict {
 impl Verdict {
     /// `is_fresh` tells that the connection was opened for this very call.
     pub(crate) fn of(refusal: &Error, is_fresh: bool) -> Verdict {
-        let (is_served, ends) = match refusal.code() {
-            Some("LOADING" | "CLUSTERDOWN") => (false, false),
-            Some("MASTERDOWN") => (false, true),
-            // It was a primary once, or its name led to another one.
-            Some("READONLY") => (true, true),
+        let code = refusal.code();
+        let (is_served, ends) = match refusal.meaning() {
+            // Two keys whose slot is on its way say nothing of the node.
+            Meaning::NotNow => (code == Some("TRYAGAIN"), false),
+            // It was a primary once, or its name led to another one; a replica without its primary serves nobody.
+            Meaning::NotPrimary => (code == Some("READONLY"), true),
             // A fresh one has just logged in, as well as it could.
-            Some("NOAUTH") => (!is_fresh, true),
+            _ if code == Some("NOAUTH") => (!is_fresh, true),
             _ => (true, false),
         };
         Verdict { is_served, ends }
