@@ -173,6 +173,15 @@ start_cluster() {
         cat "$dir/cluster.log" >&2
         exit 1
     }
+    # Each node finds out for itself that the cluster is whole; until then it says CLUSTERDOWN.
+    for address in $ports; do
+        looks=0
+        until "$tool" -p "${address##*:}" cluster info | grep -q '^cluster_state:ok'; do
+            looks=$((looks + 1))
+            [ "$looks" -lt 3000 ] || { say "the node at $address does not find the cluster whole"; exit 1; }
+            sleep 0.02
+        done
+    done
     export REDIS_CACHE_TEST_CLUSTER_PORT="$first" REDIS_CACHE_TEST_CLUSTER_SOCKETS="$sockets"
 }
 
