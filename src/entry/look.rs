@@ -3,6 +3,7 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::base::room;
 use crate::config::{Layout, Options};
 use crate::entry::freshness::Age;
 use crate::entry::header::Header;
@@ -185,8 +186,8 @@ impl<S: Payload> Sink for Keeping<S> {
             return self.look.begin(head, len);
         }
         self.look.header = header;
-        let mut kept = Vec::with_capacity(len);
-        kept.extend_from_slice(head);
+        // The rest may never come.
+        let kept = room::copy(head, "a value")?;
         Ok(Room::Append(self.kept.insert(kept)))
     }
 

@@ -119,7 +119,7 @@ fn check_size(options: &Options, len: usize) -> Result<()> {
 fn too_large(len: usize, most: usize) -> Error {
     let text =
         format!("the value has {len} bytes: at most {most} are accepted (option `max_value`)");
-    Error::new(ErrorKind::InvalidArgument, text)
+    Error::oversized(text)
 }
 
 /// What kind of thing a stored value is, by its first bytes.

@@ -87,8 +87,7 @@ impl Sweep<'_> {
     /// The first fault ends the sweep; what was rewritten until then stays so. Never hidden by `on_error`.
     pub fn reinsert(self) -> Result<Swept> {
         let options = &self.cache.shared.options;
-        let mut rewrite =
-            |_: &[u8], stored: &[u8]| Ok(form::configured(options, stored, |_, _| None));
+        let mut rewrite = |_: &[u8], stored: &[u8]| form::configured(options, stored, |_, _| None);
         self.rewrite(
             &|stored, _| form::may_differ(options, stored),
             &mut rewrite,
@@ -103,7 +102,7 @@ impl Sweep<'_> {
     pub fn reinsert_as<T: Serialize + DeserializeOwned>(self) -> Result<Swept> {
         let options = &self.cache.shared.options;
         let typed = |codec: u8, payload: &[u8]| form::through_type::<T>(options, codec, payload);
-        let mut rewrite = |_: &[u8], stored: &[u8]| Ok(form::configured(options, stored, typed));
+        let mut rewrite = |_: &[u8], stored: &[u8]| form::configured(options, stored, typed);
         self.rewrite(
             &|stored, _| form::may_differ(options, stored),
             &mut rewrite,
@@ -129,7 +128,7 @@ impl Sweep<'_> {
         let (options, keys) = (&self.cache.shared.options, &self.cache.keys);
         let is_live = |stored: &[u8], clock| entry::is_live(options, stored, clock);
         let mut rewrite = |wire: &[u8], stored: &[u8]| {
-            let Some(payload) = form::payload(options, stored) else {
+            let Some(payload) = form::payload(options, stored)? else {
                 return Ok(Rewritten::Kept);
             };
             let key = keys.user_key(wire)?;
