@@ -56,6 +56,7 @@ mod connections;
 mod counters;
 mod flights;
 mod groups;
+mod headers;
 mod leases;
 mod locks;
 mod many;
