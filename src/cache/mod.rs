@@ -44,6 +44,9 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) options: Options,
     pub(crate) hooks: Hooks,
+    /// Whether there is any function of the caller that an operation may run.
+    #[cfg(feature = "capi")]
+    pub(crate) runs_functions: bool,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) counters: Counters,
     pub(crate) flights: Flights,

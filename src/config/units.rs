@@ -212,7 +212,13 @@ pub(crate) const CLIENT_NAME: Kind<Option<String>> = Kind {
     ..TEXT
 };
 
-/// A file.
+/// A file of any kind.
+pub(crate) const PATH: Kind<Option<PathBuf>> = Kind {
+    accepted: "the path of a file",
+    ..FILE
+};
+
+/// A file of keys or certificates.
 pub(crate) const FILE: Kind<Option<PathBuf>> = Kind {
     accepted: "the path of a PEM file, without a NUL",
     read: |text| Some(some_text(text).map(PathBuf::from)),

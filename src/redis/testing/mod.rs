@@ -143,6 +143,7 @@ pub(crate) fn location(address: Address) -> Location {
         db: Some(0),
         username: None,
         password: None,
+        password_file: None,
         tls_options: TlsOptions::default(),
         name: None,
         weight: 1,

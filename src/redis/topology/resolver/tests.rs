@@ -74,6 +74,7 @@ fn look(sentinels: &mut Sentinels, since: u64) -> Result<Directory> {
         name: "it".to_owned(),
         wants_replicas: true,
         connect_timeout: Duration::from_secs(3),
+        address_map: AddressMap::default(),
     };
     resolver.look(
         sentinels,
@@ -218,6 +219,7 @@ fn no_more_are_asked_than_there_is_time_for() {
         name: "it".to_owned(),
         wants_replicas: false,
         connect_timeout: Duration::from_secs(1),
+        address_map: AddressMap::default(),
     };
     let budget = Budget::new(Duration::from_millis(200));
     let error = resolver
