@@ -19,6 +19,7 @@ pub(crate) fn settle(
     hooks: &Hooks,
 ) -> Result<(), String> {
     TABLE.iter().try_for_each(|row| row.check(options))?;
+    check_prefix(options)?;
     check_times_and_layout(options)?;
     check_codec(options)?;
     check_locations(locations)?;
@@ -37,6 +38,20 @@ pub(crate) fn settle(
     locations
         .iter_mut()
         .try_for_each(|location| complete(location, options))
+}
+
+/// The locks of the prefix `app` are the keys `app:lock:...`, which the prefix `app:lock` would take for its own versions.
+fn check_prefix(options: &Options) -> Result<(), String> {
+    let prefix = &options.prefix;
+    if prefix != b"lock" && !prefix.ends_with(b":lock") {
+        return Ok(());
+    }
+    let prefix = String::from_utf8_lossy(prefix);
+    let prefix = prefix.escape_debug();
+    Err(format!(
+        "option `prefix`: `{prefix}` is where the locks of another prefix live: take one that neither is `lock` nor ends \
+         in `:lock`, as `{prefix}s`"
+    ))
 }
 
 fn check_times_and_layout(options: &Options) -> Result<(), String> {

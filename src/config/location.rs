@@ -71,8 +71,9 @@ impl Location {
         weight: Option<u32>,
     ) -> Result<(Location, Vec<Assignment>), String> {
         let text = text.trim();
+        let name = name.map(|name| TEXT.value("name", name)).transpose()?;
         let own = Own {
-            name: name.map(str::to_owned),
+            name: name.flatten(),
             weight,
             ..Own::default()
         };

@@ -37,7 +37,8 @@ macro_rules! setters {
 }
 
 setters! {
-    /// The first part of every key: any bytes. Default: empty.
+    /// The first part of every key: any bytes but NUL. Neither `lock` nor one that ends in `:lock`, where locks live.
+    /// Default: empty.
     prefix(prefix: impl Into<Vec<u8>>) => prefix = prefix.into();
 
     /// The second part of every key: any number. Default: 1.

@@ -15,7 +15,7 @@ pub(crate) mod time;
 pub(crate) mod together;
 pub(crate) mod verdict;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::budget::Budget;
@@ -68,6 +68,8 @@ pub(crate) struct Node {
     clock: NodeClock,
     refused: AtomicU64,
     retries: AtomicU64,
+    /// It is too old to leave what is read untouched.
+    is_touching: AtomicBool,
     /// What hears of files that have changed and are of no use.
     hooks: Hooks,
 }
@@ -126,6 +128,7 @@ impl Node {
             clock: NodeClock::new(),
             refused: AtomicU64::new(0),
             retries: AtomicU64::new(0),
+            is_touching: AtomicBool::new(false),
             hooks: hooks.clone(),
         })
     }
@@ -301,6 +304,16 @@ impl Node {
             self.refused.fetch_add(1, Ordering::Relaxed);
             Failed::refused(self.named(refusal, verb))
         })
+    }
+
+    /// Whether it may know CLIENT NO-TOUCH.
+    pub(crate) fn knows_no_touch(&self) -> bool {
+        !self.is_touching.load(Ordering::Relaxed)
+    }
+
+    /// It does not, and is not asked again.
+    pub(crate) fn knows_not_no_touch(&self) {
+        self.is_touching.store(true, Ordering::Relaxed);
     }
 
     /// Whether the breaker would refuse a call now.
