@@ -3,6 +3,7 @@
 use redis_cache::{Cache, Config, ErrorKind, Expiry};
 
 use crate::common::fault;
+use crate::common::launcher::lacks_tls;
 use crate::common::server::Server;
 
 /// A server that knows bob by no password and by any, and eve by one.
@@ -113,6 +114,9 @@ fn valkey_has_schemes_of_its_own() {
     cache.set("k", &1, Expiry::Default).unwrap();
     assert_eq!(cache.get_int("k").unwrap(), Some(1));
     assert!(cache.where_is("k").unwrap().starts_with("valkey://"));
+    if lacks_tls() {
+        return;
+    }
     let secured = Server::shared_secured();
     let url = secured.tcp().replace("rediss://", "valkeys://");
     Cache::open(&url).unwrap().ping().unwrap();

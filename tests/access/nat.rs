@@ -62,7 +62,7 @@ fn a_cluster_that_announces_other_addresses_is_reached_by_the_map() {
         let done = set(raw, "cluster-announce-hostname", &host)
             .and_then(|raw| set(raw, "cluster-preferred-endpoint-type", "hostname"));
         if let Err(error) = done {
-            println!(
+            eprintln!(
                 "a cluster behind NAT: skipped, this server announces no host names ({error})"
             );
             return;

@@ -8,7 +8,7 @@ use redis_cache::{Cache, Config, ErrorKind, Expiry};
 
 use crate::common::fault;
 use crate::common::fault::{Fate, FaultServer};
-use crate::common::launcher::Folder;
+use crate::common::launcher::{Folder, lacks_tls};
 use crate::common::papers::Papers;
 use crate::common::sentinel::Watched;
 use crate::common::server::Server;
@@ -276,6 +276,9 @@ fn sentinels_are_asked_for_too_unless_they_have_a_password() {
 
 #[test]
 fn pem_files_that_changed_are_read_again_and_those_of_no_use_are_told() {
+    if lacks_tls() {
+        return;
+    }
     let (right, wrong) = (Papers::issue(), Papers::issue());
     let server = Server::secured(&right, &[]);
     let folder = Folder::new("renewal");
