@@ -105,7 +105,7 @@
 //! * `store` is the seam: what a cache asks of any store. `memory` and `redis` are the two that there are.
 //! * `cache` has the operations, one short method each; `herd` is `get_or_set`, `groups` what concerns many keys that
 //!   nobody has named; `ffi` is all of it for C.
-//! * In `redis`, `wire` moves bytes, `connection` packs commands and reads replies, `command` is what goes out and how its
+//! * In `redis`, `wire` finds addresses and moves bytes, `connection` packs commands and reads replies, `command` is what goes out and how its
 //!   answer is read, under its name; `node` is one server, `topology` which of them, `fleet` how commands reach them;
 //!   `values`, `leases` and `walks` are the store, each operation a command that the fleet is asked.
 //! * The way of a GET: `ffi` or the caller, `cache`, `redis/values`, `fleet`, `node`, `connection`, `wire`, and back.

@@ -65,17 +65,19 @@ pub(crate) fn at_the_gate<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// Does `work` that takes locks inside libc, and may take long: getaddrinfo. No fork waits for it, so a child may have
-/// inherited those locks held. There, and in its own children, it is not done: `None`.
-pub(crate) fn delicate<R>(work: impl FnOnce() -> R) -> Option<R> {
+/// inherited those locks held: not to be done where [`has_inherited_work`].
+pub(crate) fn delicate<R>(work: impl FnOnce() -> R) -> R {
     watch();
-    if INHERITED.load(Ordering::Relaxed) {
-        return None;
-    }
     DELICATE.fetch_add(1, Ordering::SeqCst);
     fence(Ordering::SeqCst);
     let done = work();
     DELICATE.fetch_sub(1, Ordering::SeqCst);
-    Some(done)
+    done
+}
+
+/// Whether [`delicate`] work was under way when this process, or one that it comes from, was forked.
+pub(crate) fn has_inherited_work() -> bool {
+    INHERITED.load(Ordering::Relaxed)
 }
 
 fn gate() -> MutexGuard<'static, Stores> {
@@ -227,10 +229,9 @@ mod tests {
     use super::testing::in_child;
     use super::*;
 
-    /// What a fork finds under way it does not wait for; its children know better than to do the same.
     #[test]
-    fn no_child_does_what_its_parent_was_at_when_it_forked() {
-        assert_eq!(delicate(|| 1), Some(1));
+    fn a_child_knows_that_its_parent_was_at_delicate_work() {
+        assert_eq!(delicate(|| 1), 1);
         let (begun, is_begun) = mpsc::channel();
         let (done, is_done) = mpsc::channel::<()>();
         std::thread::scope(|scope| {
@@ -242,11 +243,11 @@ mod tests {
             });
             is_begun.recv().unwrap();
             assert!(in_child(|| {
-                assert_eq!(delicate(|| 1), None);
-                assert!(in_child(|| assert_eq!(delicate(|| 1), None)));
+                assert!(has_inherited_work());
+                assert!(in_child(|| assert!(has_inherited_work())));
                 assert_eq!(at_the_gate(|| 1), 1);
             }));
-            assert_eq!(delicate(|| 1), Some(1));
+            assert!(!has_inherited_work());
             drop(done);
         });
     }

@@ -55,8 +55,8 @@ pub(crate) struct Resolving {
 enum Stage {
     New,
     Asking(Box<Stub>, Services),
-    /// And why the name servers were no help.
-    Services(Arc<Lookup>, Error),
+    /// And why the name servers were no help; whether they say that there is no such name.
+    Services(Arc<Lookup>, Error, bool),
     Over(Error),
 }
 
@@ -155,21 +155,22 @@ impl Resolving {
                         }
                         Some(Outcome::Failed(why)) => (why, false),
                     };
-                    match services.then(|| Lookup::begin(&self.host)) {
-                        Some(Ok(lookup)) => self.stage = Stage::Services(lookup, why),
-                        None if is_nobody => {
-                            known::forget(&self.host);
-                            return Err(self.unresolved(why));
+                    let asked = services.then(|| Lookup::begin(&self.host));
+                    self.stage = match asked {
+                        Some(Ok(lookup)) => Stage::Services(lookup, why, is_nobody),
+                        Some(Err(error)) => {
+                            let text = format!("{}; {}", why.text(), error.text());
+                            Stage::Over(self.unresolved(why.with_text(text)))
                         }
-                        _ => self.stage = Stage::Over(self.unresolved(why)),
+                        None => self.over(why, is_nobody),
                     }
                 }
-                Stage::Services(lookup, why) => match lookup.outcome() {
+                Stage::Services(lookup, why, is_nobody) => match lookup.outcome() {
                     None => return Ok(None),
                     Some(Some(found)) => return Ok(Some(found)),
                     Some(None) => {
-                        let why = why.clone();
-                        self.stage = Stage::Over(self.unresolved(why));
+                        let (why, is_nobody) = (why.clone(), *is_nobody);
+                        self.stage = self.over(why, is_nobody);
                     }
                 },
                 Stage::Over(why) => {
@@ -188,7 +189,7 @@ impl Resolving {
         match &self.stage {
             Stage::Asking(stub, _) => self.unresolved(stub.late()),
             Stage::Over(why) => why.clone(),
-            Stage::Services(_, why) => {
+            Stage::Services(_, why, _) => {
                 let text = format!(
                     "{}; no answer from the C library within {:?}",
                     why.text(),
@@ -219,13 +220,22 @@ impl Resolving {
     pub(crate) fn ears(&self) -> Ears {
         match &self.stage {
             Stage::Asking(stub, _) => stub.ears(),
-            Stage::Services(lookup, _) => {
+            Stage::Services(lookup, ..) => {
                 let mut ears = Ears::NONE;
                 ears.add(lookup.ear(), libc::POLLIN);
                 ears
             }
             Stage::New | Stage::Over(_) => Ears::NONE,
         }
+    }
+
+    /// Nobody could say what the name is; or it is said that nobody has it, and what it was is nothing any more.
+    fn over(&mut self, why: Error, is_nobody: bool) -> Stage {
+        if is_nobody {
+            known::forget(&self.host);
+            self.known = None;
+        }
+        Stage::Over(self.unresolved(why))
     }
 
     fn unresolved(&self, why: Error) -> Error {

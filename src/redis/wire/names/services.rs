@@ -41,6 +41,10 @@ impl Lookup {
     /// Begins to ask, or joins somebody who does.
     pub(super) fn begin(host: &str) -> Result<Arc<Lookup>> {
         let cannot = |error| Error::from_io(error, "the C library cannot be asked");
+        if fork::has_inherited_work() {
+            let text = "the C library cannot be asked: it was at work when this process was forked";
+            return Err(Error::new(ErrorKind::Io, text));
+        }
         let (ear, bell) = UnixStream::pair().map_err(cannot)?;
         let own = Arc::new(Lookup {
             generation: fork::generation(),
@@ -89,7 +93,7 @@ impl Lookup {
 
     fn ask(&self, host: &str) {
         let found = fork::delicate(|| (host, 0).to_socket_addrs());
-        let found = found.and_then(Result::ok).map(Vec::from_iter);
+        let found = found.ok().map(Vec::from_iter);
         let found = found.filter(|addresses| !addresses.is_empty());
         if let Some(addresses) = &found {
             known::put(host, addresses);

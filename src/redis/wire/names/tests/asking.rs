@@ -1,9 +1,12 @@
 //! Who is asked for a name, in which order, and how long.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::Instant;
 
 use super::*;
+use crate::base::fork;
+use crate::base::fork::testing::in_child;
 
 #[test]
 fn what_the_hosts_file_has_is_asked_of_nobody() {
@@ -202,6 +205,31 @@ fn other_services_are_asked_last_and_only_where_there_are_any() {
     let machine = mute.machine();
     machine.write("nsswitch.conf", "hosts: files dns ldap\n");
     assert_eq!(resolve("127.0.0.8", secs(1)).unwrap(), ["127.0.0.8"]);
+}
+
+#[test]
+fn a_child_does_not_ask_the_c_library_that_was_at_work_when_it_was_forked() {
+    let server = NameServer::start(|_| Say::Code(RCODE::NameError));
+    let machine = server.machine();
+    machine.write("nsswitch.conf", "hosts: files dns ldap\n");
+    let (begun, is_begun) = mpsc::channel();
+    let (done, is_done) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            fork::delicate(|| {
+                begun.send(()).unwrap();
+                let _ = is_done.recv();
+            });
+        });
+        is_begun.recv().unwrap();
+        assert!(in_child(|| {
+            let error = resolve("127.0.0.7", secs(9)).unwrap_err();
+            let text = "there is no such name; the C library cannot be asked: it was at work when";
+            assert!(error.text().contains(text), "{error}");
+        }));
+        assert_eq!(resolve("127.0.0.7", secs(9)).unwrap(), ["127.0.0.7"]);
+        drop(done);
+    });
 }
 
 #[test]
