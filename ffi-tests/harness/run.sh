@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh LIBRARY TARGET PROGRAM NAME: runs the suite NAME of a program, or the program NAME, on a target (tcp, unix,
-# tls, primary, sentinel, ring, cluster or memory) and tells of it in one line, or with all that it wrote when it fails.
-# TOOL, if set, is put before it.
+# tls, primary, sentinel, ring, cluster or memory) and tells of it in one line, or with all that it wrote when it fails,
+# which the file `failures` beside the program keeps too. TOOL, if set, is put before it.
 set -u
 
 library=$1 target=$2 program=$3 name=$4
@@ -47,9 +47,12 @@ wait "$job"
 status=$?
 # A child's complaint may not reach our exit code: what valgrind or a sanitizer writes is a failure too.
 [ "$status" != 0 ] || [ -z "${REDIS_CACHE_TEST_TOOL:-}" ] || ! grep -q '^==[0-9]*==' "$log" || status=9
-tell "$(tail -n 1 "$log")"
 if [ "$status" != 0 ]; then
-    sed 's/^/    /' "$log"
-    echo "    exit code $status"
+    {
+        tell "FAILED"
+        sed 's/^/    /' "$log"
+        echo "    exit code $status"
+    } | tee -a "$(dirname "$program")/failures"
     exit 1
 fi
+tell "$(tail -n 1 "$log")"

@@ -156,6 +156,7 @@ impl<'a> Call<'a> {
     pub(crate) fn recover(&mut self, fault: SendFault) -> Result<(), Failed> {
         let SendFault { error, unsent } = fault;
         self.node.pool().broken(&mut self.loan, error.is_timeout());
+        self.node.forget_bare();
         let may_resend = unsent || self.is_safe();
         self.lost += u32::from(!unsent);
         if !may_resend || error.is_timeout() || !self.goes_on() {
