@@ -37,18 +37,21 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
         return Ok(Head::new());
     }
     let start = out.len();
-    codec::encode(&options.coding, value, out)?;
+    codec::encode(&options.coding, value, is_plain, out)?;
     check_size(options, out.len() - start)?;
     let mut compressor = Compressor::None;
     if options.coding.compressor != Compressor::None {
         let payload = out.get(start..).unwrap_or_default();
         if let Some(packed) = compress(options, payload)? {
             out.truncate(start);
+            reserve(out, packed.len())?;
             out.extend_from_slice(&packed);
             compressor = options.coding.compressor;
         }
     } else if is_plain && options.coding.codec != Codec::Json {
-        check_digits(out.get(start..).unwrap_or_default())?;
+        let payload = out.get(start..).unwrap_or_default();
+        check_digits(payload)?;
+        check_headless(payload)?;
     }
     Ok(head(options, options.coding.codec.number(), compressor))
 }
@@ -62,6 +65,21 @@ fn check_digits(payload: &[u8]) -> Result<()> {
     Err(Error::new(ErrorKind::InvalidArgument, text))
 }
 
+/// Without a header, what looks like one is an entry of the other layout, and not read.
+#[cold]
+fn check_headless(payload: &[u8]) -> Result<()> {
+    if !is_tagged(payload) {
+        return Ok(());
+    }
+    let text = "the value begins like an entry of `layout=tagged`, which `layout=plain` does not read: a `compressor` makes it another";
+    Err(Error::new(ErrorKind::InvalidArgument, text))
+}
+
+/// Whether it begins with an entry header.
+pub(crate) fn is_tagged(stored: &[u8]) -> bool {
+    Header::parse(stored).is_some()
+}
+
 /// Encodes raw bytes: their header, and the body to store behind it. That is the caller's own bytes, unless they were
 /// compressed into `scratch`.
 #[inline]
@@ -72,7 +90,7 @@ pub(crate) fn encode_bytes<'a>(
 ) -> Result<(Head, &'a [u8])> {
     if options.coding.compressor == Compressor::None {
         check_size(options, bytes.len())?;
-        return Ok((head(options, codec::RAW, Compressor::None), bytes));
+        return Ok((raw_head(options, bytes)?, bytes));
     }
     match pack_bytes(options, bytes)? {
         (head, None) => Ok((head, bytes)),
@@ -86,12 +104,20 @@ pub(crate) fn encode_bytes<'a>(
 /// The same for many: the body, unless the bytes are stored as they are.
 pub(crate) fn pack_bytes(options: &Options, bytes: &[u8]) -> Result<(Head, Option<Vec<u8>>)> {
     check_size(options, bytes.len())?;
-    let packed = compress(options, bytes)?;
-    let compressor = match packed {
-        Some(_) => options.coding.compressor,
-        None => Compressor::None,
+    let Some(packed) = compress(options, bytes)? else {
+        return Ok((raw_head(options, bytes)?, None));
     };
-    Ok((head(options, codec::RAW, compressor), packed))
+    let head = head(options, codec::RAW, options.coding.compressor);
+    Ok((head, Some(packed)))
+}
+
+/// The head of raw bytes that are stored as they are.
+#[inline]
+fn raw_head(options: &Options, bytes: &[u8]) -> Result<Head> {
+    match options.layout {
+        Layout::Plain => check_headless(bytes).map(|()| Head::new()),
+        Layout::Tagged => Ok(Header::short(codec::RAW, Compressor::None.number()).encode()),
+    }
 }
 
 /// The payload made smaller, where that is wanted. Under `layout=plain` it always is: nothing tells one from the other.
@@ -131,8 +157,19 @@ enum Shape {
     Tagged(Tag),
     /// A placeholder or a negative entry: there is no value.
     Nothing,
+    /// There is one, and it is not to be read.
+    Unreadable(Why),
+}
+
+/// Why a stored value is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
     /// The magic byte, and no header that this version knows.
-    Broken,
+    Unknown,
+    /// A header, where values have none.
+    Tagged,
+    /// More bytes than `max_value`.
+    Large,
 }
 
 /// What a read must know of a header.
@@ -147,10 +184,35 @@ struct Tag {
 }
 
 impl Shape {
+    /// Of a value of `len` bytes that begins so, and is to be read.
+    #[inline]
+    fn of_value(options: &Options, head: &[u8], len: usize) -> Self {
+        let shape = Shape::of(options, head);
+        match len.saturating_sub(shape.offset()) > options.coding.max_value {
+            true => shape.of_large(options, len),
+            false => shape,
+        }
+    }
+
+    /// What is compressed may be a little longer than what it is made of.
+    #[cold]
+    fn of_large(self, options: &Options, len: usize) -> Self {
+        const MORE: usize = 1024;
+        let most = options.coding.max_value.saturating_mul(2);
+        let is_packed = self.compressor(options) != 0 && len < most.saturating_add(MORE);
+        match self {
+            Shape::Bare | Shape::Tagged(_) if !is_packed => Shape::Unreadable(Why::Large),
+            shape => shape,
+        }
+    }
+
     #[inline]
     fn of(options: &Options, head: &[u8]) -> Self {
-        if options.layout == Layout::Plain || head.first() != Some(&MAGIC) {
+        if head.first() != Some(&MAGIC) {
             return Shape::Bare;
+        }
+        if options.layout == Layout::Plain {
+            return Shape::of_plain(options, head);
         }
         match Header::of_short(head) {
             Some((codec, compressor, _)) => Shape::Tagged(Tag {
@@ -163,9 +225,20 @@ impl Shape {
         }
     }
 
+    /// Of a value that opens with the magic byte, which values without a header only do by chance. (A block of LZ4 may,
+    /// and tells by itself what it is.)
+    #[cold]
+    fn of_plain(options: &Options, head: &[u8]) -> Self {
+        let may_be_foreign = codec::opens_with_anything(options.coding.compressor);
+        match is_tagged(head) && !may_be_foreign {
+            true => Shape::Unreadable(Why::Tagged),
+            false => Shape::Bare,
+        }
+    }
+
     fn of_header(header: Option<Header>) -> Self {
         match header {
-            None => Shape::Broken,
+            None => Shape::Unreadable(Why::Unknown),
             Some(header) if header.has_value && !header.negative => Shape::Tagged(Tag {
                 codec: header.codec,
                 compressor: header.compressor,
@@ -202,7 +275,7 @@ impl Shape {
                 Ok(tag.soft_expire_ms == 0 || tag.soft_expire_ms > clock.now_ms())
             }
             Shape::Nothing => Ok(false),
-            Shape::Broken => Err(broken()),
+            Shape::Unreadable(why) => Err(why.error()),
         }
     }
 
@@ -211,7 +284,9 @@ impl Shape {
     fn compressor(&self, options: &Options) -> u8 {
         match self {
             Shape::Tagged(tag) => tag.compressor,
-            Shape::Bare if options.layout == Layout::Plain => options.coding.compressor.number(),
+            Shape::Bare if options.layout == Layout::Plain => {
+                options.coding.compressor.bare_number()
+            }
             _ => 0,
         }
     }
@@ -234,7 +309,10 @@ impl Shape {
         let is_as_it_was =
             || Integer::parse(payload).is_some() || !codec::is_packed(number, payload);
         if *self == Shape::Bare && is_as_it_was() {
-            return Ok(Cow::Borrowed(payload));
+            return match payload.len() > options.coding.max_value {
+                true => Err(Why::Large.error()),
+                false => Ok(Cow::Borrowed(payload)),
+            };
         }
         codec::inflate(&options.coding, number, payload).map(Cow::Owned)
     }
@@ -257,9 +335,17 @@ impl Shape {
     }
 }
 
-#[cold]
-fn broken() -> Error {
-    undecodable("the entry header is of an unknown version or cut short")
+impl Why {
+    #[cold]
+    fn error(self) -> Error {
+        undecodable(match self {
+            Why::Unknown => "the entry header is of an unknown version or cut short",
+            Why::Tagged => {
+                "the value has a header: a cache with `layout=tagged` wrote it, and this one has `layout=plain`"
+            }
+            Why::Large => "the value has more bytes than are read (option `max_value`)",
+        })
+    }
 }
 
 /// The payload of a complete stored value, seen in place unless it is compressed; `None` when it is not live.
@@ -271,6 +357,7 @@ pub(crate) fn payload<'a>(
 ) -> Result<Option<Cow<'a, [u8]>>> {
     if options.layout == Layout::Tagged
         && let Some((_, 0, payload)) = Header::of_short(stored)
+        && payload.len() <= options.coding.max_value
     {
         return Ok(Some(Cow::Borrowed(payload)));
     }
@@ -282,7 +369,7 @@ fn any_payload<'a>(
     stored: &'a [u8],
     clock: Clock,
 ) -> Result<Option<Cow<'a, [u8]>>> {
-    let shape = Shape::of(options, stored);
+    let shape = Shape::of_value(options, stored, stored.len());
     if !shape.is_live(clock)? {
         return Ok(None);
     }
@@ -301,6 +388,7 @@ pub(crate) fn view<'a>(
 ) -> Result<Option<&'a [u8]>> {
     if options.layout == Layout::Tagged
         && let Some((_, 0, payload)) = Header::of_short(stored)
+        && payload.len() <= options.coding.max_value
     {
         return Ok(Some(payload));
     }
@@ -320,7 +408,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
     stored: &[u8],
     clock: Clock,
 ) -> Result<Option<T>> {
-    let shape = Shape::of(options, stored);
+    let shape = Shape::of_value(options, stored, stored.len());
     if !shape.is_live(clock)? {
         return Ok(None);
     }
@@ -339,6 +427,25 @@ pub(crate) fn soft_expire_ms(options: &Options, head: &[u8]) -> Option<u64> {
     match Shape::of(options, head) {
         Shape::Tagged(tag) => Some(tag.soft_expire_ms).filter(|soft| *soft > 0),
         _ => None,
+    }
+}
+
+/// Room for so many bytes more of a value.
+fn reserve(bytes: &mut Vec<u8>, more: usize) -> Result<()> {
+    let result = bytes.try_reserve(more);
+    result.map_err(|_| Error::no_memory("a value", more))
+}
+
+/// A payload of one's own.
+pub(crate) fn owned(payload: Cow<'_, [u8]>) -> Result<Vec<u8>> {
+    match payload {
+        Cow::Owned(payload) => Ok(payload),
+        Cow::Borrowed(payload) => {
+            let mut copy = Vec::new();
+            reserve(&mut copy, payload.len())?;
+            copy.extend_from_slice(payload);
+            Ok(copy)
+        }
     }
 }
 

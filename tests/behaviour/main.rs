@@ -52,6 +52,7 @@ mod compute;
 mod compute_many;
 mod connections;
 mod counters;
+mod fitting;
 mod flights;
 mod groups;
 mod leases;
