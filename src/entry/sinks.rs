@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
 use crate::store::{Room, Sink};
 
-use super::Shape;
+use super::shape::Shape;
 
 /// As much memory as a length on the wire may claim before the bytes are there.
 const RESERVE: usize = 64 << 20;

@@ -65,6 +65,7 @@ mod sweeps;
 mod time;
 mod traffic;
 mod typed;
+mod untrusted;
 mod useless;
 mod values;
 mod versions;
