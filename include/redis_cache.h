@@ -39,11 +39,12 @@
  *    freed while leases, locks, views and iterators from it live, and by a function of yours that
  *    the client itself calls; that function must not free another object that the running call was
  *    given.
- * 6. Manners. The library starts no threads, installs no signal handlers and raises no SIGPIPE.
- *    Its only global state is the error text of each thread, the named memory:// stores, one TLS
- *    configuration and a counter of forks (pthread_atfork). Callbacks may call the library again,
- *    on any handle, but must return: neither longjmp(), pthread_exit() nor a C++ exception may
- *    leave them. A thread that is cancelled in a call that may run a function of yours, waits for a
+ * 6. Manners. The library installs no signal handlers, raises no SIGPIPE and starts no threads, but
+ *    one for a host name that neither /etc/hosts nor DNS knows, where nsswitch.conf names other
+ *    services. Its only global state is the error text of each thread, the named memory:// stores,
+ *    the addresses that host names had last, one TLS configuration and a counter of forks
+ *    (pthread_atfork). Callbacks may call the library again, on any handle, but must return: neither
+ *    longjmp(), pthread_exit() nor a C++ exception may leave them. A thread that is cancelled in a call that may run a function of yours, waits for a
  *    lease or a lock, or ends an object, ends when the call is over; in other calls it must not be
  *    cancelled. After fork() the child may go on using the same handle; a lease or a lock belongs to
  *    the process that took it. errno is not preserved, and no function is async-signal-safe.

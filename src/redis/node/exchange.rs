@@ -10,7 +10,7 @@ use crate::redis::connection::replies::Replies;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::connection::{AtHand, Connection, SendFault};
 use crate::redis::node::Node;
-use crate::redis::wire::Wants;
+use crate::redis::wire::{Ears, Wants};
 
 use super::breaker::Admission;
 use super::opening::Opening;
@@ -179,6 +179,7 @@ impl<'a> Call<'a> {
             return false;
         }
         self.loan.end();
+        self.node.doubt_name();
         if !is_fresh {
             self.node.pool().doubt(self.budget.started());
         }
@@ -313,6 +314,7 @@ impl<'a> Exchange<'a> {
         Some(Wants {
             socket: Some(socket),
             events: libc::POLLIN | out,
+            besides: Ears::NONE,
             until: self.call.budget.ends(),
         })
     }
