@@ -55,7 +55,8 @@
 //! # Codecs and compression
 //!
 //! A value is written by the configured [`Codec`](config::Codec) and [`Compressor`](config::Compressor), and its header
-//! says by which, so every cache reads what any other one wrote. Integers are digits under all of them. Each but the
+//! says by which, so every cache reads what any other one wrote. Not every serde type fits every codec: see
+//! [`Codec`](config::Codec). Integers are digits under all of them. Each but the
 //! default is a cargo feature, and on: `json`, `msgpack`, `zlib`, `zstd`, `lz4`. [`CustomCodec`] and [`CustomCompressor`]
 //! are the doors for one's own. [`Layout::Plain`](config::Layout::Plain) leaves the header out, to share values with
 //! other programs, such as those on Python's django-redis-cache or django-redis.
@@ -87,8 +88,8 @@
 //!
 //! Keys may hold any byte. Stored bytes may come from anyone: what is no value of the asked type is a miss (or an
 //! error, `on_decode_error`), never a panic. Lengths that a server or a payload claims are not trusted with memory
-//! before the bytes are there, and nothing inflates beyond `max_value`. JSON and MessagePack are read at most 128 levels
-//! deep; a recursive Rust type in postcard goes as deep as its bytes say, so it is not for payloads of strangers.
+//! before the bytes are there, nothing larger than `max_value` is read, and nothing inflates beyond it. No value is more
+//! than 128 levels deep, written or read, by any codec, and a claimed length ends with the bytes that are there.
 //!
 //! # The house
 //!
