@@ -7,7 +7,8 @@ use crate::store::KeyList;
 
 /// The caller's keys that match a glob: prefix and version are stripped (under a key function without a reverse
 /// function they are wire keys). A key that exists during the whole walk is shown; while a server rehashes it may be
-/// shown twice. Reads a page (one round trip) whenever the last one is used up; the first fault is the last item.
+/// shown twice. Reads a page (one round trip) whenever the last one is used up. A node that fails is passed over: when the
+/// keys of all others have been shown, the last item is the error that says which nodes failed, and why.
 #[derive(Debug)]
 pub struct Keys {
     cache: Cache,
@@ -61,14 +62,17 @@ impl Keys {
         let Some(walk) = &mut self.walk else {
             return Ok(false);
         };
-        let Some(page) = self
-            .cache
-            .report(walk.page(&self.cache, &|_, _| Ok(true)))?
-        else {
-            return Ok(false);
-        };
-        walk.advance(&page);
-        (self.page, self.at) = (page.keys, 0);
-        Ok(true)
+        while walk.node().is_some() {
+            match walk.page(&self.cache, &|_, _| Ok(true)) {
+                Ok(Some(page)) => {
+                    walk.advance(&page);
+                    (self.page, self.at) = (page.keys, 0);
+                    return Ok(true);
+                }
+                Ok(None) => break,
+                Err(fault) => self.cache.report(walk.miss(&self.cache, fault))?,
+            }
+        }
+        self.cache.report(walk.fault().map_or(Ok(false), Err))
     }
 }

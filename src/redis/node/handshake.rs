@@ -11,6 +11,7 @@ use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
 
+use super::along::Along;
 use super::login::Login;
 use super::time::{Offset, pack_time, read_time};
 
@@ -103,6 +104,12 @@ struct Answers {
 pub(crate) struct Greeting {
     said: Said,
     sent_at: i64,
+    /// Replies that come first and are nobody's any more.
+    stray: usize,
+    /// Replies to what was said last.
+    own: usize,
+    /// Replies to the commands behind that, which went along.
+    along: usize,
     /// Nobody has listened for a while: when the server has answered says nothing about its clock.
     is_stale: bool,
 }
@@ -115,11 +122,12 @@ enum Said {
 }
 
 impl Greeting {
-    /// Says hello; to a server that is expected to be a primary or not.
+    /// Says hello, to a server that is expected to be a primary or not, and what goes along.
     pub(crate) fn begin(
         connection: &mut Connection,
         login: &Login,
         is_primary: bool,
+        along: &mut Along<'_>,
         budget: Budget,
     ) -> Result<Greeting> {
         let words = match login.protocol {
@@ -127,16 +135,27 @@ impl Greeting {
             _ => Words::Hello,
         };
         say(&mut connection.encoder(), login, words, is_primary);
-        Greeting::sent(connection, Said::All(words), budget)
+        Greeting::send(connection, Said::All(words), 0, Some(along), budget)
     }
 
-    fn sent(connection: &mut Connection, said: Said, budget: Budget) -> Result<Greeting> {
+    fn send(
+        connection: &mut Connection,
+        said: Said,
+        stray: usize,
+        along: Option<&mut Along<'_>>,
+        budget: Budget,
+    ) -> Result<Greeting> {
+        let own = connection.encoder().commands();
+        let along = along.map_or(0, |along| along.go(connection));
         let sent_at = uptime_us();
         // A fresh socket takes so little at once.
         connection.send(budget).map_err(|fault| fault.error)?;
         Ok(Greeting {
             said,
             sent_at,
+            stray,
+            own,
+            along,
             is_stale: false,
         })
     }
@@ -146,32 +165,59 @@ impl Greeting {
         self.is_stale = true;
     }
 
-    /// When all replies are there: what came of it; `None` when something else has to be said first.
+    /// How many replies must be there before it is listened to.
+    pub(crate) fn awaited(&self) -> usize {
+        self.stray + self.own + if self.is_stale { self.along } else { 0 }
+    }
+
+    /// Whether there are others among them, of any length.
+    pub(crate) fn awaits_others(&self) -> bool {
+        self.awaited() > self.own
+    }
+
+    /// When all replies are there: what came of it; `None` when something else has to be said first. Replies to what went
+    /// along are left where they are, for whoever sent it; but for those of a call that has given up, and those from
+    /// before a login that had to be said again.
     pub(crate) fn hear(
         &mut self,
         connection: &mut Connection,
         login: &Login,
         is_primary: bool,
+        along: &mut Along<'_>,
         budget: Budget,
     ) -> Reply<Option<Offset>> {
+        let mut is_refused = self.stray > 0;
+        for _ in 0..std::mem::take(&mut self.stray) {
+            is_refused &= connection.skip(budget)?.is_some();
+        }
+        along.is_out &= !is_refused;
         let offset = match self.said {
             Said::Time => Ok(read_time(&mut replies(connection, budget), self.sent_at)?),
             Said::All(words) => {
-                let answers = hear(connection, login, words, is_primary, self.sent_at, budget)?;
+                let mut answers = hear(connection, login, words, is_primary, self.sent_at, budget)?;
                 let knows_not = answers.to_opening.as_ref().is_some_and(knows_no_resp3);
                 if words == Words::Hello && login.protocol == Protocol::Auto && knows_not {
-                    // The pipeline ran without a login; all of it is said again.
-                    let words = Words::Auth;
-                    say(&mut connection.encoder(), login, words, is_primary);
-                    *self = Greeting::sent(connection, Said::All(words), budget)?;
-                    return Ok(Ok(None));
+                    if login.password.is_some() {
+                        // The pipeline ran without a login; all of it is said again.
+                        let (words, stray) = (Words::Auth, self.along);
+                        say(&mut connection.encoder(), login, words, is_primary);
+                        let is_stale = self.is_stale;
+                        *self = Greeting::send(connection, Said::All(words), stray, None, budget)?;
+                        self.is_stale = is_stale;
+                        return Ok(Ok(None));
+                    }
+                    // Nobody has to log in: it ran in RESP2, as it was meant to.
+                    answers.to_opening = None;
                 }
                 judge(answers, login)
             }
         };
         if self.is_stale && matches!(offset, Ok(Some(_))) {
+            for _ in 0..std::mem::take(&mut self.along) {
+                connection.skip(budget)?;
+            }
             pack_time(&mut connection.encoder());
-            *self = Greeting::sent(connection, Said::Time, budget)?;
+            *self = Greeting::send(connection, Said::Time, 0, None, budget)?;
             return Ok(Ok(None));
         }
         Ok(offset.map(Some))

@@ -13,6 +13,7 @@ use crate::redis::node::Node;
 use crate::redis::wire::stream::silence;
 use crate::redis::wire::{Connecting, Wants};
 
+use super::along::Along;
 use super::handshake::Greeting;
 use super::time::Offset;
 
@@ -62,13 +63,18 @@ impl Opening {
     }
 
     /// Goes on as far as that is possible without waiting. The inner error is a refusal: the node has answered. When the
-    /// time is over that is an error too, and the opening is as good as before.
-    pub(crate) fn advance(&mut self, node: &Node) -> Result<Option<Result<(Connection, Offset)>>> {
-        let gone = match self.go(node) {
+    /// time is over that is an error too, and the opening is as good as before. What `along` has goes out with the greeting;
+    /// on the connection its replies are owed then.
+    pub(crate) fn advance(
+        &mut self,
+        node: &Node,
+        along: &mut Along<'_>,
+    ) -> Result<Option<Result<(Connection, Offset)>>> {
+        let gone = match self.go(node, along) {
             // What was put aside may have been given up by the server since.
             Err(_) if self.is_resumed => {
                 *self = Opening::begin(node, self.budget)?;
-                self.go(node)?
+                self.go(node, along)?
             }
             gone => gone?,
         };
@@ -78,7 +84,11 @@ impl Opening {
         Ok(gone)
     }
 
-    fn go(&mut self, node: &Node) -> Result<Option<Result<(Connection, Offset)>>> {
+    fn go(
+        &mut self,
+        node: &Node,
+        along: &mut Along<'_>,
+    ) -> Result<Option<Result<(Connection, Offset)>>> {
         let (login, is_primary, budget) = (node.login(), node.is_primary(), self.budget);
         loop {
             match std::mem::replace(&mut self.stage, Stage::Done) {
@@ -91,23 +101,24 @@ impl Opening {
                         }
                         Some(wire) => {
                             let mut connection = Connection::over_wire(wire, dial.parser);
-                            let greeting =
-                                Greeting::begin(&mut connection, login, is_primary, budget)?;
+                            let (to, with) = (&mut connection, &mut *along);
+                            let greeting = Greeting::begin(to, login, is_primary, with, budget)?;
                             self.stage = Stage::Greeting(Box::new((connection, greeting)));
                         }
                     }
                 }
                 Stage::Greeting(mut talk) => {
                     let (connection, greeting) = &mut *talk;
-                    match connection.at_hand()? {
+                    match connection.first_at_hand(greeting.awaited())? {
                         AtHand::All => {}
+                        AtHand::Much if greeting.awaits_others() => {}
                         AtHand::Much => return Err(endless()),
                         AtHand::Part => {
                             self.stage = Stage::Greeting(talk);
                             return Ok(None);
                         }
                     }
-                    match greeting.hear(connection, login, is_primary, budget)? {
+                    match greeting.hear(connection, login, is_primary, along, budget)? {
                         Ok(Some(offset)) => return Ok(Some(Ok((talk.0, offset)))),
                         Ok(None) => self.stage = Stage::Greeting(talk),
                         Err(refusal) => return Ok(Some(Err(refusal))),
