@@ -475,6 +475,10 @@ redis_cache_status redis_cache_config_set_error_fn_owned(redis_cache_config *con
  * is handed to it and must, like the function, live as long as any client, view, iterator, lease or
  * lock that comes from this configuration; both are used from any thread.
  * redis_cache_config_set_key_fn_owned() tells when that is over.
+ *
+ * It runs for every key of every call, also of the calls that it makes itself: one that asks its
+ * own client, or a view of it, for a key is called for that key in turn, and unless it ends that
+ * the stack does and the process dies. Other clients, and functions without keys, are free to it.
  */
 redis_cache_status redis_cache_config_set_key_fn(redis_cache_config *config,
                                                  redis_cache_key_fn fn,
@@ -561,7 +565,9 @@ redis_cache_status redis_cache_get_into(const redis_cache *cache,
 
 /**
  * Writes a value, in place of what was there. A lifetime that has passed removes the key
- * instead. OK. One round trip.
+ * instead. OK. One round trip; where the server is full (ERR_SERVER, a text with "OOM") a second
+ * one, which removes the key: what was to be written over is not found then, and never an old
+ * value.
  */
 redis_cache_status redis_cache_set(const redis_cache *cache,
                                    const char *key,
@@ -571,7 +577,7 @@ redis_cache_status redis_cache_set(const redis_cache *cache,
                                    int64_t ttl_ms);
 
 /**
- * Writes a value unless there is one: OK or EXISTS. With a lifetime that has passed it says the
+ * Writes a value unless redis_cache_has_key() finds one: OK or EXISTS. With a lifetime that has passed it says the
  * same and stores nothing. One round trip.
  */
 redis_cache_status redis_cache_add(const redis_cache *cache,
@@ -586,14 +592,18 @@ redis_cache_status redis_cache_delete(const redis_cache *cache,
                                       const char *key,
                                       size_t key_len);
 
-/** Whether there is an entry: OK or NOT_FOUND. One round trip. */
+/**
+ * Whether there is a value: OK or NOT_FOUND. Its header alone is looked at: one that cannot be
+ * read, or of another data type, is there too; one that is known to be absent, only leased or
+ * soft-expired is not. One round trip.
+ */
 redis_cache_status redis_cache_has_key(const redis_cache *cache,
                                        const char *key,
                                        size_t key_len);
 
 /**
  * Writes an integer, as its decimal digits, so that redis_cache_incr() works on it. OK. One
- * round trip.
+ * round trip; where the server is full, as redis_cache_set().
  */
 redis_cache_status redis_cache_set_int(const redis_cache *cache,
                                        const char *key,
@@ -656,7 +666,8 @@ redis_cache_status redis_cache_get_many(const redis_cache *cache,
 /**
  * Writes many values, each in place of what was there. OK, or PARTIAL when some failed; `*out`,
  * unless `out` is NULL, then has an item for each entry, OK or its error, and is freed with
- * redis_cache_results_free(). When all failed for one reason it is that error. One round trip.
+ * redis_cache_results_free(). When all failed for one reason it is that error. One round trip; a
+ * second one removes the keys that a full server has refused, as redis_cache_set() does.
  */
 redis_cache_status redis_cache_set_many(const redis_cache *cache,
                                         const redis_cache_entry *entries,
@@ -775,8 +786,10 @@ redis_cache_status redis_cache_keys_begin(const redis_cache *cache,
  * The next key: OK and `*out`, which lives until the next call on this iterator; NOT_FOUND at
  * the end. Nodes that fail are passed over: when the keys of all others have come, it is an error
  * that names them, with their reasons, and is said again until the iterator is freed. Keys come
- * without prefix and version, but as on the wire under a key function. One may come twice while the
- * server rehashes its keys, as with SCAN. One round trip for every `scan_count` keys of the database.
+ * without prefix and version, but as on the wire under a key function; those for which
+ * redis_cache_has_key() says OK, and no locks. One may come twice while the server rehashes its
+ * keys, as with SCAN. Two round trips for every `scan_count` keys of the database, one with
+ * `layout=plain`.
  */
 redis_cache_status redis_cache_keys_next(redis_cache_keys *keys,
                                          redis_cache_slice *out);
@@ -941,7 +954,8 @@ redis_cache_status redis_cache_get_or_set_many(const redis_cache *cache,
  * Makes a value stale at once: reads miss it, and redis_cache_get_or_set() serves it, for as long
  * as it had to live, while one caller computes a new one. An invalidation without a herd. Integers
  * and values of other programs, which cannot be stale, are deleted. OK, or NOT_FOUND when there is
- * no fresh value; ERR_UNSUPPORTED with layout=plain. One round trip.
+ * no fresh value; ERR_UNSUPPORTED with layout=plain. One round trip; where the server is full
+ * (ERR_SERVER, a text with "OOM") a second one, which removes the key.
  */
 redis_cache_status redis_cache_expire_soft(const redis_cache *cache,
                                            const char *key,

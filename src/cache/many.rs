@@ -163,7 +163,8 @@ impl Cache {
         faults.tell();
     }
 
-    /// Stores many values with one expiry. One round trip a node, all nodes at once; a pipeline, not a transaction.
+    /// Stores many values with one expiry. One round trip a node, all nodes at once; a pipeline, not a transaction. Keys
+    /// that a full node refuses are removed, as by [`set`](Cache::set).
     ///
     /// # Errors
     /// [`Partial`] tells of every entry whether it was stored.

@@ -145,6 +145,10 @@ pub unsafe extern "C" fn redis_cache_config_set_error_fn_owned(
 /// is handed to it and must, like the function, live as long as any client, view, iterator, lease or
 /// lock that comes from this configuration; both are used from any thread.
 /// redis_cache_config_set_key_fn_owned() tells when that is over.
+///
+/// It runs for every key of every call, also of the calls that it makes itself: one that asks its
+/// own client, or a view of it, for a key is called for that key in turn, and unless it ends that
+/// the stack does and the process dies. Other clients, and functions without keys, are free to it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_config_set_key_fn(
     config: *mut redis_cache_config,

@@ -128,7 +128,8 @@ impl Cache {
 
     /// Makes a value stale at once: reads miss it, and [`get_or_set`](Cache::get_or_set) serves it while one caller
     /// renews it, for as long as the key had to live. Invalidation without a herd. Integers and values of other
-    /// programs, which cannot be stale, are deleted. False: there was no such value. One round trip.
+    /// programs, which cannot be stale, are deleted. False: there was no such value. One round trip; where the server is
+    /// full (the code word `OOM`) a second one, which removes the key.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] with `layout=plain`.

@@ -6,6 +6,7 @@ use redis_cache::{Cache, Expiry};
 
 use crate::common::cluster::Cluster;
 use crate::common::eventually;
+use crate::common::launcher::lacks_tls;
 use crate::common::papers::Papers;
 use crate::common::server::{Server, free_port};
 use crate::{Changing, cache_at, cache_on};
@@ -23,8 +24,12 @@ fn node(papers: Option<&std::sync::Arc<Papers>>) -> (Server, u16) {
     (server, bus)
 }
 
-fn owns(server: &Server, first: &str, last: &str) {
-    let _: () = server.run(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+/// One by one, for ADDSLOTSRANGE came with 7.0.
+fn owns(server: &Server, first: u16, last: u16) {
+    let slots: Vec<String> = (first..=last).map(|slot| slot.to_string()).collect();
+    let command = ["CLUSTER", "ADDSLOTS"].into_iter();
+    let words: Vec<&str> = command.chain(slots.iter().map(String::as_str)).collect();
+    let _: () = server.run(&words);
 }
 
 fn is_well(server: &Server) -> bool {
@@ -35,10 +40,13 @@ fn is_well(server: &Server) -> bool {
 /// Guards: the half of the cluster whose port was given as 0 was left out, and everything said OK.
 #[test]
 fn a_node_that_serves_tls_only_is_named_by_whoever_asks_without() {
+    if lacks_tls() {
+        return;
+    }
     let (plain, bus) = node(None);
     let (secured, _) = node(Some(&Papers::issue()));
-    owns(&plain, "0", "8000");
-    owns(&secured, "8001", "16383");
+    owns(&plain, 0, 8000);
+    owns(&secured, 8001, 16383);
     let (port, bus) = (plain.port().to_string(), bus.to_string());
     let _: () = secured.run(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
     eventually("a whole cluster", || is_well(&plain) && is_well(&secured));
@@ -78,8 +86,8 @@ fn slots_without_an_owner_are_named_by_whoever_asks_the_whole_cluster() {
         "no",
     ];
     let server = Server::with(&options);
-    owns(&server, "0", "8000");
-    owns(&server, "8002", "9000");
+    owns(&server, 0, 8000);
+    owns(&server, 8002, 9000);
     eventually("a cluster that serves a part", || {
         let info: String = server.run(&["CLUSTER", "INFO"]);
         info.contains("cluster_state:ok")
@@ -104,8 +112,8 @@ fn slots_without_an_owner_are_named_by_whoever_asks_the_whole_cluster() {
     named(cache.reinsert_keys().unwrap_err());
     named(cache.flush_db().unwrap_err());
     // The cluster is asked anew.
-    owns(&server, "8001", "8001");
-    owns(&server, "9001", "16383");
+    owns(&server, 8001, 8001);
+    owns(&server, 9001, 16383);
     eventually("a whole cluster", || cache.ping().is_ok());
     assert_eq!(cache.clear().unwrap(), 0);
 }
@@ -113,9 +121,12 @@ fn slots_without_an_owner_are_named_by_whoever_asks_the_whole_cluster() {
 /// Guards: nodes that were met later read the file anew, and were left out when that failed.
 #[test]
 fn the_files_of_tls_are_read_once_for_all_nodes() {
+    if lacks_tls() {
+        return;
+    }
     let papers = Papers::issue();
     let (server, _) = node(Some(&papers));
-    owns(&server, "0", "16383");
+    owns(&server, 0, 16383);
     eventually("a whole cluster", || is_well(&server));
     let copy = std::env::temp_dir().join(format!("rct-ca-{}.crt", server.port()));
     std::fs::copy(papers.ca(), &copy).unwrap();

@@ -9,6 +9,7 @@ use redis_cache::{Cache, Config};
 
 use super::cluster::{self, Cluster};
 use super::fleet::Fleet;
+use super::launcher::lacks_tls;
 use super::papers::Papers;
 use super::sentinel::Watched;
 use super::server::Server;
@@ -28,6 +29,13 @@ pub(crate) enum Backend {
     Primary,
     Ring,
     Cluster,
+}
+
+impl Backend {
+    /// Whether the server at hand cannot be had that way; the tests say so in a line.
+    pub(crate) fn is_left_out(self) -> bool {
+        self == Backend::Tls && lacks_tls()
+    }
 }
 
 /// A store, and keys in it that no other test uses.

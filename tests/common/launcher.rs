@@ -6,9 +6,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -125,6 +127,42 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A script that says when a key expires, in Unix milliseconds, or -1 for never. A server before 7.0 does not tell it to
+/// the millisecond; then it is 1 for any time.
+pub(crate) const EXPIRES_AT: &str = "local at = redis.pcall('PEXPIRETIME', KEYS[1]) \
+     if type(at) == 'number' then return at end \
+     return math.min(1, redis.call('PTTL', KEYS[1]))";
+
+/// Whether the server's program knows an option of redis-server. It is started with another one that none knows, so it
+/// ends at once and names the first that it does not know.
+pub(crate) fn knows(option: &str, value: &str) -> bool {
+    let folder = Folder::new("options");
+    let option = format!("--{option}");
+    let mut process = Process::spawn(folder.path(), [&option, value, "--no-such-option", "1"]);
+    let ended = process.0.wait().expect("wait for our own child");
+    assert!(!ended.success(), "a server that knows every option");
+    !log_of(folder.path()).contains(&format!(">>> '{}", &option[2..]))
+}
+
+/// Whether a test about TLS is left out, which it then says: the server's program was built without. Asked for TLS
+/// without certificates, every program ends at once: Redis does not know the option then, Valkey finds no support.
+pub(crate) fn lacks_tls() -> bool {
+    static LACKS: OnceLock<bool> = OnceLock::new();
+    let say = "left out: the tests with TLS, for this redis-server was built without\n";
+    *LACKS.get_or_init(|| {
+        let folder = Folder::new("tls");
+        let options = ["--port", "0", "--tls-port", "1", "--unixsocket", "socket"];
+        let ended = Process::spawn(folder.path(), options).0.wait();
+        assert!(!ended.expect("wait for our own child").success());
+        let said = log_of(folder.path());
+        let lacks = ["Bad directive", "Failed finding TLS support"];
+        let lacks = lacks.iter().any(|text| said.contains(text));
+        // Past the harness, which keeps what passing tests print.
+        let _ = lacks && std::io::stderr().write_all(say.as_bytes()).is_ok();
+        lacks
+    })
 }
 
 /// Where the server of a folder has its socket.

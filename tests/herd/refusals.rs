@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use redis_cache::{Begun, Cache, ErrorKind, Expiry, Loading, Outcome, Source};
 
+use crate::common::launcher::knows;
 use crate::common::server::Server;
 use crate::common::{eventually, fault};
 
@@ -41,7 +42,12 @@ const ALL: [Refusal; 4] = [
 
 impl Refusal {
     fn server(self) -> Server {
-        let server = Server::with(&["--enable-protected-configs", "yes"]);
+        // From 7.0 on `dir` is protected.
+        let options: &[&str] = match knows("enable-protected-configs", "yes") {
+            true => &["--enable-protected-configs", "yes"],
+            false => &[],
+        };
+        let server = Server::with(options);
         let user = ["on", ">pw", "~*", "&*", "+@all"];
         set_user(&server, &user);
         if self == Refusal::MisConf {
@@ -283,7 +289,7 @@ impl Drop for Stuck<'_> {
 
 #[test]
 fn a_busy_server_keeps_no_loader_from_running_and_no_value_from_its_caller() {
-    let server = Server::with(&["--busy-reply-threshold", "1"]);
+    let server = Server::with(&["--lua-time-limit", "1"]);
     for on_error in ["raise", "miss"] {
         let url = format!("{}?timeout=20s&on_error={on_error}", server.unix());
         let cache = Cache::open(&url).unwrap();

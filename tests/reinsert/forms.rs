@@ -7,6 +7,7 @@ use redis_cache::{Cache, Expiry, Ttl};
 use serde::{Deserialize, Serialize};
 
 use crate::common::fixture::{Backend, Fixture};
+use crate::common::launcher::EXPIRES_AT;
 use crate::{on_every_store, plant, short, stored, text};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -192,9 +193,8 @@ fn lifetimes_are_kept_to_the_millisecond() {
     }
     let ends = || -> Vec<i64> {
         let end = |number| {
-            store
-                .server()
-                .run(&["PEXPIRETIME", &store.wire_key(&format!("p{number}"))])
+            let key = store.wire_key(&format!("p{number}"));
+            store.server().run(&["EVAL", EXPIRES_AT, "1", &key])
         };
         (0..50).map(end).collect()
     };

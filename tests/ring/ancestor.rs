@@ -250,6 +250,7 @@ fn defect_10_the_address_of_a_server_may_be_of_version_6() {
 #[cfg(feature = "tls")]
 #[test]
 fn defect_10_tls_keeps_both_timeouts() {
+    use crate::common::launcher::lacks_tls;
     use crate::common::papers::Papers;
 
     let timeout = Duration::from_millis(300);
@@ -272,6 +273,9 @@ fn defect_10_tls_keeps_both_timeouts() {
     );
     is_in_time(&open(&silent, "connect_timeout"));
 
+    if lacks_tls() {
+        return;
+    }
     let server = Server::secured(&Papers::issue(), &[]);
     let cache = open(&server.tcp(), "timeout");
     cache.set_bytes("k", b"v", Expiry::Default).unwrap();

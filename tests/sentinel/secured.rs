@@ -2,12 +2,16 @@
 
 use redis_cache::{ErrorKind, Expiry};
 
+use crate::common::launcher::lacks_tls;
 use crate::common::papers::Papers;
 use crate::common::sentinel::{Setup, Watched};
 use crate::common::{eventually, fault};
 
 #[test]
 fn with_tls_everywhere_the_primary_is_found_and_found_again() {
+    if lacks_tls() {
+        return;
+    }
     let mut watched = Watched::with(Setup {
         secured: true,
         ..Setup::default()

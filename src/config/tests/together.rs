@@ -123,10 +123,10 @@ fn only_some_topologies_have_replicas_to_read_from() {
 }
 
 #[test]
-fn a_cluster_has_one_database() {
+fn the_locations_of_a_cluster_have_one_database() {
     let cluster = |urls| list(urls).topology(Topology::Cluster);
     settled(cluster("redis://h1/0,h2").db(0));
-    assert!(clash(cluster("h1").db(1)).contains("option `db`"));
+    settled(cluster("redis://h1/1,h2").db(1));
     assert!(clash(cluster("h1,redis://h2/1")).contains("option `db`"));
 }
 

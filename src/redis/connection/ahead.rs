@@ -23,7 +23,7 @@ pub(crate) enum AtHand {
 pub(super) const AHEAD: usize = 64 * 1024;
 
 /// So much goes along with another batch: a fresh socket takes that and a greeting at once.
-const ALONG: usize = 4 * 1024;
+pub(crate) const ALONG: usize = 4 * 1024;
 
 /// A large batch: how much of it is answered, how many replies are owed after that, and how much may be written.
 pub(super) struct Held {

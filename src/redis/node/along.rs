@@ -29,9 +29,10 @@ impl Along<'_> {
 
 impl Node {
     /// Whether commands may go out with a greeting: this is the database they are for whatever the server answers, and it
-    /// does not have to say first that it is the primary, or that as a replica it serves reads.
+    /// does not have to say first that it is the primary, or that as a replica it serves reads. What a function or a file
+    /// says goes alone.
     pub(crate) fn takes_along(&self) -> bool {
         let login = self.login();
-        login.db == 0 && !login.reads_replica && !self.is_primary()
+        login.db == 0 && !login.reads_replica && !self.is_primary() && login.is_settled()
     }
 }

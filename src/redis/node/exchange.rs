@@ -212,6 +212,7 @@ impl<'a> Call<'a> {
             return Err(self.refused(error));
         }
         self.node.pool().broken(&mut self.loan, error.is_timeout());
+        self.node.forget_bare();
         let may_resend = unsent || self.is_safe();
         self.lost += u32::from(!unsent);
         if !may_resend || error.is_timeout() || !self.goes_on() {

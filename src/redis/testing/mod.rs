@@ -7,7 +7,7 @@ pub(crate) mod fake;
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Barrier;
+use std::sync::{Barrier, LazyLock};
 use std::time::Duration;
 
 use crate::base::budget::{Budget, soon};
@@ -18,7 +18,7 @@ use crate::store::{Access, KeyList, Room, Sink, Store, Value, Values};
 
 use super::RedisStore;
 
-use launcher::{Folder, Process, free_port, log_of, on_a_free_port, socket_in};
+use launcher::{Folder, Process, free_port, knows, log_of, on_a_free_port, socket_in};
 
 #[path = "../../../tests/common/launcher.rs"]
 pub(crate) mod launcher;
@@ -117,8 +117,16 @@ impl Server {
 
 fn launch(folder: &Path, port: u16, arguments: &[String]) -> Option<Process> {
     let port_text = port.to_string();
-    let own = ["--port", &port_text, "--enable-debug-command", "yes"];
-    let arguments = own.into_iter().chain(arguments.iter().map(String::as_str));
+    // From 7.0 on DEBUG has to be allowed.
+    static MUST_BE_ALLOWED: LazyLock<bool> = LazyLock::new(|| knows("enable-debug-command", "yes"));
+    let allowed: &[&str] = match *MUST_BE_ALLOWED {
+        true => &["--enable-debug-command", "yes"],
+        false => &[],
+    };
+    let own = ["--port", &port_text]
+        .into_iter()
+        .chain(allowed.iter().copied());
+    let arguments = own.chain(arguments.iter().map(String::as_str));
     Process::start(folder, arguments, || {
         TcpStream::connect(("127.0.0.1", port)).is_ok()
             && UnixStream::connect(socket_in(folder)).is_ok()
@@ -135,6 +143,7 @@ pub(crate) fn location(address: Address) -> Location {
         db: Some(0),
         username: None,
         password: None,
+        password_file: None,
         tls_options: TlsOptions::default(),
         name: None,
         weight: 1,

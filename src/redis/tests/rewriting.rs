@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind};
 use crate::store::{Change, KeyList, Store, Value, Walks};
 
 use super::super::RedisStore;
+use super::super::testing::launcher::EXPIRES_AT;
 use super::super::testing::{Server, get, keys, set};
 use super::cuts::at_every_byte;
 
@@ -36,7 +37,7 @@ fn only_what_is_as_it_was_read_is_replaced_and_its_life_is_kept() {
     }
     server.command::<()>(&["RPUSH", "list", "an element"]);
     server.command::<()>(&["SET", "forever", "old"]);
-    let before: i64 = server.command(&["PEXPIRETIME", "a"]);
+    let before: i64 = server.command(&["EVAL", EXPIRES_AT, "1", "a"]);
     let mut list = keys(&["a"]);
     list.push(|_| Err(Error::new(ErrorKind::InvalidArgument, "no key")));
     for key in ["b", "c", "list", "gone", "forever"] {
@@ -51,7 +52,10 @@ fn only_what_is_as_it_was_read_is_replaced_and_its_life_is_kept() {
     let (yes, no) = (Some(true), Some(false));
     assert_eq!(said, [yes, None, no, yes, no, no, yes]);
     assert_eq!(get(&backend, "a").unwrap().unwrap(), b"new");
-    assert_eq!(server.command::<i64>(&["PEXPIRETIME", "a"]), before);
+    assert_eq!(
+        server.command::<i64>(&["EVAL", EXPIRES_AT, "1", "a"]),
+        before
+    );
     assert_eq!(get(&backend, "b").unwrap().unwrap(), b"newer");
     assert_eq!(get(&backend, "c").unwrap(), None);
     assert_eq!(server.command::<i64>(&["PTTL", "forever"]), -1);

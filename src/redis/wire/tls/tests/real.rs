@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::config::Parser;
 use crate::redis::connection::resp::Token;
 use crate::redis::connection::{Connection, Dial};
+use crate::redis::testing::launcher::lacks_tls;
 use crate::redis::testing::{Kept, Server};
 
 use super::certs::Valid;
@@ -89,6 +90,9 @@ fn refused(connected: Result<Connection>, parts: &[&str]) {
 
 #[test]
 fn values_of_every_size_go_both_ways() {
+    if lacks_tls() {
+        return;
+    }
     let office = Office::open();
     let certificate = office.authority.local_server();
     for protocols in ["TLSv1.2", "TLSv1.3"] {
@@ -120,6 +124,9 @@ fn values_of_every_size_go_both_ways() {
 
 #[test]
 fn a_second_connection_resumes_the_session_of_the_first() {
+    if lacks_tls() {
+        return;
+    }
     let office = Office::open();
     let certificate = office.authority.local_server();
     for protocols in ["TLSv1.2", "TLSv1.3"] {
@@ -140,6 +147,9 @@ fn a_second_connection_resumes_the_session_of_the_first() {
 
 #[test]
 fn a_server_with_the_wrong_certificate_is_told_apart() {
+    if lacks_tls() {
+        return;
+    }
     let office = Office::open();
     let good = Secured::start(&office, &office.authority.local_server(), &[]);
     good.connect("localhost", &office.options()).unwrap();
@@ -206,6 +216,9 @@ fn a_server_with_the_wrong_certificate_is_told_apart() {
 
 #[test]
 fn a_server_that_wants_a_certificate_gets_it_or_is_quoted() {
+    if lacks_tls() {
+        return;
+    }
     let office = Office::open();
     let client = office.authority.client("app");
     let rsa_client = office.authority.rsa_client("app");
@@ -250,6 +263,9 @@ fn a_server_that_wants_a_certificate_gets_it_or_is_quoted() {
 
 #[test]
 fn plain_and_tls_do_not_understand_each_other_and_say_so() {
+    if lacks_tls() {
+        return;
+    }
     let office = Office::open();
     let server = Secured::start(&office, &office.authority.local_server(), &[]);
     let Address::Tcp { port, .. } = server.server.tcp() else {
