@@ -77,7 +77,8 @@ impl Cache {
     /// [`set_bytes`](Cache::set_bytes) become `String` or `Vec<u8>`.
     ///
     /// # Errors
-    /// A value that is no `T` is a miss, or [`ErrorKind::Decode`] with `on_decode_error=error`.
+    /// A value that is no `T` is a miss, or [`ErrorKind::Decode`] with `on_decode_error=error`. A `T` that the configured
+    /// codec can write and never read (see [`Codec`](crate::config::Codec)) is [`ErrorKind::InvalidArgument`].
     pub fn get<T: DeserializeOwned>(&self, key: impl AsRef<[u8]>) -> Result<Option<T>> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
@@ -119,7 +120,8 @@ impl Cache {
     /// a miss then, and never an old value. An entry of a `memory://` store that cannot fit goes alike.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for a value that cannot be serialized or is larger than `max_value`.
+    /// [`ErrorKind::InvalidArgument`] for a value that cannot be serialized, that the codec would give back as another one
+    /// (see [`Codec`](crate::config::Codec)), that is more than 128 levels deep, or larger than `max_value`.
     pub fn set<T: Serialize + ?Sized>(
         &self,
         key: impl AsRef<[u8]>,

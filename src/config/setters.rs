@@ -69,7 +69,7 @@ setters! {
     /// What stands in front of a stored value. Default: [`Layout::Tagged`].
     layout(layout: Layout) => layout = layout;
 
-    /// The largest value in bytes that is written or inflated, at least 1. Default: 512 MiB.
+    /// The largest value in bytes that is written, read or inflated, at least 1. Default: 512 MiB.
     max_value(bytes: usize) => coding.max_value = bytes;
 
     /// What a value that cannot be decoded is. Default: [`OnDecodeError::Miss`].
@@ -188,8 +188,8 @@ setters! {
     /// The name of the connections (`CLIENT SETNAME`): printable ASCII without spaces. Default: none.
     client_name(name: impl Into<String>) => client_name = some_text(name);
 
-    /// How long a value may be served after its expiry while it is renewed, or when that fails; 0 is not at all.
-    /// Default: 0.
+    /// How long a value may be served after its expiry while it is renewed, or when that fails; 0 is not at all. At most
+    /// 49 days. Default: 0.
     stale(time: Duration) => stale = whole_millis(time);
 
     /// How long one caller may take to compute a value; above 0. Default: 10 s.

@@ -9,8 +9,8 @@ use super::choices::{
 use super::nearest::nearest;
 use super::options::Options;
 use super::units::{
-    BYTES, CLIENT_NAME, COUNT, DB, EXPIRY, FACTOR, FILE, FLAG, FRACTION, Kind, LEVEL, PATH, PLACES,
-    SECRET, SIZE, SIZE_OR_ZERO, SPAN, SPAN_OR_NEVER, SPAN_OR_ZERO, TEXT, VERSION, refusal,
+    AGE, BYTES, CLIENT_NAME, COUNT, DB, EXPIRY, FACTOR, FILE, FLAG, FRACTION, Kind, LEVEL, PATH,
+    PLACES, SECRET, SIZE, SIZE_OR_ZERO, SPAN, SPAN_OR_NEVER, SPAN_OR_ZERO, TEXT, VERSION, refusal,
 };
 use super::url;
 
@@ -161,7 +161,7 @@ pub(crate) static TABLE: &[Row] = &[
     row!("scan_count", scan_count, COUNT),
     row!("memory_limit", memory_limit, SIZE),
     row!("client_name", client_name, CLIENT_NAME),
-    row!("stale", stale, SPAN_OR_ZERO),
+    row!("stale", stale, AGE),
     row!("lease", lease, SPAN),
     row!("wait", wait, SPAN_OR_ZERO),
     row!("on_wait_timeout", on_wait_timeout, OnWaitTimeout::KIND),

@@ -62,6 +62,13 @@ pub(crate) const SPAN_OR_ZERO: Kind<Duration> = Kind {
     ..SPAN
 };
 
+/// How long something may be old: as its place in an entry's header holds it, in whole days.
+pub(crate) const AGE: Kind<Duration> = Kind {
+    accepted: "a duration of at most 49 days, with a unit (250ms, 5s, 2m, 1h30m, 7d), or `0s`",
+    fits: |span| *span <= Duration::from_secs(49 * 86_400),
+    ..SPAN
+};
+
 /// A bound in time that may be left away.
 pub(crate) const SPAN_OR_NEVER: Kind<Option<Duration>> = Kind {
     accepted: "a duration above 0 with a unit (250ms, 5s, 2m, 1h30m) or `never`",
@@ -277,7 +284,8 @@ mod tests {
         assert_eq!(EXPIRY.value("ttl", ages), Ok(Expiry::Never));
         assert_eq!(SPAN_OR_NEVER.value("max_lifetime", ages), Ok(None));
         assert!(SPAN.value("timeout", ages).is_err());
-        assert!(SPAN_OR_ZERO.value("stale", ages).is_err());
+        assert!(SPAN_OR_ZERO.value("wait", ages).is_err());
+        assert!(AGE.value("stale", ages).is_err());
     }
 
     #[test]

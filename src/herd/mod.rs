@@ -54,7 +54,8 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Callback`] with the loader's error as its source, for the caller and all threads that waited,
     /// unless an old value can be served; [`ErrorKind::Busy`] with `on_wait_timeout=busy`;
-    /// [`ErrorKind::InvalidArgument`] when a loader asks for its own key.
+    /// [`ErrorKind::InvalidArgument`] when a loader asks for its own key, and for a value or a type that does not fit the
+    /// codec (see [`Codec`](crate::config::Codec)).
     pub fn get_or_set<T, E>(
         &self,
         key: impl AsRef<[u8]>,

@@ -137,6 +137,26 @@ fn plain_values_are_never_stale() {
     settled(plain.stale(Duration::ZERO));
 }
 
+/// It was cut to what the header holds.
+#[test]
+fn nothing_is_stale_for_longer_than_49_days() {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    settled(list("h").stale(days(49)));
+    settled(list("h?stale=49d"));
+    for config in [
+        list("h").stale(days(49) + Duration::from_millis(1)),
+        list("h").stale(days(50)),
+        list("h").stale(Duration::MAX),
+    ] {
+        let text = clash(config);
+        assert!(
+            text.contains("`stale`") && text.contains("49 days"),
+            "{text}"
+        );
+    }
+    assert!(crate::Config::new().set("stale", "50d").is_err());
+}
+
 #[test]
 fn a_back_off_does_not_shrink() {
     assert!(

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use crate::base::budget::Budget;
+use crate::config::Address;
 use crate::error::{Error, Result};
 use crate::redis::connection::Connection;
 use crate::redis::connection::reply::Reply;
-use crate::redis::wire::poll;
+use crate::redis::wire::{names, poll};
 
 use super::along::Along;
 use super::breaker::Admission;
@@ -57,8 +58,19 @@ impl Node {
     #[cold]
     pub(crate) fn was_refused(&self, admission: Admission, refusal: &Error) {
         match refusal.code() {
-            Some("READONLY") => self.answered(),
+            Some("READONLY") => {
+                self.answered();
+                self.doubt_name();
+            }
             _ => self.did_not_serve(admission, refusal),
+        }
+    }
+
+    /// A connection led to the wrong server, or to one in the wrong state: the name may have moved.
+    #[cold]
+    pub(crate) fn doubt_name(&self) {
+        if let Address::Tcp { host, .. } = self.address() {
+            names::doubt(host);
         }
     }
 

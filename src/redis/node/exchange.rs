@@ -10,7 +10,7 @@ use crate::redis::connection::replies::Replies;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::connection::{AtHand, Connection, SendFault};
 use crate::redis::node::Node;
-use crate::redis::wire::Wants;
+use crate::redis::wire::{Ears, Wants};
 
 use super::along::Along;
 use super::breaker::Admission;
@@ -235,6 +235,7 @@ impl<'a> Call<'a> {
             return false;
         }
         self.loan.end();
+        self.node.doubt_name();
         if !is_fresh {
             self.node.pool().doubt(self.budget.started());
         }
@@ -403,6 +404,7 @@ impl<'a> Exchange<'a> {
         Some(Wants {
             socket: Some(socket),
             events: libc::POLLIN | out,
+            besides: Ears::NONE,
             until: self.call.budget.ends(),
         })
     }

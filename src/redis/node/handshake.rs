@@ -323,7 +323,10 @@ impl Greeting {
         }
         self.is_asked_again = true;
         self.secrets = login.secrets()?;
-        Ok(self.secrets.is_some().then_some(said))
+        Ok(match (&self.secrets, said.login()) {
+            (None, Some(words)) => Some(Said::All(words)),
+            _ => Some(said),
+        })
     }
 
     fn answers(

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::redis::connection::{AtHand, Connection};
 use crate::redis::node::Node;
 use crate::redis::wire::stream::silence;
-use crate::redis::wire::{Connecting, Wants};
+use crate::redis::wire::{Connecting, Ears, Wants};
 
 use super::along::Along;
 use super::handshake::Greeting;
@@ -198,11 +198,13 @@ impl Opening {
             Stage::Greeting(talk) => Wants {
                 socket: talk.0.socket(),
                 events: libc::POLLIN,
+                besides: Ears::NONE,
                 until: self.budget.ends(),
             },
             Stage::Done | Stage::HungUp => Wants {
                 socket: None,
                 events: 0,
+                besides: Ears::NONE,
                 until: self.budget.started(),
             },
         };

@@ -24,7 +24,7 @@ use launcher::{Folder, Process, free_port, knows, log_of, on_a_free_port, socket
 pub(crate) mod launcher;
 
 pub(crate) use cut::{Cut, Way};
-pub(crate) use fake::{fake, greeting, read_command, talker};
+pub(crate) use fake::{fake, fake_at, greeting, read_command, talker};
 
 pub(crate) const MINUTE: Life = Life::Millis(60_000);
 

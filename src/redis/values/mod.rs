@@ -206,12 +206,7 @@ impl RedisStore {
     /// What a caller wanted to write over is not to be read any more, although a full server took nothing in its place:
     /// a miss, never an old value. What another client has stored in between goes too.
     #[cold]
-    pub(in crate::redis) fn leave_nothing_old(
-        &self,
-        key: &[u8],
-        refusal: Error,
-        budget: Budget,
-    ) -> Error {
+    pub(crate) fn leave_nothing_old(&self, key: &[u8], refusal: Error, budget: Budget) -> Error {
         if !refusal.says_full() {
             return refusal;
         }
