@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which the header is to be read.
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 20] = [
     "types",
     "callbacks",
     "library",
@@ -19,6 +19,7 @@ const SOURCES: [&str; 19] = [
     "counters",
     "many",
     "ttl",
+    "sweep",
     "groups",
     "reinsert",
     "writer",

@@ -295,6 +295,10 @@ typedef int32_t (*redis_cache_progress_fn)(void *user_data,
  *     } while (status == REDIS_CACHE_STOPPED);
  *
  * In the end there is nothing left to free, for `next` is zeroed unless it is STOPPED.
+ *
+ * A node that fails does not end it: what is to do on all others is done, and then it is the error of
+ * the first of them, whose text names every node that failed, with its reason. A cursor takes what was
+ * missed so far along, and the next sweep goes over that in the end.
  */
 typedef struct redis_cache_sweep {
     /** sizeof(redis_cache_sweep). */
@@ -815,8 +819,9 @@ redis_cache_status redis_cache_keys_begin(const redis_cache *cache,
 
 /**
  * The next key: OK and `*out`, which lives until the next call on this iterator; NOT_FOUND at
- * the end. An error ends the iteration before its end, and is said again until it is freed. Keys
- * come without prefix and version, but as on the wire under a key function; those for which
+ * the end. Nodes that fail are passed over: when the keys of all others have come, it is an error
+ * that names them, with their reasons, and is said again until the iterator is freed. Keys come
+ * without prefix and version, but as on the wire under a key function; those for which
  * redis_cache_has_key() says OK, and no locks. One may come twice while the server rehashes its
  * keys, as with SCAN. Two round trips for every `scan_count` keys of the database, one with
  * `layout=plain`.
@@ -872,9 +877,9 @@ redis_cache_status redis_cache_make_key(const redis_cache *cache,
  *
  * Lifetimes are kept, and whoever writes at the same time wins. Passed over are values that cannot
  * be read, other data types, keys that are only leased and what is known to be absent; without
- * `fn` also integers and values of other programs. The first fault ends the sweep, and what was
- * changed until then stays so: it can be run again. Round trips: one for every `scan_count` keys,
- * and two a batch.
+ * `fn` also integers and values of other programs. An error of `fn` ends the sweep; nodes
+ * that fail are passed over, and named in the end. What was changed stays so: it can be run again.
+ * Round trips: one for every `scan_count` keys, and two a batch.
  */
 redis_cache_status redis_cache_reinsert_keys(const redis_cache *cache,
                                              redis_cache_rewrite_fn fn,

@@ -125,6 +125,19 @@ impl Error {
         Error::new(kind, format!("{doing}: {error}")).caused_by(error)
     }
 
+    /// What several nodes failed, as one error: of the kind of the first, and with the words of all. `None` when none did.
+    pub(crate) fn of_nodes(faults: &[Error]) -> Option<Error> {
+        match faults {
+            [] => None,
+            [only] => Some(only.clone()),
+            [first, ..] => {
+                let texts: Vec<String> = faults.iter().map(Error::to_string).collect();
+                let text = format!("{} nodes failed: {}", faults.len(), texts.join("; "));
+                Some(Error::new(first.kind(), text))
+            }
+        }
+    }
+
     /// So many bytes for `what` could not be had.
     #[cold]
     pub(crate) fn no_memory(what: &str, len: usize) -> Self {

@@ -375,6 +375,14 @@ static int32_t cancelled_key(void *shared, const char *prefix, uint64_t version,
     return redis_cache_writer_append(out, key->data, key->len);
 }
 
+static int32_t cancelled_credentials(void *shared, const char *node, redis_cache_writer *out)
+{
+    (void)node;
+    wait_until_cancelled(shared);
+    redis_cache_writer_fail(out, "cancelled");
+    return 1;
+}
+
 static void cancelled_destroy(void *shared)
 {
     wait_until_cancelled(shared);
@@ -439,7 +447,7 @@ static void cancel_within(struct cancelled *shared, void *(*thread_function)(voi
 /* It was unwound in the middle of the call, which ended the process. */
 static void a_cancelled_thread_ends_after_its_call(void)
 {
-    struct cancelled hook = CANCELLED, key = CANCELLED, end = CANCELLED;
+    struct cancelled hook = CANCELLED, key = CANCELLED, login = CANCELLED, end = CANCELLED;
     redis_cache_config *config = config_down();
 
     STATUS(OK, redis_cache_config_set_error_fn(config, cancelled_hook, &hook));
@@ -452,6 +460,14 @@ static void a_cancelled_thread_ends_after_its_call(void)
     key.cache = connect_and_free(config);
     cancel_within(&key, get_and_be_cancelled);
     redis_cache_free(key.cache);
+
+    if (on_server() && on_single()) {
+        config = config_with_target(NULL);
+        STATUS(OK, redis_cache_config_set_credentials_fn(config, cancelled_credentials, &login, NULL));
+        login.cache = connect_and_free(config);
+        cancel_within(&login, get_and_be_cancelled);
+        redis_cache_free(login.cache);
+    }
 
     config = config_down();
     STATUS(OK, redis_cache_config_set_error_fn_owned(config, cancelled_hook, &end, cancelled_destroy));

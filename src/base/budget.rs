@@ -20,10 +20,35 @@ impl Budget {
     /// Begins now and lasts `total`.
     #[inline]
     pub(crate) fn new(total: Duration) -> Self {
-        let started = Moment::now();
+        let started = Moment::now().unmarked();
         Budget {
             started,
             ends: started.after(total),
+        }
+    }
+
+    /// The same for a call that is about to send its only command: the time for the first reply is taken to be all of it,
+    /// as long as nobody says [`Budget::later`]. One look at the clock less.
+    #[inline]
+    pub(crate) fn at_once(total: Duration) -> Self {
+        let budget = Budget::new(total);
+        Budget {
+            started: budget.started.marked(),
+            ends: budget.ends,
+        }
+    }
+
+    /// Whether nearly all of the time is left, for nothing has been waited for yet.
+    #[inline]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.started.is_marked()
+    }
+
+    /// The same time after something was waited for.
+    pub(crate) fn later(self) -> Budget {
+        Budget {
+            started: self.started.unmarked(),
+            ends: self.ends,
         }
     }
 
@@ -51,6 +76,12 @@ impl Budget {
         self.ends.nanos_since(Moment::now())
     }
 
+    /// All the time there was at the beginning.
+    #[inline]
+    pub(crate) fn all_nanos(&self) -> u64 {
+        self.ends.nanos_since(self.started)
+    }
+
     /// What is left now; Timeout when nothing is.
     pub(crate) fn remaining(&self) -> Result<Duration> {
         self.left().ok_or_else(|| {
@@ -74,7 +105,7 @@ impl Budget {
 
     /// Begins now and lasts `at_most`, but not beyond this budget: for a step with a limit of its own.
     pub(crate) fn capped(&self, at_most: Duration) -> Budget {
-        let started = Moment::now();
+        let started = Moment::now().unmarked();
         Budget {
             started,
             ends: started.after(at_most).min(self.ends),
@@ -128,6 +159,20 @@ mod tests {
         assert!(
             budget.capped(Duration::from_secs(60)).remaining().unwrap() <= Duration::from_secs(1)
         );
+    }
+
+    #[test]
+    fn a_budget_is_whole_until_something_was_waited_for() {
+        let whole = Budget::at_once(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(6));
+        assert!(whole.is_whole() && whole.left().is_none());
+        let all = whole.all_nanos();
+        assert!((4_999_000..=5_000_000).contains(&all), "{all}");
+        let later = whole.later();
+        assert!(!later.is_whole() && later.ends() == whole.ends());
+        for other in [whole.capped(Duration::from_secs(1)), soon()] {
+            assert!(!other.is_whole());
+        }
     }
 
     #[test]

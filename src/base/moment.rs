@@ -22,6 +22,22 @@ impl Moment {
         Moment(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
     }
 
+    /// The same moment with a mark, which is the last of its bits: a nanosecond is nobody's.
+    #[inline]
+    pub(super) fn marked(self) -> Moment {
+        Moment(self.0 | 1)
+    }
+
+    #[inline]
+    pub(super) fn unmarked(self) -> Moment {
+        Moment(self.0 & !1)
+    }
+
+    #[inline]
+    pub(super) fn is_marked(self) -> bool {
+        self.0 & 1 == 1
+    }
+
     #[inline]
     pub(crate) fn nanos(self) -> u64 {
         self.0

@@ -17,6 +17,12 @@ impl Cache {
         Budget::new(self.shared.options.timeout)
     }
 
+    /// The same for the only command of a call.
+    #[inline]
+    fn budget_at_once(&self) -> Budget {
+        Budget::at_once(self.shared.options.timeout)
+    }
+
     #[inline]
     pub(crate) fn wire_key<'a>(
         &self,
@@ -32,7 +38,7 @@ impl Cache {
         let found = self.or_miss(
             self.shared
                 .store
-                .get(key, Access::Read, sink, self.budget()),
+                .get(key, Access::Read, sink, self.budget_at_once()),
             None,
         )?;
         if found.is_none() {
@@ -54,7 +60,11 @@ impl Cache {
     }
 
     pub(crate) fn store(&self, key: &[u8], head: &Head, body: &[u8], expiry: Expiry) -> Result<()> {
-        let budget = self.budget();
+        // Where values grow stale, their node may have to be asked for the time first.
+        let budget = match self.shared.options.stale.is_zero() {
+            true => self.budget_at_once(),
+            false => self.budget(),
+        };
         let stored = self
             .dressed(key, head, expiry, budget)
             .and_then(|(head, life)| {

@@ -22,14 +22,18 @@ impl redis_cache {
     }
 }
 
-/// A client during a call. When functions of the caller may run, the call has a handle of its own, so that they may free
-/// the one it was given, and a cancellation of the thread waits: fields are dropped in their order.
+/// A client during a call.
 pub(super) enum Client<'a> {
     Lent(&'a Cache),
-    Held(
-        Cache,
-        #[allow(dead_code, reason = "it counts that it lives")] PutOff,
-    ),
+    Held(Box<Held>),
+}
+
+/// When functions of the caller may run, the call has a handle of its own, so that they may free the one it was given, and
+/// a cancellation of the thread waits: fields are dropped in their order.
+pub(super) struct Held {
+    cache: Cache,
+    #[allow(dead_code, reason = "it counts that it lives")]
+    until_then: PutOff,
 }
 
 impl Deref for Client<'_> {
@@ -39,7 +43,7 @@ impl Deref for Client<'_> {
     fn deref(&self) -> &Cache {
         match self {
             Client::Lent(cache) => cache,
-            Client::Held(cache, _) => cache,
+            Client::Held(held) => &held.cache,
         }
     }
 }
@@ -69,7 +73,10 @@ pub(super) unsafe fn client_held<'a>(cache: *const redis_cache) -> Result<Client
 
 #[cold]
 fn hold<'a>(cache: &Cache) -> Client<'a> {
-    Client::Held(cache.clone(), PutOff::begin())
+    Client::Held(Box::new(Held {
+        cache: cache.clone(),
+        until_then: PutOff::begin(),
+    }))
 }
 
 /// The client and the bytes of the key that an operation is about.

@@ -1,186 +1,15 @@
-//! Groups of keys: sweeps with their limits and their progress function, the iterator over keys, and what
-//! concerns the key itself rather than its value.
+//! Groups of keys: sweeps, the iterator over keys, and what concerns the key itself rather than its value.
 
-use std::ffi::{c_char, c_void};
-use std::mem::size_of;
-use std::ops::ControlFlow;
-use std::time::Duration;
+use std::ffi::c_char;
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::groups::keys::Keys;
-use crate::groups::sweep::{Progress, Sweep, Swept};
+use crate::groups::sweep::Sweep;
 
 use super::boundary::*;
-use super::callbacks::*;
 use super::client::*;
+use super::sweep::{Plan, redis_cache_sweep};
 use super::types::*;
-
-/// Bounds of a sweep over keys, and who hears of its progress. Set `size` to
-/// sizeof(redis_cache_sweep); zero in any other field means the default.
-///
-/// A sweep that its limit, its time or its progress function ends says STOPPED and stores in
-/// `*out_cursor` where to go on: pass its text as `cursor` of the next one, then free it. To the end
-/// in steps:
-///
-/// ```c
-///     redis_cache_bytes at = {0}, next;
-///     redis_cache_sweep sweep = {0};
-///     redis_cache_status status;
-///     sweep.size = sizeof sweep;
-///     sweep.limit = 1000;
-///     sweep.out_cursor = &next;
-///     do {
-///         sweep.cursor = at.data;
-///         status = redis_cache_clear(cache, &sweep, NULL);
-///         redis_cache_bytes_free(&at);
-///         at = next;
-///     } while (status == REDIS_CACHE_STOPPED);
-/// ```
-///
-/// In the end there is nothing left to free, for `next` is zeroed unless it is STOPPED.
-#[repr(C)]
-#[derive(Debug)]
-pub struct redis_cache_sweep {
-    /// sizeof(redis_cache_sweep).
-    pub size: usize,
-    /// How many keys to change at most; 0: all.
-    pub limit: u64,
-    /// How long to work, in milliseconds; 0: until done.
-    pub time_ms: u32,
-    /// COUNT of every SCAN; 0: the option `scan_count`.
-    pub scan_count: u32,
-    /// How many keys go into one batch of changes; 0: the library chooses.
-    pub batch: u32,
-    /// Only count; change nothing.
-    pub dry_run: bool,
-    /// Hears how far it is and may end it; NULL: nobody.
-    pub progress: redis_cache_progress_fn,
-    /// What `progress` gets.
-    pub user_data: *mut c_void,
-    /// Where to go on, as another sweep of the same keys has said; NULL: at the start.
-    pub cursor: *const c_char,
-    /// Where to store where to go on, zeroed unless STOPPED; NULL: nowhere. It is overwritten,
-    /// not freed. Free with redis_cache_bytes_free().
-    pub out_cursor: *mut redis_cache_bytes,
-}
-
-/// The sweep of the caller, with its outputs taken apart.
-pub(super) struct Plan<'a> {
-    sweep: Option<&'a redis_cache_sweep>,
-    out_cursor: Option<Out<redis_cache_bytes>>,
-    cursor: Option<String>,
-}
-
-impl<'a> Plan<'a> {
-    /// Copies the old cursor before the place of the new one is zeroed: they may be the same.
-    ///
-    /// # Safety
-    /// `sweep` is as the header asks for.
-    pub(super) unsafe fn read(sweep: *const redis_cache_sweep) -> Result<Plan<'a>> {
-        if sweep.is_null() {
-            return Ok(Plan {
-                sweep: None,
-                out_cursor: None,
-                cursor: None,
-            });
-        }
-        // SAFETY: the size is there, whatever else the caller's version of the struct has.
-        let size = unsafe { (&raw const (*sweep).size).read() };
-        if size != size_of::<redis_cache_sweep>() {
-            return Err(invalid(format!(
-                "`size` of the sweep is {size}; it must be sizeof(redis_cache_sweep), {} here",
-                size_of::<redis_cache_sweep>()
-            )));
-        }
-        // SAFETY: the caller keeps the rules of the header, and it is this struct, as just seen.
-        let (sweep, out_cursor) = unsafe { (&*sweep, optional_out((*sweep).out_cursor)) };
-        let cursor = if sweep.cursor.is_null() {
-            None
-        } else {
-            // SAFETY: the caller keeps the rules of the header.
-            Some(
-                unsafe { text("cursor", sweep.cursor)? }
-                    .to_string_lossy()
-                    .into_owned(),
-            )
-        };
-        Ok(Plan {
-            sweep: Some(sweep),
-            out_cursor,
-            cursor: cursor.filter(|cursor| !cursor.is_empty()),
-        })
-    }
-
-    fn bound(&self, mut job: Sweep<'a>) -> Sweep<'a> {
-        let Some(sweep) = self.sweep else {
-            return job;
-        };
-        if sweep.limit != 0 {
-            job = job.limit(sweep.limit);
-        }
-        if sweep.time_ms != 0 {
-            job = job.time(Duration::from_millis(sweep.time_ms.into()));
-        }
-        if sweep.scan_count != 0 {
-            job = job.scan_count(sweep.scan_count);
-        }
-        if sweep.batch != 0 {
-            job = job.batch(sweep.batch);
-        }
-        if let Some(cursor) = &self.cursor {
-            job = job.resume(cursor);
-        }
-        let user_data = sweep.user_data;
-        if let Some(progress) = sweep.progress {
-            job = job.progress(move |seen: Progress| {
-                // SAFETY: the caller's function, with the data meant for it, during the call.
-                let code = unsafe {
-                    progress(
-                        user_data,
-                        seen.scanned,
-                        seen.matched,
-                        seen.changed,
-                        seen.fraction,
-                    )
-                };
-                if code == 0 {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                }
-            });
-        }
-        job.dry_run(sweep.dry_run)
-    }
-
-    fn delete(self, job: Sweep<'a>, out_deleted: Option<Out<u64>>) -> Result<Status> {
-        self.run(job, Sweep::delete, out_deleted)
-    }
-
-    pub(super) fn run(
-        self,
-        job: Sweep<'a>,
-        work: impl FnOnce(Sweep<'a>) -> Result<Swept>,
-        out_changed: Option<Out<u64>>,
-    ) -> Result<Status> {
-        let dry_run = self.sweep.is_some_and(|sweep| sweep.dry_run);
-        let swept = work(self.bound(job))?;
-        if let Some(out) = out_changed {
-            out.set(if dry_run {
-                swept.matched
-            } else {
-                swept.changed
-            });
-        }
-        let Some(cursor) = swept.cursor else {
-            return Ok(REDIS_CACHE_OK);
-        };
-        if let Some(out) = self.out_cursor {
-            out.set(owned(cursor.into_bytes())?);
-        }
-        Ok(REDIS_CACHE_STOPPED)
-    }
-}
 
 /// Deletes the keys of this version that match a glob: `*`, `?`, `[a-z]`, `\` before what is not
 /// special. OK, or STOPPED when `sweep` ended it; `*out_deleted`, unless it is NULL, is how many
@@ -294,8 +123,9 @@ pub unsafe extern "C" fn redis_cache_keys_begin(
 }
 
 /// The next key: OK and `*out`, which lives until the next call on this iterator; NOT_FOUND at
-/// the end. An error ends the iteration before its end, and is said again until it is freed. Keys
-/// come without prefix and version, but as on the wire under a key function; those for which
+/// the end. Nodes that fail are passed over: when the keys of all others have come, it is an error
+/// that names them, with their reasons, and is said again until the iterator is freed. Keys come
+/// without prefix and version, but as on the wire under a key function; those for which
 /// redis_cache_has_key() says OK, and no locks. One may come twice while the server rehashes its
 /// keys, as with SCAN. Two round trips for every `scan_count` keys of the database, one with
 /// `layout=plain`.

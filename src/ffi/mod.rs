@@ -29,6 +29,7 @@ pub(crate) mod near;
 pub(crate) mod reinsert;
 pub(crate) mod stale;
 pub(crate) mod stats;
+pub(crate) mod sweep;
 pub(crate) mod ttl;
 pub(crate) mod types;
 pub(crate) mod writer;

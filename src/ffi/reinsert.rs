@@ -8,7 +8,7 @@ use crate::groups::sweep::Sweep;
 use super::boundary::*;
 use super::callbacks::*;
 use super::client::*;
-use super::groups::{Plan, redis_cache_sweep};
+use super::sweep::{Plan, redis_cache_sweep};
 use super::types::*;
 use super::writer::redis_cache_writer;
 
@@ -21,9 +21,9 @@ use super::writer::redis_cache_writer;
 ///
 /// Lifetimes are kept, and whoever writes at the same time wins. Passed over are values that cannot
 /// be read, other data types, keys that are only leased and what is known to be absent; without
-/// `fn` also integers and values of other programs. The first fault ends the sweep, and what was
-/// changed until then stays so: it can be run again. Round trips: one for every `scan_count` keys,
-/// and two a batch.
+/// `fn` also integers and values of other programs. An error of `fn` ends the sweep; nodes
+/// that fail are passed over, and named in the end. What was changed stays so: it can be run again.
+/// Round trips: one for every `scan_count` keys, and two a batch.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_reinsert_keys(
     cache: *const redis_cache,

@@ -13,8 +13,9 @@ use crate::store::KeyList;
 /// function they are wire keys). Shown is what [`has_key`](Cache::has_key) says yes to: neither locks, nor what is known
 /// to be absent, has expired softly or is only leased. A key that exists during the whole walk is shown; while a server
 /// rehashes it may be shown twice. Reads a page whenever the last one is used up: two round trips, the keys and how their
-/// values begin (which from Redis 7.2 on is no use of them for the server's eviction); one with `layout=plain`. The first
-/// fault is the last item.
+/// values begin (which from Redis 7.2 on is no use of them for the server's eviction); one with `layout=plain`. A node
+/// that fails is passed over: when the keys of all others have been shown, the last item is the error that says which nodes
+/// failed, and why.
 #[derive(Debug)]
 pub struct Keys {
     cache: Cache,
@@ -69,19 +70,23 @@ impl Keys {
         let (cache, Some(walk)) = (&self.cache, &mut self.walk) else {
             return Ok(false);
         };
-        let Some(page) = cache.report(walk.page(cache, &|_, _| Ok(true)))? else {
-            return Ok(false);
-        };
-        let node = walk.node().unwrap_or_default();
-        let shown = match living(cache, node, &page.keys) {
-            // It is read again where its keys are by now.
-            Err(_) if walk.moves_on(cache) => return Ok(true),
-            Err(error) => return cache.report(Err(error)),
-            Ok(shown) => shown,
-        };
-        walk.advance(&page);
-        (self.page, self.at) = (shown.unwrap_or(page.keys), 0);
-        Ok(true)
+        while let Some(node) = walk.node() {
+            let page = walk.page(cache, &|_, _| Ok(true));
+            let page = page.and_then(|page| match page {
+                Some(page) => Ok(Some((living(cache, node, &page.keys)?, page))),
+                None => Ok(None),
+            });
+            match page {
+                Ok(Some((shown, page))) => {
+                    walk.advance(&page);
+                    (self.page, self.at) = (shown.unwrap_or(page.keys), 0);
+                    return Ok(true);
+                }
+                Ok(None) => break,
+                Err(fault) => cache.report(walk.miss(cache, fault))?,
+            }
+        }
+        cache.report(walk.fault().map_or(Ok(false), Err))
     }
 }
 

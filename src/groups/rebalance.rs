@@ -3,7 +3,7 @@
 
 use crate::cache::Cache;
 use crate::error::Result;
-use crate::groups::sweep::{Part, Sweep, Swept};
+use crate::groups::sweep::{Sweep, Swept};
 
 impl Cache {
     /// This cache over other locations: the same options, functions, version and keys. Connections and counters are
@@ -52,7 +52,8 @@ impl Sweep<'_> {
     /// 256 entries or about 4 MiB.
     ///
     /// # Errors
-    /// The first fault ends the sweep; what was moved until then stays moved. Never hidden by `on_error`.
+    /// As [`delete`](Sweep::delete): nodes that fail are passed over and named in the end, those that entries could not be
+    /// moved from for the sake of another one too. What was moved stays moved.
     pub fn rebalance(self) -> Result<Swept> {
         let cache = self.cache;
         self.rebalance_to(cache)
@@ -67,15 +68,17 @@ impl Sweep<'_> {
         let (cache, target) = (self.cache, to.shared.store.as_ref());
         let moved = self.run(
             &|node, key| target.is_misplaced(node, key),
-            &mut |node, keys, dry_run| {
+            &mut |node, keys, dry_run, part| {
                 if dry_run {
-                    return Ok(Part::untouched(keys));
+                    part.leave(keys);
+                    return Ok(());
                 }
                 let left = cache
                     .shared
                     .store
                     .export(node, keys, target, &|| cache.budget())?;
-                Ok(Part::gone(keys, left))
+                part.gone(keys, left);
+                Ok(())
             },
         );
         cache.report(moved)

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crate::cache::Cache;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::groups::walk::{Glob, Walk};
 use crate::store::KeyList;
 
@@ -39,36 +39,36 @@ pub struct Swept {
     pub cursor: Option<String>,
 }
 
-/// What a job did with a batch of keys.
-#[derive(Debug, Clone, Copy, Default)]
+/// What a job did with a batch of keys; also of one that it could not do all of.
+#[derive(Debug, Default)]
 pub(crate) struct Part {
     /// Keys that the job is about.
     pub(crate) matched: u64,
     /// Those of them that were changed.
     pub(crate) changed: u64,
-    /// Whether a walk that stops within this page and goes on there must pass these keys over: they are still there, and
-    /// meeting them again would do harm.
-    pub(crate) once: bool,
+    /// Those that a walk which stops within this page and goes on there must pass over: they are still there, and meeting
+    /// them again would do harm.
+    pub(crate) once: KeyList,
 }
 
 impl Part {
     /// What a dry run does with keys that are all to be changed.
-    pub(crate) fn untouched(keys: &KeyList) -> Part {
-        Part {
-            matched: keys.len() as u64,
-            changed: 0,
-            once: true,
-        }
+    pub(crate) fn leave(&mut self, keys: &KeyList) {
+        self.matched += keys.len() as u64;
+        keys.iter().for_each(|(_, key)| self.once.push_bytes(key));
     }
 
     /// Keys that are no longer there, most of them because of the job.
-    pub(crate) fn gone(keys: &KeyList, changed: u64) -> Part {
-        Part {
-            matched: keys.len() as u64,
-            changed,
-            once: false,
-        }
+    pub(crate) fn gone(&mut self, keys: &KeyList, changed: u64) {
+        self.matched += keys.len() as u64;
+        self.changed += changed;
     }
+}
+
+/// Where a walk is after a page.
+enum Turned {
+    Behind,
+    Within,
 }
 
 /// A bounded walk over a group of keys; made by [`Cache::sweep`] and its siblings.
@@ -181,16 +181,20 @@ impl<'a> Sweep<'a> {
     /// Removes the keys: a SCAN a page and an UNLINK pipeline a batch, each exchange bounded by `timeout`.
     ///
     /// # Errors
-    /// The first fault ends the sweep; what was removed until then stays removed. Never hidden by `on_error`.
+    /// A node that fails is passed over: the sweep does what is to do on all others, and then says which nodes failed
+    /// and why, in one error of the kind of the first. What was removed stays removed. [`Error::swept`] tells how much that
+    /// was and where to go on, with those nodes only. Never hidden by `on_error`.
     pub fn delete(self) -> Result<Swept> {
         let cache = self.cache;
-        let swept = self.run(&|_, _| Ok(true), &mut |node, keys, dry_run| {
+        let swept = self.run(&|_, _| Ok(true), &mut |node, keys, dry_run, part| {
             if dry_run {
-                return Ok(Part::untouched(keys));
+                part.leave(keys);
+                return Ok(());
             }
             let deleted = cache.shared.store.unlink(node, keys, cache.budget())?;
             cache.shared.counters.deletes.add(deleted);
-            Ok(Part::gone(keys, deleted))
+            part.gone(keys, deleted);
+            Ok(())
         });
         cache.report(swept)
     }
@@ -200,7 +204,7 @@ impl<'a> Sweep<'a> {
     pub(crate) fn run(
         mut self,
         concerns: &dyn Fn(&str, &[u8]) -> Result<bool>,
-        change: &mut dyn FnMut(&str, &KeyList, bool) -> Result<Part>,
+        change: &mut dyn FnMut(&str, &KeyList, bool, &mut Part) -> Result<()>,
     ) -> Result<Swept> {
         let ends = self.time.and_then(|time| Instant::now().checked_add(time));
         let glob = std::mem::replace(
@@ -217,47 +221,59 @@ impl<'a> Sweep<'a> {
             changed: 0,
             cursor: None,
         };
-        'pages: while let Some(page) = walk.page(self.cache, concerns)? {
-            swept.scanned += page.scanned;
-            let mut from = 0;
-            while from < page.keys.len() {
-                let done = if self.dry_run {
-                    swept.matched
-                } else {
-                    swept.changed
-                };
-                let room = usize::try_from(self.limit.saturating_sub(done)).unwrap_or(usize::MAX);
-                let batch = page.keys.part(from, self.batch.min(room));
-                from += batch.len();
-                if let Some(node) = walk.node() {
-                    match change(node, &batch, self.dry_run) {
-                        Ok(part) => {
-                            swept.matched += part.matched;
-                            swept.changed += part.changed;
-                            if part.once {
-                                walk.pass(&batch);
-                            }
-                        }
-                        Err(_) if walk.moves_on(self.cache) => continue 'pages,
-                        Err(error) => return Err(error),
-                    }
-                }
-                if from < page.keys.len() && self.stops(&walk, &swept, ends) {
-                    return Ok(Swept {
-                        cursor: walk.place(),
-                        ..swept
-                    });
-                }
+        'pages: while walk.node().is_some() {
+            match self.turn_page(&mut walk, &mut swept, ends, concerns, change) {
+                Ok(Turned::Behind) => {}
+                Ok(Turned::Within) => break 'pages,
+                Err(fault) => walk.miss(self.cache, fault)?,
             }
-            walk.advance(&page);
             if self.stops(&walk, &swept, ends) {
                 break;
             }
         }
-        Ok(Swept {
-            cursor: walk.place(),
-            ..swept
-        })
+        swept.cursor = walk.place();
+        match walk.fault() {
+            Some(fault) if walk.node().is_none() => Err(fault.with_swept(swept)),
+            _ => Ok(swept),
+        }
+    }
+
+    /// One page: whether the walk is behind it then, or stops within it.
+    fn turn_page(
+        &mut self,
+        walk: &mut Walk,
+        swept: &mut Swept,
+        ends: Option<Instant>,
+        concerns: &dyn Fn(&str, &[u8]) -> Result<bool>,
+        change: &mut dyn FnMut(&str, &KeyList, bool, &mut Part) -> Result<()>,
+    ) -> Result<Turned> {
+        let (Some(page), Some(node)) = (walk.page(self.cache, concerns)?, walk.node()) else {
+            return Ok(Turned::Behind);
+        };
+        let node = node.to_owned();
+        swept.scanned += page.scanned;
+        let mut from = 0;
+        while from < page.keys.len() {
+            let done = if self.dry_run {
+                swept.matched
+            } else {
+                swept.changed
+            };
+            let room = usize::try_from(self.limit.saturating_sub(done)).unwrap_or(usize::MAX);
+            let batch = page.keys.part(from, self.batch.min(room));
+            from += batch.len();
+            let mut part = Part::default();
+            let changed = change(&node, &batch, self.dry_run, &mut part);
+            swept.matched += part.matched;
+            swept.changed += part.changed;
+            walk.pass(&part.once);
+            changed?;
+            if from < page.keys.len() && self.stops(walk, swept, ends) {
+                return Ok(Turned::Within);
+            }
+        }
+        walk.advance(&page);
+        Ok(Turned::Behind)
     }
 
     fn stops(&mut self, walk: &Walk, swept: &Swept, ends: Option<Instant>) -> bool {
@@ -284,6 +300,40 @@ impl<'a> Sweep<'a> {
         told.is_some_and(|told| told.is_break())
             || done >= self.limit
             || ends.is_some_and(|ends| Instant::now() >= ends)
+    }
+}
+
+/// What a sweep did although nodes failed it.
+#[derive(Debug)]
+struct Unfinished {
+    swept: Swept,
+    fault: Error,
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.fault, f)
+    }
+}
+
+impl std::error::Error for Unfinished {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.fault)
+    }
+}
+
+impl Error {
+    /// What a [`Sweep`] did that nodes have failed: its counts, and the cursor to go on with, which leads to what was missed
+    /// and nowhere else. `None` for every other error.
+    pub fn swept(&self) -> Option<&Swept> {
+        let source = std::error::Error::source(self)?;
+        let unfinished: &Unfinished = source.downcast_ref()?;
+        Some(&unfinished.swept)
+    }
+
+    fn with_swept(self, swept: Swept) -> Error {
+        let fault = self.clone();
+        self.caused_by(Unfinished { swept, fault })
     }
 }
 

@@ -1,50 +1,27 @@
 //! A walk over the keys of all nodes, page by page, that can stop anywhere and go on later. Sweeps and key listings
 //! both read their pages here. Its cursor names the node, because every node counts for itself; when another one has
-//! taken the place of that node, the walk begins there, or from the start, anew. A page that the walk stopped within is
-//! read anew, and by then keys have left it and others come in: so the cursor tells which keys were dealt with, not how
-//! many.
+//! taken the place of that node, the walk begins there, or from the start, anew. A node that fails is passed over, and
+//! told of in the end; its place is kept, so that going on later makes up for it.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
 use crate::cache::Cache;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{KeyList, ScanStep, Store};
 
+use super::place::{self, Mark, Place, mark};
+
 /// Where a walk stands, and what it looks for.
 #[derive(Debug)]
 pub(crate) struct Walk {
+    /// Where it is, and where it goes then.
+    ahead: VecDeque<Place>,
+    /// Where it could not go on, and why.
+    missed: Vec<(Place, Error)>,
+    /// All nodes that it has, had, or leaves to others.
     nodes: Vec<String>,
     glob: Glob,
     count: u32,
-    node: usize,
-    cursor: u64,
-    /// The keys of this page that are done with, and stay.
-    done: Vec<Mark>,
-    /// Those that were done with before the walk went on here: of this page, or, when it has become shorter since, of the
-    /// next one.
-    before: BTreeSet<Mark>,
-}
-
-/// What a key is remembered by: FNV-1a, 64 bits (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>).
-type Mark = u64;
-
-fn mark(key: &[u8]) -> Mark {
-    key.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
-/// Marks in words: 16 hexadecimal digits each.
-fn read_marks(text: &str) -> Option<BTreeSet<Mark>> {
-    const DIGITS: usize = 16;
-    if !text.len().is_multiple_of(DIGITS) {
-        return None;
-    }
-    let marks = (0..text.len()).step_by(DIGITS).map(|start| {
-        let digits = text.get(start..start + DIGITS)?;
-        Mark::from_str_radix(digits, 16).ok()
-    });
-    marks.collect()
 }
 
 /// Which keys a walk shows.
@@ -69,114 +46,89 @@ impl Walk {
     /// A walk from the beginning, or from where the cursor says.
     pub(crate) fn new(cache: &Cache, glob: Glob, count: u32, start: Option<&str>) -> Result<Walk> {
         let nodes = cache.shared.store.nodes(cache.budget())?;
-        let mut walk = Walk {
+        let ahead = match start {
+            Some(text) => from(text, &nodes, cache.shared.store.as_ref())?,
+            None => all(&nodes),
+        };
+        Ok(Walk {
+            ahead,
+            missed: Vec::new(),
             nodes,
             glob,
             count,
-            node: 0,
-            cursor: 0,
-            done: Vec::new(),
-            before: BTreeSet::new(),
-        };
-        if let Some(text) = start {
-            walk.go_to(text, cache.shared.store.as_ref())?;
-        }
-        Ok(walk)
+        })
     }
 
-    fn go_to(&mut self, text: &str, store: &dyn Store) -> Result<()> {
-        let refused = |why: String| {
-            Error::new(
-                ErrorKind::InvalidArgument,
-                format!("cursor `{text}`: {why}"),
-            )
-        };
-        let parts = text
-            .split_once('@')
-            .and_then(|(place, node)| Some((place.split_once('+')?, node)));
-        let place = parts.and_then(|((cursor, marks), node)| {
-            Some((cursor.parse().ok()?, read_marks(marks)?, node))
-        });
-        let Some((cursor, before, node)) = place else {
-            return Err(refused(
-                "only the cursor of a sweep that stopped is accepted".into(),
-            ));
-        };
-        let Some(index) = self.nodes.iter().position(|name| name == node) else {
-            // It owned keys once, and another one has taken over: which of these is not known.
-            if store.knows(node) {
-                return Ok(());
-            }
-            return Err(refused(format!(
-                "there is no such node; there are {}",
-                self.nodes.join(", ")
-            )));
-        };
-        (self.node, self.cursor, self.before) = (index, cursor, before);
-        Ok(())
-    }
-
-    /// The place in words, for [`Walk::new`] to go on from; `None` at the end.
+    /// The place in words, for [`Walk::new`] to go on from; `None` at the end. What was missed stands last.
     pub(crate) fn place(&self) -> Option<String> {
-        let node = self.node()?;
-        let marks = self.before.iter().chain(&self.done);
-        let marks: String = marks.map(|mark| format!("{mark:016x}")).collect();
-        Some(format!("{}+{marks}@{node}", self.cursor))
+        let current = self.ahead.front().filter(|place| !place.is_alone);
+        let others = self.ahead.iter().filter(|place| place.is_alone);
+        let missed = self.missed.iter().map(|(place, _)| place);
+        place::words(current.into_iter().chain(others).chain(missed))
     }
 
     /// The node of the current page; `None` at the end.
     pub(crate) fn node(&self) -> Option<&str> {
-        self.nodes.get(self.node).map(String::as_str)
+        self.ahead.front().map(|place| place.node.as_str())
     }
 
-    /// After a fault: whether the node was replaced by others meanwhile. They are walked from their beginning, for a
-    /// cursor counts for one server only.
-    pub(crate) fn moves_on(&mut self, cache: &Cache) -> bool {
+    /// After a fault of the current node: it is passed over, or, when others have taken its place meanwhile, they are
+    /// walked from their beginning, for a cursor counts for one server only. A fault that is no node's comes back.
+    pub(crate) fn miss(&mut self, cache: &Cache, fault: Error) -> Result<()> {
+        if self.is_replaced(cache) {
+            return Ok(());
+        }
+        if fault.node().is_none() && !fault.is_unavailable() {
+            return Err(fault);
+        }
+        if let Some(mut place) = self.ahead.pop_front() {
+            place.is_alone = true;
+            self.missed.push((place, fault));
+        }
+        Ok(())
+    }
+
+    /// Every node that was missed, with its reason, as one error.
+    pub(crate) fn fault(&self) -> Option<Error> {
+        let faults: Vec<Error> = self.missed.iter().map(|(_, fault)| fault.clone()).collect();
+        Error::of_nodes(&faults)
+    }
+
+    fn is_replaced(&mut self, cache: &Cache) -> bool {
         let Ok(mut owners) = cache.shared.store.nodes(cache.budget()) else {
             return false;
         };
-        if self
+        let Some(gone) = self
             .node()
-            .is_none_or(|node| owners.iter().any(|owner| owner == node))
-        {
+            .filter(|node| !owners.iter().any(|owner| owner == node))
+        else {
             return false;
-        }
+        };
         owners.retain(|owner| !self.nodes.contains(owner));
         if owners.is_empty() {
             return false;
         }
-        self.nodes.remove(self.node);
-        self.nodes.append(&mut owners);
-        self.cursor = 0;
-        self.done.clear();
-        self.before.clear();
+        let gone = gone.to_owned();
+        self.nodes.retain(|node| *node != gone);
+        self.nodes.extend(owners.iter().cloned());
+        self.ahead.pop_front();
+        self.ahead
+            .extend(owners.into_iter().map(|node| Place::on(node, true)));
         true
     }
 
     /// Reads the current page, with the keys that `concerns` says yes to; `None` at the end. One round trip.
     pub(crate) fn page(
-        &mut self,
+        &self,
         cache: &Cache,
         concerns: &dyn Fn(&str, &[u8]) -> Result<bool>,
     ) -> Result<Option<Page>> {
-        loop {
-            let page = self.node().map(|node| self.read(node, cache, concerns));
-            match page.transpose() {
-                Err(_) if self.moves_on(cache) => {}
-                page => return page,
-            }
-        }
-    }
-
-    fn read(
-        &self,
-        node: &str,
-        cache: &Cache,
-        concerns: &dyn Fn(&str, &[u8]) -> Result<bool>,
-    ) -> Result<Page> {
+        let Some(place) = self.ahead.front() else {
+            return Ok(None);
+        };
         let step = ScanStep {
-            node,
-            cursor: self.cursor,
+            node: &place.node,
+            cursor: place.cursor,
             pattern: &self.glob.pattern,
             count: self.count,
         };
@@ -187,12 +139,12 @@ impl Walk {
             if self.glob.owned_only && !cache.keys.owns(key) || cache.keys.is_lock(key) {
                 return;
             }
-            match concerns(node, key) {
+            match concerns(&place.node, key) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => fault = Some(error),
             }
-            if !self.before.is_empty() && self.before.contains(&mark(key)) {
+            if place.is_past(key) {
                 page.passed.push(mark(key));
                 return;
             }
@@ -200,38 +152,74 @@ impl Walk {
                 fault = Some(error);
             }
         })?;
-        fault.map_or(Ok(page), Err)
+        fault.map_or(Ok(Some(page)), Err)
     }
 
     /// Remembers that these keys of the current page are done with, and stay.
     pub(crate) fn pass(&mut self, keys: &KeyList) {
-        self.done.extend(keys.iter().map(|(_, key)| mark(key)));
+        if let Some(place) = self.ahead.front_mut() {
+            place.pass(keys);
+        }
     }
 
-    /// Goes behind a page. What was done with before and was not met here may be on the next one; what is not met there
-    /// either is gone.
+    /// Goes behind a page.
     pub(crate) fn advance(&mut self, page: &Page) {
-        self.done.clear();
-        match page.passed.is_empty() {
-            true => self.before.clear(),
-            false => page.passed.iter().for_each(|mark| {
-                self.before.remove(mark);
-            }),
-        }
-        self.cursor = page.next;
-        if self.cursor == 0 {
-            self.node += 1;
-            self.before.clear();
+        if page.next == 0 {
+            self.ahead.pop_front();
+        } else if let Some(place) = self.ahead.front_mut() {
+            place.advance(page.next, &page.passed);
         }
     }
 
     /// The part of the key space that lies behind, 0 to 1.
     pub(crate) fn fraction(&self, cache: &Cache) -> f64 {
-        let within = if self.cursor == 0 {
-            0.0
-        } else {
-            cache.shared.store.walked(self.cursor)
+        let cursor = self.ahead.front().map_or(0, |place| place.cursor);
+        let within = match cursor {
+            0 => 0.0,
+            cursor => cache.shared.store.walked(cursor),
         };
-        (self.node as f64 + within) / self.nodes.len().max(1) as f64
+        let all = self.nodes.len();
+        (all.saturating_sub(self.ahead.len()) as f64 + within) / all.max(1) as f64
     }
+}
+
+fn all(nodes: &[String]) -> VecDeque<Place> {
+    let places = nodes.iter().map(|node| Place::on(node.clone(), false));
+    places.collect()
+}
+
+/// The places of a walk that goes on where another one stopped: the one in its turn and the nodes behind it, then those
+/// that stand alone.
+fn from(text: &str, nodes: &[String], store: &dyn Store) -> Result<VecDeque<Place>> {
+    let refused = |why: String| {
+        let text = format!("cursor `{text}`: {why}");
+        Error::new(ErrorKind::InvalidArgument, text)
+    };
+    let Some(mut places) = place::read(text) else {
+        let why = "only the cursor of a sweep that stopped is accepted";
+        return Err(refused(why.into()));
+    };
+    if let Some(gone) = places.iter().find(|place| !nodes.contains(&place.node)) {
+        // It owned keys once, and another one has taken over: which of these is not known.
+        if store.knows(&gone.node) {
+            return Ok(all(nodes));
+        }
+        let there_are = nodes.join(", ");
+        return Err(refused(format!(
+            "there is no such node; there are {there_are}"
+        )));
+    }
+    let mut ahead = VecDeque::new();
+    if places.first().is_some_and(|place| !place.is_alone) {
+        let current = places.remove(0);
+        let behind = nodes.iter().skip_while(|node| **node != current.node);
+        let behind = behind
+            .skip(1)
+            .filter(|node| places.iter().all(|place| place.node != **node));
+        let behind = behind.map(|node| Place::on(node.clone(), false));
+        ahead.extend(behind);
+        ahead.push_front(current);
+    }
+    ahead.extend(places);
+    Ok(ahead)
 }

@@ -76,6 +76,48 @@ fn a_node_that_serves_tls_only_is_named_by_whoever_asks_without() {
     }
 }
 
+/// Guards: slots that no node has were nobody's fault, and everything said OK.
+#[test]
+fn slots_without_an_owner_are_named_by_whoever_asks_the_whole_cluster() {
+    let options = [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-require-full-coverage",
+        "no",
+    ];
+    let server = Server::with(&options);
+    owns(&server, 0, 8000);
+    owns(&server, 8002, 9000);
+    eventually("a cluster that serves a part", || {
+        let info: String = server.run(&["CLUSTER", "INFO"]);
+        info.contains("cluster_state:ok")
+    });
+    let cache = cache_at(&[server.tcp()], &[("prefix", "app")]);
+    let keys: Vec<String> = (0..60).map(|number| format!("k{number}")).collect();
+    let set = |key: &&String| cache.set_bytes(key, b"v", Expiry::Never).is_ok();
+    let kept = keys.iter().filter(set).count();
+    assert!((1..60).contains(&kept), "{kept}");
+    let named = |error: redis_cache::Error| {
+        let expected = "slots 8001, 9001-16383 are owned by no node of the cluster";
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(error.is_unavailable(), "{error:?}");
+    };
+    let items: Vec<_> = cache.keys("*").unwrap().collect();
+    assert_eq!(items.len(), kept + 1);
+    named(items.into_iter().last().unwrap().unwrap_err());
+    named(cache.ping().unwrap_err());
+    let error = cache.sweep("*").delete().unwrap_err();
+    assert_eq!(error.swept().unwrap().changed, kept as u64);
+    named(error);
+    named(cache.reinsert_keys().unwrap_err());
+    named(cache.flush_db().unwrap_err());
+    // The cluster is asked anew.
+    owns(&server, 8001, 8001);
+    owns(&server, 9001, 16383);
+    eventually("a whole cluster", || cache.ping().is_ok());
+    assert_eq!(cache.clear().unwrap(), 0);
+}
+
 /// Guards: nodes that were met later read the file anew, and were left out when that failed.
 #[test]
 fn the_files_of_tls_are_read_once_for_all_nodes() {

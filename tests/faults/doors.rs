@@ -73,9 +73,9 @@ fn a_server_that_hangs_up_is_an_io_error(at: &Faulty) {
 
 /// Also behind the refusal of a command that may be refused, as CLIENT SETINFO is before Redis 7.2.
 fn a_handshake_that_breaks_off_at_any_byte_is_an_io_error(at: &Faulty) {
-    let cache = at.cache_with(&[]);
     for broken in 0..4 {
         for byte in [0, 1, 4, 20] {
+            let cache = at.cache_with(&[]);
             let (sender, receiver) = channel();
             let mut seen = 0;
             at.server.judge(move |command| {
@@ -99,6 +99,11 @@ fn a_handshake_that_breaks_off_at_any_byte_is_an_io_error(at: &Faulty) {
                     broken == 3 && !at.speaks_resp3(),
                     "no command {broken} in the handshake"
                 );
+                continue;
+            }
+            if (broken, byte) == (0, 0) {
+                // Some hang up because they are greeted, and serve without.
+                outcome.unwrap();
                 continue;
             }
             let error = fault(outcome);

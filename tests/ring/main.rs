@@ -16,6 +16,7 @@ mod failing;
 mod hole;
 mod moving;
 mod rebalance;
+mod sweeps;
 
 use redis_cache::{Cache, Config, Expiry};
 

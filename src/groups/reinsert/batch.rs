@@ -50,11 +50,13 @@ impl<'a> Batches<'a> {
     }
 
     /// Rewrites what is under these keys of a node.
-    pub(crate) fn change(&mut self, node: &str, keys: &KeyList, dry_run: bool) -> Result<Part> {
-        let mut part = Part {
-            once: self.once || dry_run,
-            ..Part::default()
-        };
+    pub(crate) fn change(
+        &mut self,
+        node: &str,
+        keys: &KeyList,
+        dry_run: bool,
+        part: &mut Part,
+    ) -> Result<()> {
         let mut from = 0;
         while from < keys.len() {
             let mut open = keys.part(from, self.portion);
@@ -63,13 +65,13 @@ impl<'a> Batches<'a> {
                 let portion = open.part(0, self.portion);
                 let (held, mut left) = self.read(node, &portion)?;
                 self.adapt(&held, left.len());
-                self.deal_with(node, held, dry_run, &mut part)?;
+                self.deal_with(node, held, dry_run, part)?;
                 let rest = open.part(portion.len(), usize::MAX);
                 rest.iter().for_each(|(_, key)| left.push_bytes(key));
                 open = left;
             }
         }
-        Ok(part)
+        Ok(())
     }
 
     /// The values that concern the sweep, and the keys of those for which there was no room.
@@ -111,11 +113,13 @@ impl<'a> Batches<'a> {
         for (place, key) in held.keys.iter() {
             let stored = held.value(place);
             match (self.rewrite)(key, stored)? {
-                Rewritten::Kept => continue,
+                Rewritten::Kept => {
+                    self.pass(key, dry_run, part);
+                    continue;
+                }
                 Rewritten::Removed => made.add(key, stored, None),
                 Rewritten::As(head, body) => made.add(key, stored, Some((head, body))),
             }
-            part.matched += 1;
             if made.bytes >= MOST_BYTES {
                 let made = std::mem::take(&mut made);
                 self.store(node, &made, dry_run, part)?;
@@ -124,7 +128,17 @@ impl<'a> Batches<'a> {
         self.store(node, &made, dry_run, part)
     }
 
+    /// The key has been dealt with.
+    fn pass(&self, key: &[u8], dry_run: bool, part: &mut Part) {
+        if self.once || dry_run {
+            part.once.push_bytes(key);
+        }
+    }
+
     fn store(&self, node: &str, made: &Made<'_>, dry_run: bool, part: &mut Part) -> Result<()> {
+        if dry_run {
+            part.leave(&made.keys);
+        }
         if dry_run || made.keys.len() == 0 {
             return Ok(());
         }
@@ -136,8 +150,12 @@ impl<'a> Batches<'a> {
             &made.keys,
             &changes,
             self.cache.budget(),
-            &mut |_, done| match done {
-                Ok(done) => part.changed += u64::from(done),
+            &mut |item, done| match done {
+                Ok(done) => {
+                    part.matched += 1;
+                    part.changed += u64::from(done);
+                    self.pass(made.keys.get(item).unwrap_or_default(), dry_run, part);
+                }
                 Err(error) => fault = fault.clone().and(Err(error)),
             },
         );

@@ -84,7 +84,7 @@ impl Sweep<'_> {
     /// read is none the more used for the server's eviction.
     ///
     /// # Errors
-    /// The first fault ends the sweep; what was rewritten until then stays so. Never hidden by `on_error`.
+    /// As [`delete`](Sweep::delete): nodes that fail are passed over and named in the end. What was rewritten stays so.
     pub fn reinsert(self) -> Result<Swept> {
         let options = &self.cache.shared.options;
         let mut rewrite = |_: &[u8], stored: &[u8]| form::configured(options, stored, |_, _| None);
@@ -117,7 +117,8 @@ impl Sweep<'_> {
     /// a server rehashes, an entry may be shown twice.
     ///
     /// # Errors
-    /// As [`reinsert`](Sweep::reinsert); an error of `rewrite` is such a fault.
+    /// As [`reinsert`](Sweep::reinsert); an error of `rewrite` ends the sweep at once. An entry whose replacement was sent
+    /// and never answered is shown again by a sweep that goes on.
     pub fn reinsert_with<E>(
         self,
         mut rewrite: impl FnMut(&[u8], &[u8]) -> Result<Rewrite, E>,
@@ -150,8 +151,8 @@ impl Sweep<'_> {
     ) -> Result<Swept> {
         let cache = self.cache;
         let mut batches = Batches::new(cache, concerns, rewrite, once);
-        let swept = self.run(&|_, _| Ok(true), &mut |node, keys, dry_run| {
-            batches.change(node, keys, dry_run)
+        let swept = self.run(&|_, _| Ok(true), &mut |node, keys, dry_run, part| {
+            batches.change(node, keys, dry_run, part)
         });
         cache.report(swept)
     }

@@ -6,6 +6,7 @@ use crate::error::Result;
 
 use super::super::wire::ahead::allowance;
 use super::super::wire::{KEPT, Wire};
+use super::resp::Encoder;
 use super::{Connection, Link, SendFault, native};
 
 /// How much of the replies that are owed has come.
@@ -21,6 +22,9 @@ pub(crate) enum AtHand {
 /// So much is written of commands whose replies are still to be read.
 pub(super) const AHEAD: usize = 64 * 1024;
 
+/// So much goes along with another batch: a fresh socket takes that and a greeting at once.
+pub(crate) const ALONG: usize = 4 * 1024;
+
 /// A large batch: how much of it is answered, how many replies are owed after that, and how much may be written.
 pub(super) struct Held {
     answered: usize,
@@ -31,6 +35,11 @@ pub(super) struct Held {
 impl Connection {
     /// How much of the replies that are owed is there. Takes in what has come, without waiting.
     pub(crate) fn at_hand(&mut self) -> Result<AtHand> {
+        self.first_at_hand(self.owed)
+    }
+
+    /// The same of so many of them that come first.
+    pub(crate) fn first_at_hand(&mut self, replies: usize) -> Result<AtHand> {
         self.let_more_out();
         let Some(wire) = self.link.wire() else {
             return Ok(AtHand::All);
@@ -39,7 +48,7 @@ impl Connection {
         // The later commands of a large batch wait for the replies to the first ones to be read.
         let (wanted, all) = match self.held {
             Some(_) => (1, AtHand::Much),
-            None => (self.owed, AtHand::All),
+            None => (replies, AtHand::All),
         };
         loop {
             if native::framed(wire.buffered(), wanted)?.is_some() {
@@ -52,6 +61,23 @@ impl Connection {
                 return Ok(AtHand::Part);
             }
         }
+    }
+
+    /// Adds commands to a batch of other ones, if that makes it little larger; how many.
+    pub(crate) fn take_along(&mut self, pack: &dyn Fn(&mut Encoder<'_>)) -> usize {
+        let (mut packed, mut commands, mut lacking) = (Vec::new(), 0, 0);
+        pack(&mut Encoder::new(&mut packed, &mut commands, &mut lacking));
+        if lacking > 0 || packed.len() > ALONG {
+            return 0;
+        }
+        self.outgoing.extend_from_slice(&packed);
+        self.queued += commands;
+        commands
+    }
+
+    /// Whether replies are still to be read.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.owed > 0
     }
 
     /// Of a batch that is large only the first commands are sent at once, and the others as replies are read. One command

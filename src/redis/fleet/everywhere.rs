@@ -29,7 +29,7 @@ impl Fleet {
                 Ok(nodes) => nodes,
                 Err(error) => {
                     faults.push(patience.explain(error));
-                    return sum(&faults);
+                    return Error::of_nodes(&faults).map_or(Ok(()), Err);
                 }
             };
             nodes.retain(|node| !done.iter().any(|done| Arc::ptr_eq(done, node)));
@@ -59,7 +59,7 @@ impl Fleet {
                 postponed.push(failed.error);
             }
             let Some(said) = postponed.last().cloned() else {
-                return sum(&faults);
+                return Error::of_nodes(&faults).map_or(Ok(()), Err);
             };
             let goes_on = match wait {
                 true => patience.pause(said),
@@ -67,21 +67,8 @@ impl Fleet {
             };
             if goes_on.is_err() {
                 faults.extend(postponed.into_iter().map(|error| patience.explain(error)));
-                return sum(&faults);
+                return Error::of_nodes(&faults).map_or(Ok(()), Err);
             }
-        }
-    }
-}
-
-/// Several faults as one: of the kind of the first, and with the words of all.
-fn sum(faults: &[Error]) -> Result<()> {
-    match faults {
-        [] => Ok(()),
-        [only] => Err(only.clone()),
-        [first, ..] => {
-            let texts: Vec<String> = faults.iter().map(Error::to_string).collect();
-            let text = format!("{} nodes failed: {}", faults.len(), texts.join("; "));
-            Err(Error::new(first.kind(), text))
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::config::{Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::command::Command;
 use crate::redis::node::Node;
+use crate::redis::node::exchange::Failed;
 use crate::redis::topology::{self, Advice, Failure, Topology, choice};
 use crate::store::Access;
 
@@ -81,31 +82,31 @@ impl Fleet {
     #[inline]
     fn insist<'a, C: Command>(
         &self,
-        (key, access): (Option<&[u8]>, Access),
+        whose: (Option<&[u8]>, Access),
         budget: Budget,
         pick: impl Fn() -> Result<(Picked<'a>, Budget)>,
         command: &mut C,
     ) -> Result<(C::Answer, Picked<'a>)> {
+        let (node, time) = pick()?;
+        match node.run(0, time, command) {
+            Ok(answer) => Ok((answer, node)),
+            Err(failed) => self.go_on(whose, budget.later(), &pick, command, (node, failed)),
+        }
+    }
+
+    /// The same after a first attempt that failed.
+    #[cold]
+    fn go_on<'a, R>(
+        &self,
+        (key, access): (Option<&[u8]>, Access),
+        budget: Budget,
+        pick: &dyn Fn() -> Result<(Picked<'a>, Budget)>,
+        command: &mut dyn Command<Answer = R>,
+        (mut node, mut failed): (Picked<'a>, Failed),
+    ) -> Result<(R, Picked<'a>)> {
         let mut patience = Patience::new(budget);
-        let mut to_ask: Option<Arc<Node>> = None;
-        let mut lost = 0;
         loop {
-            let (node, outcome) = match to_ask.take() {
-                None => {
-                    let (node, time) = pick().map_err(|error| patience.explain(error))?;
-                    let outcome = node.run(lost, time, command);
-                    (node, outcome)
-                }
-                Some(node) => {
-                    let outcome = asking::run(&node, lost, budget, command);
-                    (Cow::Owned(node), outcome)
-                }
-            };
-            let failed = match outcome {
-                Ok(answer) => return Ok((answer, node)),
-                Err(failed) => failed,
-            };
-            lost = failed.lost;
+            let lost = failed.lost;
             let failure = Failure {
                 error: &failed.error,
                 node: &node,
@@ -113,14 +114,26 @@ impl Fleet {
                 key,
                 may_resend: failed.may_resend,
             };
-            match self.topology.advise(&failure, budget) {
+            let outcome = match self.topology.advise(&failure, budget) {
                 Advice::Final => return Err(patience.explain(failed.error)),
-                Advice::Later => patience.pause(failed.error)?,
-                Advice::Again => patience.redirect(failed.error)?,
-                Advice::Ask(node) => {
+                Advice::Ask(to_ask) => {
                     patience.redirect(failed.error)?;
-                    to_ask = Some(node);
+                    node = Cow::Owned(to_ask);
+                    asking::run(&node, lost, budget, command)
                 }
+                advice => {
+                    match advice {
+                        Advice::Later => patience.pause(failed.error)?,
+                        _ => patience.redirect(failed.error)?,
+                    }
+                    let (picked, time) = pick().map_err(|error| patience.explain(error))?;
+                    node = picked;
+                    node.run(lost, time.later(), command)
+                }
+            };
+            match outcome {
+                Ok(answer) => return Ok((answer, node)),
+                Err(again) => failed = again,
             }
         }
     }

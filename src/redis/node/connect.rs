@@ -10,21 +10,27 @@ use crate::redis::connection::Connection;
 use crate::redis::connection::reply::Reply;
 use crate::redis::wire::{names, poll};
 
+use super::along::Along;
 use super::breaker::Admission;
 use super::opening::Opening;
 use super::{Node, handshake, login};
 
 impl Node {
     /// A connection that is ready for commands. A failure counts at once: a node that cannot be connected to is not
-    /// tried twice.
-    pub(crate) fn connect(&self, budget: Budget, admission: Admission) -> Result<Connection> {
+    /// tried twice. `along` may go out with the greeting.
+    pub(crate) fn connect(
+        &self,
+        budget: Budget,
+        admission: Admission,
+        along: &mut Along<'_>,
+    ) -> Result<Connection> {
         if let Some(why) = &self.out_of_reach {
             return Err(why.clone());
         }
         self.breaker.still_admits(admission)?;
         let opened = match self.dial.connector {
             Some(_) => self.open_by_connector(self.time_to_open(budget), admission)?,
-            None => self.open(budget, admission)?,
+            None => self.open(budget, admission, along)?,
         };
         opened.inspect_err(|refusal| self.was_refused(admission, refusal))
     }
@@ -89,7 +95,12 @@ impl Node {
         self.connect_timeout.min(self.timeout) * 3 / 4
     }
 
-    fn open(&self, budget: Budget, admission: Admission) -> Reply<Connection> {
+    fn open(
+        &self,
+        budget: Budget,
+        admission: Admission,
+        along: &mut Along<'_>,
+    ) -> Reply<Connection> {
         let mut opening = match self.begin_opening(budget) {
             Ok(opening) => opening,
             Err(error) if error.meaning().is_fault() => {
@@ -99,7 +110,7 @@ impl Node {
             Err(error) => return Ok(Err(error)),
         };
         loop {
-            match opening.advance(self) {
+            match opening.advance(self, along) {
                 Ok(Some(opened)) => {
                     return Ok(opened.map(|(connection, offset)| {
                         self.learn(offset);

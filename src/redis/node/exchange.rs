@@ -12,6 +12,7 @@ use crate::redis::connection::{AtHand, Connection, SendFault};
 use crate::redis::node::Node;
 use crate::redis::wire::{Ears, Wants};
 
+use super::along::Along;
 use super::breaker::Admission;
 use super::opening::Opening;
 use super::pool::Loan;
@@ -53,8 +54,7 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// A call in a slot of the node's pool.
-    #[inline]
+    /// A call in a slot of the node's pool, beside calls to others.
     pub(crate) fn new(
         node: &'a Node,
         loan: Loan<'a, Connection>,
@@ -62,27 +62,40 @@ impl<'a> Call<'a> {
         budget: Budget,
         admission: Admission,
     ) -> Self {
+        let budget = budget.later();
+        Call {
+            is_alone: false,
+            ..Call::alone(node, loan, verb, budget, admission, 0)
+        }
+    }
+
+    /// The only one of its thread, after so many attempts elsewhere that nothing was heard of.
+    #[inline(always)]
+    pub(crate) fn alone(
+        node: &'a Node,
+        loan: Loan<'a, Connection>,
+        verb: Verb,
+        budget: Budget,
+        admission: Admission,
+        lost: u32,
+    ) -> Self {
+        let budget = match loan.was_awaited() {
+            true => budget.later(),
+            false => budget,
+        };
         Call {
             node,
             loan,
             verb,
             budget,
             admission,
-            is_alone: false,
+            is_alone: true,
             is_retried: false,
-            lost: 0,
+            lost,
         }
     }
 
-    /// The only one of its thread, after so many attempts elsewhere that nothing was heard of.
-    #[inline]
-    pub(crate) fn alone(mut self, lost: u32) -> Self {
-        self.is_alone = true;
-        self.lost = lost;
-        self
-    }
-
-    /// Has the command read all the replies, and gives the connection back. It packs what [`Call::dispatch`] was given.
+    /// Has the command read all the replies, and gives the connection back. It packs what was sent before.
     pub(crate) fn finish<C: Command>(mut self, mut command: C) -> Result<C::Answer, Failed> {
         self.receive(&mut command)
     }
@@ -124,37 +137,80 @@ impl<'a> Call<'a> {
                     unsent: false,
                 })?,
             }
-            self.dispatch(|to| command.pack(to))?;
+            self.send(command)?;
         }
     }
 
-    /// Sends what `pack` writes, on the connection at hand or on a fresh one.
-    #[inline]
-    pub(crate) fn dispatch(&mut self, pack: impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
-        let (node, budget, admission) = (self.node, self.budget, self.admission);
+    /// Sends the command, on the connection at hand or on a fresh one.
+    #[inline(always)]
+    pub(crate) fn send<C: Command + ?Sized>(&mut self, command: &C) -> Result<(), Failed> {
+        // Twice, so that the usual way is in line.
+        self.dispatch(|to| command.pack(to), &|to| command.pack(to))
+    }
+
+    /// Sends what `pack` writes, on the connection at hand or on a fresh one; `along` writes the same to go with a greeting.
+    #[inline(always)]
+    fn dispatch(
+        &mut self,
+        pack: impl Fn(&mut Encoder<'_>),
+        along: &dyn Fn(&mut Encoder<'_>),
+    ) -> Result<(), Failed> {
         loop {
-            let connection = self.loan.connection_or(|| node.connect(budget, admission));
-            let sent = match connection {
-                Ok(connection) => {
-                    pack(&mut connection.encoder().after(self.lost));
-                    connection.send(budget)
+            let Some(connection) = self.loan.connection() else {
+                match self.connect(along)? {
+                    Sent::Along => return Ok(()),
+                    Sent::NotYet => continue,
                 }
-                Err(error) => return Err(self.refused(error)),
             };
-            match sent {
+            pack(&mut connection.encoder().after(self.lost));
+            match connection.send(self.budget) {
                 Ok(()) => return Ok(()),
-                Err(fault) if fault.error.kind() == ErrorKind::NoMemory => {
-                    return Err(self.refused(fault.error));
-                }
                 Err(fault) => self.recover(fault)?,
             }
         }
+    }
+
+    /// Opens a connection, and sends the commands with its greeting where that may be done.
+    #[cold]
+    fn connect(&mut self, pack: &dyn Fn(&mut Encoder<'_>)) -> Result<Sent, Failed> {
+        let (node, budget, admission) = (self.node, self.budget, self.admission);
+        self.budget = budget.later();
+        let pack = with_lost(pack, self.lost);
+        let mut along = self.along(&pack, false);
+        let connect = || node.connect(budget, admission, &mut along);
+        let opened = self.loan.connection_or(connect).map(drop);
+        let is_out = along.is_out;
+        self.opened(opened, is_out)
+    }
+
+    /// What may go out with the greeting of a new connection.
+    fn along<'p>(&self, pack: &'p dyn Fn(&mut Encoder<'_>), is_out: bool) -> Along<'p> {
+        let may_go = self.is_safe() && self.node.takes_along();
+        Along {
+            pack: may_go.then_some(pack),
+            is_out,
+        }
+    }
+
+    /// A connection has been opened, or not: whether the commands are on their way. When they went out and nobody reads
+    /// their replies, that is an attempt that was lost.
+    fn opened(&mut self, opened: Result<()>, is_out: bool) -> Result<Sent, Failed> {
+        let connection = self.loan.connection();
+        if opened.is_ok() && connection.is_some_and(|connection| connection.is_owed()) {
+            return Ok(Sent::Along);
+        }
+        self.lost += u32::from(is_out);
+        opened.map_err(|error| self.refused(error))?;
+        Ok(Sent::NotYet)
     }
 
     /// After a fault of the connection: whether the commands may be sent once more, on another one.
     #[cold]
     pub(crate) fn recover(&mut self, fault: SendFault) -> Result<(), Failed> {
         let SendFault { error, unsent } = fault;
+        if error.kind() == ErrorKind::NoMemory {
+            return Err(self.refused(error));
+        }
         self.node.pool().broken(&mut self.loan, error.is_timeout());
         self.node.forget_bare();
         let may_resend = unsent || self.is_safe();
@@ -192,6 +248,7 @@ impl<'a> Call<'a> {
             return false;
         }
         self.is_retried = true;
+        self.budget = self.budget.later();
         self.node.count_retry();
         let patience = self.is_alone.then_some(self.budget);
         let since = Some(Moment::now());
@@ -221,10 +278,27 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Whether the commands are on their way when a connection has been opened.
+enum Sent {
+    Along,
+    NotYet,
+}
+
+fn with_lost(pack: &dyn Fn(&mut Encoder<'_>), lost: u32) -> impl Fn(&mut Encoder<'_>) {
+    move |to: &mut Encoder<'_>| {
+        to.set_lost(lost);
+        pack(to);
+    }
+}
+
 /// A call to one of several nodes: while it has no connection yet, it is opening one, without waiting for it.
 pub(crate) struct Exchange<'a> {
     call: Call<'a>,
     opening: Option<Box<Opening>>,
+    /// The commands went out with the greeting.
+    is_out: bool,
+    /// Their replies may have come with those to it.
+    may_be_there: bool,
 }
 
 impl<'a> Exchange<'a> {
@@ -232,6 +306,8 @@ impl<'a> Exchange<'a> {
         Exchange {
             call,
             opening: None,
+            is_out: false,
+            may_be_there: false,
         }
     }
 
@@ -243,7 +319,7 @@ impl<'a> Exchange<'a> {
     /// Sends the commands if there is a connection; otherwise begins to open one.
     pub(crate) fn begin(&mut self, pack: impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
         if self.call.loan.connection().is_some() || !self.call.node.opens_at_once() {
-            return self.call.dispatch(pack);
+            return self.call.dispatch(&pack, &pack);
         }
         if let Err(refusal) = self.call.node.may_connect(self.call.admission) {
             return Err(self.call.refused(refusal));
@@ -265,17 +341,27 @@ impl<'a> Exchange<'a> {
         let Some(opening) = &mut self.opening else {
             return Ok(());
         };
-        match opening.advance(self.call.node) {
+        let packed = with_lost(&pack, self.call.lost);
+        let mut along = self.call.along(&packed, self.is_out);
+        let advanced = opening.advance(self.call.node, &mut along);
+        self.is_out = along.is_out;
+        match advanced {
             Ok(None) => Ok(()),
             Ok(Some(Ok((connection, offset)))) => {
                 self.call.node.learn(offset);
                 self.opening = None;
                 let put = self.call.loan.connection_or(|| Ok(connection)).map(drop);
-                put.map_err(|error| self.call.refused(error))?;
-                self.call.dispatch(pack)
+                match self.call.opened(put, self.is_out)? {
+                    Sent::Along => {
+                        self.may_be_there = true;
+                        Ok(())
+                    }
+                    Sent::NotYet => self.call.dispatch(&pack, &pack),
+                }
             }
             Ok(Some(Err(refusal))) => {
                 self.call.node.was_refused(self.call.admission, &refusal);
+                self.call.lost += u32::from(self.is_out);
                 Err(self.call.refused(refusal))
             }
             Err(fault) => Err(self.not_opened(fault)),
@@ -290,6 +376,7 @@ impl<'a> Exchange<'a> {
             Some(opening) => node.not_opened(opening, &fault, admission),
             None => node.did_not_serve(admission, &fault),
         }
+        self.call.lost += u32::from(self.is_out);
         self.call.refused(fault)
     }
 
@@ -304,6 +391,9 @@ impl<'a> Exchange<'a> {
     pub(crate) fn wants(&mut self) -> Option<Wants> {
         if let Some(opening) = &mut self.opening {
             return Some(opening.wants());
+        }
+        if std::mem::take(&mut self.may_be_there) && self.is_readable() {
+            return None;
         }
         let connection = self.call.loan.connection()?;
         let socket = connection.socket()?;

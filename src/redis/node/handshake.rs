@@ -10,10 +10,12 @@ use crate::base::clocks::uptime_us;
 use crate::config::{Protocol, Secrets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::connection::Connection;
+use crate::redis::connection::ahead::ALONG;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
 
+use super::along::Along;
 use super::login::Login;
 use super::time::{Offset, pack_time, read_time, read_told};
 
@@ -137,6 +139,12 @@ pub(crate) struct Greeting {
     said: Said,
     secrets: Option<Arc<Secrets>>,
     sent_at: i64,
+    /// Replies that come first and are nobody's any more.
+    stray: usize,
+    /// Replies to what was said last.
+    own: usize,
+    /// Replies to the commands behind that, which went along.
+    along: usize,
     /// Nobody has listened for a while: when the server has answered says nothing about its clock.
     is_stale: bool,
     /// The function for the credentials was asked a second time.
@@ -146,12 +154,14 @@ pub(crate) struct Greeting {
 }
 
 impl Greeting {
-    /// Says hello; to a server that is expected to be a primary or not. With `is_bare` in as few words as possible.
+    /// Says hello, to a server that is expected to be a primary or not, and what goes along. With `is_bare` in as few words
+    /// as possible.
     pub(crate) fn begin(
         connection: &mut Connection,
         login: &Login,
         is_primary: bool,
         is_bare: bool,
+        along: &mut Along<'_>,
         budget: Budget,
     ) -> Result<Greeting> {
         let secrets = login.secrets()?;
@@ -168,26 +178,31 @@ impl Greeting {
             said,
             secrets,
             sent_at: 0,
+            stray: 0,
+            own: 0,
+            along: 0,
             is_stale: false,
             is_asked_again: false,
             is_heard: false,
         };
-        greeting.say(said, connection, login, is_primary, budget)?;
+        let along = matches!(said, Said::All(_)).then_some(along);
+        greeting.say(said, connection, (login, is_primary), along, budget)?;
         Ok(greeting)
     }
 
+    /// Replies to what went along before are nobody's then.
     fn say(
         &mut self,
         said: Said,
         connection: &mut Connection,
-        login: &Login,
-        is_primary: bool,
+        (login, is_primary): (&Login, bool),
+        along: Option<&mut Along<'_>>,
         budget: Budget,
     ) -> Result<()> {
         let secrets = self.secrets.as_deref();
         if let Some(secrets) = secrets {
             let user = secrets.username.as_ref().map_or(0, |user| user.len());
-            connection.secret_room(1024 + user + secrets.password.len());
+            connection.secret_room(1024 + ALONG + user + secrets.password.len());
         }
         let mut to = connection.encoder();
         if let Some(words) = said.login() {
@@ -208,6 +223,9 @@ impl Greeting {
         if said.has_needs() {
             pack_role(&mut to, is_primary);
         }
+        self.stray = self.along;
+        self.own = connection.encoder().commands();
+        self.along = along.map_or(0, |along| along.go(connection));
         (self.said, self.sent_at, self.is_stale) = (said, uptime_us(), false);
         // A fresh socket takes so little at once.
         let sent = connection.send(budget).map_err(|fault| fault.error);
@@ -220,20 +238,41 @@ impl Greeting {
         self.is_stale = true;
     }
 
+    /// How many replies must be there before it is listened to.
+    pub(crate) fn awaited(&self) -> usize {
+        self.stray + self.own
+    }
+
+    /// Whether there are others among them, of any length.
+    pub(crate) fn awaits_others(&self) -> bool {
+        self.stray > 0
+    }
+
     /// Whether the server has said nothing at all.
     pub(crate) fn is_unheard(&self) -> bool {
         !self.is_heard
     }
 
-    /// When all replies are there: what came of it; `None` when something else has to be said first.
+    /// When all replies are there: what came of it; `None` when something else has to be said first. Replies to what went
+    /// along are left where they are, for whoever sent it; but for those of a call that has given up, and those from before
+    /// a login that had to be said again.
     pub(crate) fn hear(
         &mut self,
         connection: &mut Connection,
         login: &Login,
         is_primary: bool,
+        along: &mut Along<'_>,
         budget: Budget,
     ) -> Reply<Option<Offset>> {
-        let answers = self.answers(connection, login, is_primary, budget)?;
+        let mut is_refused = self.stray > 0;
+        for _ in 0..std::mem::take(&mut self.stray) {
+            is_refused &= connection.skip(budget)?.is_some();
+        }
+        along.is_out &= !is_refused;
+        let mut answers = self.answers(connection, login, is_primary, budget)?;
+        if self.needs_no_login(&answers, login) {
+            answers.to_login = None;
+        }
         let next = match (&answers.to_login, self.said) {
             (Some(refusal), said) => match self.in_other_words(said, refusal, login) {
                 Ok(other) => other,
@@ -243,15 +282,23 @@ impl Greeting {
             (None, _) => None,
         };
         if let Some(said) = next {
-            self.say(said, connection, login, is_primary, budget)?;
+            self.say(said, connection, (login, is_primary), None, budget)?;
             return Ok(Ok(None));
         }
         let offset = self.judge(answers, login);
         if self.is_stale && matches!(offset, Ok(Some(_))) {
-            self.say(Said::Time, connection, login, is_primary, budget)?;
+            self.say(Said::Time, connection, (login, is_primary), None, budget)?;
             return Ok(Ok(None));
         }
         Ok(offset.map(Some))
+    }
+
+    /// Whether the server knows no HELLO, and nobody has to log in: the rest ran in RESP2, as it would when it was said
+    /// again.
+    fn needs_no_login(&self, answers: &Answers, login: &Login) -> bool {
+        let is_hello = self.said == Said::All(Words::Hello);
+        let is_wrong = answers.to_login.as_ref().and_then(Error::code) == Some("WRONGPASS");
+        is_hello && !is_wrong && login.protocol == Protocol::Auto && self.secrets.is_none()
     }
 
     /// What else may be said to a server that refuses the login: it does not speak RESP3, or the credentials have changed.

@@ -84,6 +84,11 @@ impl Login {
         }
     }
 
+    /// Whether the configuration has them.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.source, Source::Known(_))
+    }
+
     /// The function of the caller that says them, if one does: it is asked once more when the server refuses what it said.
     pub(crate) fn asker(&self) -> Option<&Asker> {
         match &self.source {

@@ -2,6 +2,7 @@
 //! [`Node::run`], or through [`Node::start_among`] and [`Exchange::finish`] when several servers are asked at once. Whatever
 //! goes wrong there carries the node's name.
 
+pub(crate) mod along;
 pub(crate) mod bare;
 pub(crate) mod breaker;
 pub(crate) mod clock;
@@ -252,8 +253,8 @@ impl Node {
             // Nothing was sent here; what was lost elsewhere is lost all the same.
             Err(failed) => return Err(Failed { lost, ..failed }),
         };
-        let mut call = Call::new(self, loan, verb, budget, admission).alone(lost);
-        call.dispatch(|to| command.pack(to))?;
+        let mut call = Call::alone(self, loan, verb, budget, admission, lost);
+        call.send(command)?;
         call.receive(command)
     }
 
@@ -290,8 +291,10 @@ impl Node {
     ) -> Result<(Admission, Loan<'_, Connection>), Failed> {
         let admission = self.admit(verb, budget)?;
         let loan = self.pool.lend(budget);
-        let loan = loan.map_err(|error| Failed::refused(self.named(error, verb)))?;
-        Ok((admission, loan))
+        match loan {
+            Ok(loan) => Ok((admission, loan)),
+            Err(error) => Err(Failed::refused(self.named(error, verb))),
+        }
     }
 
     #[inline]

@@ -14,6 +14,7 @@ use crate::redis::node::Node;
 use crate::redis::wire::stream::silence;
 use crate::redis::wire::{Connecting, Ears, Wants};
 
+use super::along::Along;
 use super::handshake::Greeting;
 use super::time::Offset;
 
@@ -72,9 +73,14 @@ impl Opening {
     }
 
     /// Goes on as far as that is possible without waiting. The inner error is a refusal: the node has answered. When the
-    /// time is over that is an error too, and the opening is as good as before.
-    pub(crate) fn advance(&mut self, node: &Node) -> Result<Option<Result<(Connection, Offset)>>> {
-        let gone = match self.go(node) {
+    /// time is over that is an error too, and the opening is as good as before. What `along` has goes out with the greeting;
+    /// on the connection its replies are owed then.
+    pub(crate) fn advance(
+        &mut self,
+        node: &Node,
+        along: &mut Along<'_>,
+    ) -> Result<Option<Result<(Connection, Offset)>>> {
+        let gone = match self.go(node, along) {
             Err(fault) if self.was_hung_up_on(node, &fault) => {
                 let again = Opening::begin(node, self.budget)?;
                 *self = Opening {
@@ -83,7 +89,7 @@ impl Opening {
                     hung_up: Some(fault),
                     ..again
                 };
-                self.go(node)
+                self.go(node, along)
             }
             gone => gone,
         };
@@ -91,7 +97,7 @@ impl Opening {
             // What was put aside may have been given up by the server since.
             Err(_) if self.is_resumed => {
                 *self = Opening::begin(node, self.budget)?;
-                self.go(node)?
+                self.go(node, along)?
             }
             // The bare attempt came to nothing either: the first one tells more.
             Err(fault) => {
@@ -117,7 +123,11 @@ impl Opening {
         is_hang_up && may_be_bare && !self.is_resumed
     }
 
-    fn go(&mut self, node: &Node) -> Result<Option<Result<(Connection, Offset)>>> {
+    fn go(
+        &mut self,
+        node: &Node,
+        along: &mut Along<'_>,
+    ) -> Result<Option<Result<(Connection, Offset)>>> {
         let (login, is_primary, budget) = (node.login(), node.is_primary(), self.budget);
         loop {
             match std::mem::replace(&mut self.stage, Stage::Done) {
@@ -136,6 +146,7 @@ impl Opening {
                                 login,
                                 is_primary,
                                 is_bare,
+                                along,
                                 budget,
                             ) {
                                 Ok(greeting) => greeting,
@@ -148,19 +159,20 @@ impl Opening {
                 }
                 Stage::Greeting(mut talk) => {
                     let (connection, greeting) = &mut *talk;
-                    let at_hand = connection.at_hand();
+                    let at_hand = connection.first_at_hand(greeting.awaited());
                     if at_hand.is_err() && greeting.is_unheard() && !connection.has_part() {
                         self.stage = Stage::HungUp;
                     }
                     match at_hand? {
                         AtHand::All => {}
+                        AtHand::Much if greeting.awaits_others() => {}
                         AtHand::Much => return Err(endless()),
                         AtHand::Part => {
                             self.stage = Stage::Greeting(talk);
                             return Ok(None);
                         }
                     }
-                    match greeting.hear(connection, login, is_primary, budget)? {
+                    match greeting.hear(connection, login, is_primary, along, budget)? {
                         Ok(Some(offset)) => return Ok(Some(Ok((talk.0, offset)))),
                         Ok(None) => self.stage = Stage::Greeting(talk),
                         Err(refusal) => return Ok(Some(Err(refusal))),

@@ -2,6 +2,7 @@
 
 pub(crate) mod again;
 pub(crate) mod ahead;
+pub(crate) mod along;
 pub(crate) mod batches;
 pub(crate) mod cuts;
 pub(crate) mod faults;

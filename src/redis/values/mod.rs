@@ -37,7 +37,7 @@ impl Values for RedisStore {
         };
         let (found, node) = self.fleet.ask((key, access), budget, get)?;
         if node.has_old_clock(budget.started()) {
-            after_a_miss(&node, found, sink, budget);
+            after_a_miss(&node, found, sink, budget.later());
         }
         Ok(found.then_some(node.clock()))
     }

@@ -44,6 +44,8 @@ enum Heard {
 pub(crate) struct Stream {
     socket: Socket,
     armed_nanos: u64,
+    /// When the call began that waited here last.
+    waited_for: Moment,
     heard: Heard,
     bytes_in: u64,
     bytes_out: u64,
@@ -54,6 +56,7 @@ impl Stream {
         Stream {
             socket,
             armed_nanos: 0,
+            waited_for: Moment::BEFORE,
             heard: Heard::NotYet,
             bytes_in: 0,
             bytes_out: 0,
@@ -165,14 +168,14 @@ impl Stream {
     }
 
     /// One successful read.
-    #[inline]
+    #[inline(always)]
     fn read(
         &mut self,
         budget: Budget,
         mut read: impl FnMut(&Socket) -> io::Result<usize>,
     ) -> Result<usize> {
         loop {
-            let left = budget.left_nanos();
+            let left = self.time_for(budget);
             if left == 0 {
                 self.look_once_more(budget)?;
             } else if self.armed_nanos.abs_diff(left) > SLACK_NANOS.min(left / 8) {
@@ -187,6 +190,16 @@ impl Stream {
                 Ok(_) => return Err(self.hung_up()),
                 Err(error) => self.not_read(error)?,
             }
+        }
+    }
+
+    /// What is left of the time for a reply. Only a call that has not waited for anything knows that without a clock.
+    #[inline]
+    fn time_for(&mut self, budget: Budget) -> u64 {
+        let before = std::mem::replace(&mut self.waited_for, budget.started());
+        match budget.is_whole() && before != budget.started() {
+            true => budget.all_nanos(),
+            false => budget.left_nanos(),
         }
     }
 
@@ -242,7 +255,7 @@ impl Stream {
 
     /// `Ok` when sending may go on.
     #[cold]
-    fn not_sent(&self, error: io::Error, budget: Budget) -> Result<()> {
+    fn not_sent(&mut self, error: io::Error, budget: Budget) -> Result<()> {
         match error.kind() {
             Io::Interrupted => Ok(()),
             Io::WouldBlock => self.wait_writable(budget),
@@ -251,7 +264,8 @@ impl Stream {
     }
 
     /// A timeout on the socket would do for TCP, but a Unix socket starts it anew for every 32 KB it takes.
-    fn wait_writable(&self, budget: Budget) -> Result<()> {
+    fn wait_writable(&mut self, budget: Budget) -> Result<()> {
+        self.waited_for = budget.started();
         let Some(left) = budget.left() else {
             return Err(took_no_more(budget));
         };
@@ -357,4 +371,28 @@ pub(crate) fn silence(answered: bool, budget: Budget) -> Error {
         ErrorKind::Timeout,
         format!("{what} within {:?}", budget.total()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock would say that nothing is left.
+    #[test]
+    fn only_the_first_reply_of_a_call_that_waited_for_nothing_is_read_without_a_clock() {
+        let (socket, _peer) = Socket::pair(socket2::Domain::UNIX, socket2::Type::STREAM, None)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let mut stream = Stream::over(socket);
+        for _ in 0..2 {
+            let budget = Budget::at_once(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(6));
+            assert_eq!(stream.time_for(budget), budget.all_nanos());
+            assert_eq!(stream.time_for(budget), 0);
+            assert_eq!(stream.time_for(budget.later()), 0);
+        }
+        let waited = Budget::at_once(Duration::from_millis(5));
+        assert!(stream.wait_writable(waited).is_ok());
+        std::thread::sleep(Duration::from_millis(6));
+        assert_eq!(stream.time_for(waited), 0);
+    }
 }

@@ -37,7 +37,6 @@ impl<C: Pooled> Pool<C> {
 
     /// Looks at the connection of `loan` and puts the next one in its place while it cannot be used; after the last of them
     /// there is the right to open one. Without a budget that is not waited for.
-    #[cold]
     pub(super) fn inspect(
         &self,
         loan: &mut Loan<'_, C>,
@@ -105,7 +104,6 @@ impl<C: Pooled> Pool<C> {
     }
 
     /// The part of those who pass by, once in a while.
-    #[cold]
     pub(super) fn look_around(&self, now: Moment) {
         let every = self
             .limits

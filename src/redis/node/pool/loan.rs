@@ -14,6 +14,8 @@ use super::{Open, Pooled, Shared, Slots};
 pub(super) enum Origin {
     /// From the stack; it may have ended since.
     Idle,
+    /// The same, after others had it.
+    Awaited,
     /// It is still to be opened.
     ToOpen,
     /// Opened for this loan.
@@ -83,6 +85,12 @@ impl<'a, C: Pooled> Loan<'a, C> {
         }))
     }
 
+    /// Whether it had to be waited for.
+    #[inline]
+    pub(crate) fn was_awaited(&self) -> bool {
+        self.origin == Origin::Awaited
+    }
+
     /// Whether the connection was opened for this loan.
     pub(crate) fn is_fresh(&self) -> bool {
         self.origin == Origin::Fresh
@@ -106,10 +114,28 @@ impl<'a, C: Pooled> Loan<'a, C> {
         slots.opening += usize::from(open.is_none() && self.origin != Origin::ToOpen);
         slots.opening -= usize::from(open.is_some() && self.origin == Origin::ToOpen);
         self.origin = match open {
-            Some(_) => Origin::Idle,
+            Some(_) => Origin::Awaited,
             None => Origin::ToOpen,
         };
         self.open = open;
+    }
+
+    /// For all but the usual case: somebody waits, or there is no connection to come back.
+    #[cold]
+    fn give_back_slot(&self, open: Option<Box<Open<C>>>) {
+        let mut slots = self.lock();
+        slots.lent -= 1;
+        let had_right = self.origin == Origin::ToOpen;
+        if had_right {
+            slots.opened(false);
+        }
+        let mut closed = None;
+        match open {
+            Some(open) if slots.epoch == open.epoch => slots.idle.push(open),
+            other => closed = other,
+        }
+        self.shared.wake(slots, had_right);
+        drop(closed);
     }
 
     pub(super) fn shared(&self) -> &'a Shared<C> {
@@ -130,29 +156,23 @@ impl<'a, C: Pooled> Loan<'a, C> {
 impl<C: Pooled> Drop for Loan<'_, C> {
     #[inline]
     fn drop(&mut self) {
-        let mut open = self.open.take();
+        let open = self.open.take();
         if self.is_inherited() {
             return;
         }
-        let mut traffic = (0, 0);
-        if let Some(open) = &mut open {
-            traffic = open.connection.take_traffic();
-            open.connection.trim();
-        }
-        let open = open.filter(|open| open.connection.is_reusable());
-        let mut slots = self.shared.slots.lock();
-        slots.lent -= 1;
+        let Some(mut open) = open else {
+            return self.give_back_slot(None);
+        };
+        let traffic = open.connection.take_traffic();
+        open.connection.trim();
+        let is_reusable = open.connection.is_reusable();
+        let mut slots = self.lock();
         slots.count(traffic);
-        let had_right = self.origin == Origin::ToOpen;
-        if had_right {
-            slots.opened(false);
+        if !is_reusable || slots.epoch != open.epoch || slots.waiting > 0 {
+            drop(slots);
+            return self.give_back_slot(Some(open).filter(|_| is_reusable));
         }
-        let mut closed = None;
-        match open {
-            Some(open) if slots.epoch == open.epoch => slots.idle.push(open),
-            other => closed = other,
-        }
-        self.shared.wake(slots, had_right);
-        drop(closed);
+        slots.lent -= 1;
+        slots.idle.push(open);
     }
 }

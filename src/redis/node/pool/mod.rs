@@ -126,15 +126,12 @@ impl<C: Pooled> Pool<C> {
     #[inline]
     pub(crate) fn lend(&self, budget: Budget) -> Result<Loan<'_, C>> {
         let shared = self.shared();
-        let mut slots = shared.slots.lock();
+        let slots = shared.slots.lock();
         if !self.is_free(&slots) {
-            slots = self.wait(shared, slots, budget)?;
+            let slots = self.wait(shared, slots, budget)?;
+            return self.take(shared, slots, Origin::Awaited, budget, true);
         }
-        let (mut loan, is_trusted) = self.take(shared, slots, budget);
-        if !is_trusted {
-            self.inspect(&mut loan, budget.started(), Some(budget))?;
-        }
-        Ok(loan)
+        self.take(shared, slots, Origin::Idle, budget, true)
     }
 
     /// The same, but `None` when it would have to wait.
@@ -144,11 +141,7 @@ impl<C: Pooled> Pool<C> {
         if !self.is_free(&slots) {
             return None;
         }
-        let (mut loan, is_trusted) = self.take(shared, slots, budget);
-        if !is_trusted {
-            self.inspect(&mut loan, budget.started(), None).ok()?;
-        }
-        Some(loan)
+        self.take(shared, slots, Origin::Idle, budget, false).ok()
     }
 
     /// Whether somebody who just came may have a connection.
@@ -159,39 +152,67 @@ impl<C: Pooled> Pool<C> {
             && (!slots.is_recovering || slots.has_connection())
     }
 
-    /// The last connection used, and whether it can be used without a look at it.
+    /// The last connection used, if it can be used without a look at it.
     #[inline(always)]
     fn take<'a>(
         &self,
         shared: &'a Shared<C>,
         mut slots: MutexGuard<'a, Slots<C>>,
+        origin: Origin,
         budget: Budget,
-    ) -> (Loan<'a, C>, bool) {
+        may_wait: bool,
+    ) -> Result<Loan<'a, C>> {
+        let now = budget.started();
+        if now < slots.look_at
+            && let Some(open) = slots.idle.last_mut()
+            && self.is_trusted(open, now)
+        {
+            open.idle_since = now;
+            let open = slots.idle.pop();
+            slots.lent += 1;
+            return Ok(Loan::new(shared, open, origin));
+        }
+        self.take_with_care(shared, slots, origin, budget, may_wait)
+    }
+
+    #[inline(always)]
+    fn is_trusted(&self, open: &Open<C>, now: Moment) -> bool {
+        now.nanos_since(open.idle_since) < self.idle_check
+            && now.nanos_since(open.born) < self.max_lifetime
+    }
+
+    /// The same where it has to be looked at, or where there is none, and the part of those who pass by.
+    #[cold]
+    fn take_with_care<'a>(
+        &self,
+        shared: &'a Shared<C>,
+        mut slots: MutexGuard<'a, Slots<C>>,
+        origin: Origin,
+        budget: Budget,
+        may_wait: bool,
+    ) -> Result<Loan<'a, C>> {
         let now = budget.started();
         slots.lent += 1;
         let is_due = now >= slots.look_at;
         let mut open = slots.idle.pop();
-        let mut is_trusted = true;
-        let origin = match &mut open {
-            Some(open) => {
-                is_trusted = now.nanos_since(open.idle_since) < self.idle_check
-                    && now.nanos_since(open.born) < self.max_lifetime;
-                if is_trusted {
-                    open.idle_since = now;
-                }
-                Origin::Idle
-            }
+        let (mut is_trusted, mut origin) = (true, origin);
+        match &mut open {
+            Some(open) if self.is_trusted(open, now) => open.idle_since = now,
+            Some(_) => is_trusted = false,
             None => {
                 slots.opening += 1;
-                Origin::ToOpen
+                origin = Origin::ToOpen;
             }
-        };
+        }
         drop(slots);
-        let loan = Loan::new(shared, open, origin);
+        let mut loan = Loan::new(shared, open, origin);
         if is_due {
             self.look_around(now);
         }
-        (loan, is_trusted)
+        if !is_trusted {
+            self.inspect(&mut loan, now, may_wait.then_some(budget))?;
+        }
+        Ok(loan)
     }
 
     #[cold]
@@ -324,7 +345,6 @@ impl<C: Pooled> Shared<C> {
 
     /// Wakes somebody who waits; `all` of them where they may wait for different things, as they do while the node
     /// recovers.
-    #[inline]
     fn wake(&self, slots: MutexGuard<'_, Slots<C>>, all: bool) {
         let is_awaited = slots.waiting > 0;
         let all = all || slots.is_recovering;

@@ -176,6 +176,22 @@ fn a_connection_that_comes_back_goes_to_who_waits() {
             .for_each(|waiter| assert!(waiter.join().unwrap() < 2));
     });
     assert_eq!(house.opened.load(Ordering::Relaxed), 2);
+    assert!(!house.lend().was_awaited());
+}
+
+/// Otherwise the time for its reply would be taken to be all of it.
+#[test]
+fn a_connection_that_was_waited_for_says_so() {
+    let house = House::new(WIDE);
+    let all: Vec<_> = (0..16).map(|_| house.lend()).collect();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| house.lend().was_awaited());
+        while house.pool.shared().slots.lock().waiting == 0 {
+            std::thread::yield_now();
+        }
+        drop(all);
+        assert!(waiter.join().unwrap());
+    });
 }
 
 #[test]

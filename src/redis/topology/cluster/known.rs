@@ -38,6 +38,8 @@ pub(crate) struct Known {
     shards: Vec<Shard>,
     /// The shard of every slot, or `NOBODY`; empty before the first look around.
     of_slot: Vec<u16>,
+    /// Stands for the slots that nobody had when somebody last looked around.
+    unowned: Option<Arc<Member>>,
 }
 
 impl Known {
@@ -49,6 +51,7 @@ impl Known {
             named: Members::new(),
             shards: Vec::new(),
             of_slot: Vec::new(),
+            unowned: None,
         }
     }
 
@@ -56,8 +59,8 @@ impl Known {
         self.shards.is_empty()
     }
 
-    /// The node to ask. Where nobody is known to have the slot it is any node: that one will say who has it, or that
-    /// nobody does.
+    /// The node to ask. Where nobody has the slot it is what stands for those, and fails and says so, so that somebody looks
+    /// around; before the first look it is any node: that one will say who has it.
     pub(crate) fn pick(
         &self,
         slot: usize,
@@ -67,6 +70,9 @@ impl Known {
     ) -> Option<&Arc<Member>> {
         let shard = self.of_slot.get(slot);
         let shard = shard.and_then(|shard| self.shards.get(usize::from(*shard)));
+        if let (None, Some(unowned)) = (shard, &self.unowned) {
+            return Some(unowned);
+        }
         let Some(shard) = shard else {
             let able = self.shards.iter().map(|shard| &shard.primary);
             let mut able = able.filter(|member| !member.node.is_out_of_reach());
@@ -89,7 +95,7 @@ impl Known {
     }
 
     /// The nodes that have slots, in the order of their first ones: a replica that is promoted stands where its
-    /// primary stood.
+    /// primary stood. Slots that nobody has are a part of the cluster all the same, and stand last.
     pub(crate) fn owners(&self) -> Vec<Arc<Node>> {
         let mut seen = vec![false; self.shards.len()];
         let mut owners = Vec::new();
@@ -100,13 +106,15 @@ impl Known {
                 owners.push(Arc::clone(&shard.primary.node));
             }
         }
+        let unowned = self.unowned.iter();
+        owners.extend(unowned.map(|member| Arc::clone(&member.node)));
         owners
     }
 
     /// Every node, those that are only configured too.
     pub(crate) fn all(&self) -> Vec<Arc<Member>> {
         let mut all: Vec<_> = self.members.values().map(Arc::clone).collect();
-        let others = self.named.values().chain(&self.seeds);
+        let others = self.named.values().chain(&self.seeds).chain(&self.unowned);
         for member in others {
             if !all.iter().any(|known| Arc::ptr_eq(known, member)) {
                 all.push(Arc::clone(member));
@@ -155,6 +163,11 @@ impl Known {
                 slots.fill(number);
             }
         }
+        let unowned = gaps(&of_slot);
+        self.unowned = match unowned.is_empty() {
+            true => None,
+            false => maker.unowned(&unowned).ok(),
+        };
         // A node that is being filled has no slot yet: it is kept for one more time.
         for (key, member) in std::mem::take(&mut self.named) {
             members.entry(key).or_insert(member);
@@ -196,7 +209,8 @@ impl Known {
 
     /// Whether `node` has slots.
     pub(crate) fn owns(&self, node: &Arc<Node>) -> bool {
-        self.shard_of(node).is_some()
+        let unowned = self.unowned.as_ref();
+        self.shard_of(node).is_some() || unowned.is_some_and(|it| Arc::ptr_eq(&it.node, node))
     }
 
     /// Whether there is a node that may yet be promoted in its place.
@@ -263,6 +277,22 @@ impl Shard {
     fn all(&self) -> impl Iterator<Item = &Arc<Member>> {
         std::iter::once(&self.primary).chain(&self.replicas)
     }
+}
+
+/// Slots in a row that nobody has, the first one and the last one of each.
+fn gaps(of_slot: &[u16]) -> Vec<(usize, usize)> {
+    let mut gaps: Vec<(usize, usize)> = Vec::new();
+    for (slot, _) in of_slot
+        .iter()
+        .enumerate()
+        .filter(|(_, shard)| **shard == NOBODY)
+    {
+        match gaps.last_mut() {
+            Some((_, last)) if *last + 1 == slot => *last = slot,
+            _ => gaps.push((slot, slot)),
+        }
+    }
+    gaps
 }
 
 /// The addresses of all nodes, as the node at `asked` told them.

@@ -66,18 +66,26 @@ impl Maker {
         slots: (usize, usize),
         why: &str,
     ) -> Result<Arc<Member>> {
-        let name = place.shown();
-        let (host, port) = (name.clone(), place.port);
+        let text = format!(
+            "{} owned by a node that cannot be reached, because {why}",
+            shown(&[slots])
+        );
+        self.stand_in(place.shown(), place.port, text)
+    }
+
+    /// Stands for the slots that no node has.
+    pub(crate) fn unowned(&self, slots: &[(usize, usize)]) -> Result<Arc<Member>> {
+        let text = format!("{} owned by no node of the cluster", shown(slots));
+        self.stand_in("(no node)".to_owned(), 0, text)
+    }
+
+    fn stand_in(&self, name: String, port: u16, text: String) -> Result<Arc<Member>> {
+        let host = name.clone();
         let location = Location {
             tls: false,
             name: Some(name.clone()),
             ..self.found(Address::Tcp { host, port }, name)?
         };
-        let text = match slots {
-            (first, last) if first == last => format!("slot {first} is"),
-            (first, last) => format!("slots {first}-{last} are"),
-        };
-        let text = format!("{text} owned by a node that cannot be reached, because {why}");
         let node = Node::new(&location, &self.options, &self.hooks)?;
         let node = node.out_of_reach(Error::new(ErrorKind::Unavailable, text));
         Ok(Member::new(node, Role::Primary))
@@ -99,4 +107,24 @@ impl Maker {
     fn node(&self, location: &Location) -> Result<Node> {
         self.tls.node(location, &self.options, &self.hooks)
     }
+}
+
+/// Slots in a sentence; of many ranges only the first ones.
+fn shown(slots: &[(usize, usize)]) -> String {
+    const FIRST: usize = 8;
+    if let [(first, last)] = slots
+        && first == last
+    {
+        return format!("slot {first} is");
+    }
+    let ranges = slots.iter().take(FIRST).map(|range| match range {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}-{last}"),
+    });
+    let ranges: Vec<String> = ranges.collect();
+    let more = match slots.len().saturating_sub(FIRST) {
+        0 => String::new(),
+        more => format!(" and {more} ranges more"),
+    };
+    format!("slots {}{more} are", ranges.join(", "))
 }

@@ -51,6 +51,8 @@ struct Question {
     id: u16,
     kind: Kind,
     heard: Option<Vec<IpAddr>>,
+    /// The server that was asked last cannot say.
+    has_failed: bool,
 }
 
 /// What came of it.
@@ -194,6 +196,7 @@ impl Stub {
             id: id::random(),
             kind,
             heard: None,
+            has_failed: false,
         };
         self.questions = kinds.map(question).collect();
         self.servers.iter_mut().for_each(Server::hang_up);
@@ -218,6 +221,9 @@ impl Stub {
             return;
         };
         server.has_failed = false;
+        self.questions
+            .iter_mut()
+            .for_each(|it| it.has_failed = false);
         server.hang_up();
         let open = self
             .questions
@@ -259,6 +265,7 @@ impl Stub {
     }
 
     fn hear(&mut self, place: usize, bytes: &[u8], now: Moment) {
+        let is_last = self.is_last(place);
         let mut open = self
             .questions
             .iter_mut()
@@ -294,8 +301,22 @@ impl Stub {
             Heard::Failure(code) => {
                 let ip = server.address.ip();
                 let text = format!("the name server {ip} says {code:?}");
-                self.failed(place, Error::new(ErrorKind::Io, text), now);
+                let why = Error::new(ErrorKind::Io, text);
+                if is_last {
+                    question.has_failed = true;
+                    self.failure = Some(why);
+                } else {
+                    self.failed(place, why, now);
+                }
             }
+        }
+        // A failure of one kind is no reason to leave before the other is heard.
+        let mut open = self.questions.iter().filter(|it| it.heard.is_none());
+        if open.clone().next().is_some()
+            && open.all(|it| it.has_failed)
+            && let Some(why) = self.failure.clone()
+        {
+            self.failed(place, why, now);
         }
     }
 
@@ -305,11 +326,16 @@ impl Stub {
         if let Some(server) = self.servers.get_mut(place) {
             server.has_failed = true;
         }
-        let is_last = self.tries > 0 && (self.tries - 1) % self.servers.len().max(1) == place;
+        let is_last = self.is_last(place);
         let goes_on = self.tries < self.limit;
         if is_last && goes_on || self.has_failed() {
             self.next = now;
         }
+    }
+
+    /// Whether it was asked last.
+    fn is_last(&self, place: usize) -> bool {
+        self.tries > 0 && (self.tries - 1) % self.servers.len().max(1) == place
     }
 
     /// Whether no server can answer.

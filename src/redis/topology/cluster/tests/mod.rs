@@ -343,20 +343,41 @@ fn a_node_that_was_found_gets_the_credentials_of_the_configuration() {
     assert_eq!(backend.nodes(soon()).unwrap(), [name]);
 }
 
+/// Guards: any node was asked, whose CLUSTERDOWN then closed it to the keys that it has.
 #[test]
-fn a_slot_that_nobody_has_is_asked_of_anybody() {
+fn a_slot_that_nobody_has_is_named_and_looked_for_again() {
     let actor = Actor::new();
     actor.says(&format!(
-        "*1\r\n*3\r\n:0\r\n:100\r\n{}",
+        "*1\r\n*3\r\n:0\r\n:8000\r\n{}",
         at_home(actor.port)
     ));
-    actor.answers("-CLUSTERDOWN Hash slot not served\r\n");
     let backend = backend(&[&actor], Options::default());
-    let error = get_within(&backend, "foo", minute()).unwrap_err();
-    assert_eq!(error.code(), Some("CLUSTERDOWN"));
-    assert!(error.is_unavailable());
-    // It may be served any moment: it is asked again for a moment, and not for all of the budget.
-    assert!((2..=10).contains(&actor.calls()), "{}", actor.calls());
+    for _ in 0..20 {
+        let error = get_within(&backend, "foo", minute()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let expected = "slots 8001-16383 are owned by no node of the cluster";
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(get(&backend, "bar").unwrap().unwrap(), b"v");
+    }
+    assert_eq!(actor.calls(), 20);
+    assert!(backend.ping(minute()).is_err() && backend.nodes(minute()).unwrap().len() == 2);
+    actor.says(&all_on(&at_home(actor.port)));
+    std::thread::sleep(super::PAUSE);
+    assert_eq!(get(&backend, "foo").unwrap().unwrap(), b"v");
+    assert_eq!(backend.nodes(minute()).unwrap().len(), 1);
+}
+
+#[test]
+fn many_gaps_are_told_in_few_words() {
+    let actor = Actor::new();
+    let one = at_home(actor.port);
+    let ranges = (0..10).map(|at| format!("*3\r\n:{}\r\n:{}\r\n{one}", at * 2, at * 2));
+    actor.says(&format!("*10\r\n{}", ranges.collect::<String>()));
+    let error = backend(&[&actor], Options::default())
+        .ping(minute())
+        .unwrap_err();
+    let expected = "slots 1, 3, 5, 7, 9, 11, 13, 15 and 2 ranges more are owned by no node";
+    assert!(error.to_string().contains(expected), "{error}");
 }
 
 #[test]

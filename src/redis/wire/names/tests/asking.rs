@@ -18,7 +18,9 @@ fn what_the_hosts_file_has_is_asked_of_nobody() {
     );
     assert_eq!(resolve("Redis", secs(9)).unwrap(), ["10.0.0.1", "fd00::1"]);
     assert_eq!(resolve("redis.", secs(9)).unwrap(), ["10.0.0.1", "fd00::1"]);
-    assert_eq!(resolve("localhost", secs(9)).unwrap(), ["::1", "127.0.0.1"]);
+    let mut both = resolve("localhost", secs(9)).unwrap();
+    both.sort();
+    assert_eq!(both, ["127.0.0.1", "::1"]);
     assert_eq!(resolve("a.LocalHost", secs(9)).unwrap().len(), 2);
     assert_eq!(server.asked(), []);
 }
@@ -94,6 +96,26 @@ fn the_next_server_is_asked_when_one_is_silent_or_cannot_say() {
     }
 }
 
+/// The answers for the other kind, or to the question before, do not end the next attempt.
+#[test]
+fn a_server_that_fails_once_is_asked_once_more() {
+    let server = NameServer::start(|asked| match (asked.number, asked.kind) {
+        (0, TYPE::A) => Say::After(
+            Duration::from_millis(30),
+            Box::new(Say::Code(RCODE::ServerFailure)),
+        ),
+        (0, _) => Say::Code(RCODE::ServerFailure),
+        _ => v4(asked, &["10.0.0.1"]),
+    });
+    let _machine = server.machine();
+    let budget = secs(60);
+    assert_eq!(resolve("redis.test", budget).unwrap(), ["10.0.0.1"]);
+    assert!(
+        budget.left().unwrap() > Duration::from_secs(45),
+        "it was not waited for"
+    );
+}
+
 #[test]
 fn where_no_server_can_say_that_is_said_at_once() {
     let server = NameServer::start(|_| Say::Code(RCODE::ServerFailure));
@@ -104,7 +126,7 @@ fn where_no_server_can_say_that_is_said_at_once() {
     assert_eq!(error.kind(), ErrorKind::Io);
     let text = "cannot resolve `redis.test`: the name server 127.0.0.1 says ServerFailure";
     assert_eq!(error.to_string(), text);
-    assert_eq!(server.asked().len(), 4);
+    assert!(server.asked().len() <= 4);
     // One that answers knows better than one that cannot.
     let second = server.beside("127.0.0.2", |_| Say::Code(RCODE::NameError));
     let both = Pretence::new("nameserver 127.0.0.1\nnameserver 127.0.0.2\n", second.port);
@@ -134,10 +156,10 @@ fn silence_ends_with_the_budget_and_names_the_servers() {
         "resolv.conf",
         "nameserver 127.0.0.1\nnameserver 127.0.0.2\n",
     );
-    let budget = Budget::new(Duration::from_millis(200));
+    let budget = secs(1);
     let error = resolve("redis.test", budget).unwrap_err();
     assert!(error.is_timeout() && budget.left().is_none());
-    let text = "no answer from the name server 127.0.0.1, 127.0.0.2 within 200ms";
+    let text = "no answer from the name server 127.0.0.1, 127.0.0.2 within 1s";
     assert_eq!(
         error.to_string(),
         format!("cannot resolve `redis.test`: {text}")
