@@ -64,6 +64,8 @@ struct Fault {
     source: Option<Arc<dyn StdError + Send + Sync>>,
     /// The node was never asked, because this process has no connection to spare.
     is_crowded: bool,
+    /// A value was larger than may be stored.
+    is_oversized: bool,
 }
 
 impl Error {
@@ -76,12 +78,23 @@ impl Error {
             command: None,
             source: None,
             is_crowded: false,
+            is_oversized: false,
         }))
     }
 
     /// No connection became free: that says nothing of the node.
     pub(crate) fn crowded(text: String) -> Self {
         Error::new(ErrorKind::Timeout, text).edit(|fault| fault.is_crowded = true)
+    }
+
+    /// A value is larger than the option `max_value`.
+    pub(crate) fn oversized(text: String) -> Self {
+        Error::new(ErrorKind::InvalidArgument, text).edit(|fault| fault.is_oversized = true)
+    }
+
+    /// Whether it is one of those.
+    pub(crate) fn is_oversized(&self) -> bool {
+        self.0.is_oversized
     }
 
     /// An error reply of the server, as it stood on the wire: its first word is the code. What it quotes is left out.

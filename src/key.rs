@@ -92,6 +92,10 @@ impl KeySpace {
     #[inline]
     pub(crate) fn write(&self, key: &[u8], out: &mut Vec<u8>) -> Result<()> {
         if self.is_usual(key) {
+            let len = self.opening.len() + key.len();
+            if out.try_reserve(len).is_err() {
+                return Err(Error::no_memory("a key", len));
+            }
             out.extend_from_slice(&self.opening);
             out.extend_from_slice(key);
         } else {

@@ -408,8 +408,37 @@ static void a_cancelled_thread_strands_nobody(void)
     redis_cache_free(shared.cache);
 }
 
+static int32_t load_too_much(void *user_data, redis_cache_writer *out)
+{
+    static const char much[2000] = "much";
+
+    ++*(int *)user_data;
+    return redis_cache_writer_append(out, much, sizeof much);
+}
+
+static void a_loaded_value_above_max_value_goes_to_its_caller_only(void)
+{
+    redis_cache *cache = open_cache("max_value=1k");
+    redis_cache_bytes bytes = DIRTY_BYTES;
+    redis_cache_stats stats;
+    int calls = 0;
+
+    STATUS(OK, redis_cache_get_or_set(cache, S("key"), 50000, load_too_much, &calls, &bytes));
+    INT(2000, bytes.len);
+    redis_cache_bytes_free(&bytes);
+    MISSES(cache, "key");
+    STATUS(OK, redis_cache_get_or_set(cache, S("key"), 50000, load_too_much, &calls, &bytes));
+    INT(2000, bytes.len);
+    redis_cache_bytes_free(&bytes);
+    INT(2, calls);
+    STATUS(OK, redis_cache_stats_read(cache, &stats, sizeof stats));
+    INT(2, stats.errors);
+    redis_cache_free(cache);
+}
+
 void suite_compute(void)
 {
+    RUN(a_loaded_value_above_max_value_goes_to_its_caller_only);
     RUN(a_miss_loads_and_a_hit_does_not);
     RUN(every_stored_value_is_a_hit);
     RUN(a_loaded_value_takes_every_kind_of_ttl);

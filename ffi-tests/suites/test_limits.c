@@ -231,8 +231,109 @@ static void what_is_too_large_to_inflate_is_refused(void)
     }
 }
 
+static int32_t keep(void *user_data, const redis_cache_slice *key, const redis_cache_slice *value, redis_cache_writer *out)
+{
+    (void)user_data;
+    (void)key;
+    (void)value;
+    (void)out;
+    return 1;
+}
+
+static void rewrite_large(const redis_cache *cache, int index)
+{
+    uint64_t count = DIRTY_INT;
+
+    (void)index;
+    limit_memory(LEFT);
+    STATUS(ERR_NO_MEMORY, redis_cache_reinsert_keys(cache, keep, NULL, NULL, &count));
+    INT(0, count);
+    GETS(cache, "small", "1");
+}
+
+static void what_is_too_large_to_rewrite_is_refused(void)
+{
+    redis_cache *cache;
+    char *value;
+
+    if (cannot_be_limited())
+        return;
+    value = large_value();
+    cache = open_large(NULL);
+    STATUS(OK, redis_cache_set(cache, S("small"), S("1"), 60000));
+    STATUS(OK, redis_cache_set(cache, S("large"), value, LARGE, 60000));
+    free(value);
+    in_a_child(rewrite_large, cache);
+}
+
+static void read_by_the_other_parser(const redis_cache *cache, int index)
+{
+    redis_cache_bytes bytes = DIRTY_BYTES;
+
+    (void)index;
+    limit_memory(LEFT);
+    STATUS(ERR_NO_MEMORY, redis_cache_get(cache, S("large"), &bytes));
+    CLEAN_BYTES(bytes);
+    GETS(cache, "small", "1");
+    STATUS(OK, redis_cache_has_key(cache, S("large")));
+}
+
+/* It asks for memory in a way that cannot fail. */
+static void what_is_too_large_for_the_other_parser_is_refused(void)
+{
+    redis_cache *cache;
+    char *value;
+
+    if (cannot_be_limited() || on_memory())
+        return;
+    value = large_value();
+    cache = open_large("parser=redis");
+    STATUS(OK, redis_cache_set(cache, S("small"), S("1"), 60000));
+    STATUS(OK, redis_cache_set(cache, S("large"), value, LARGE, 60000));
+    free(value);
+    in_a_child(read_by_the_other_parser, cache);
+}
+
+enum { MANY = 500000 };
+
+static void ask_for_many(const redis_cache *cache, int index)
+{
+    redis_cache_slice *keys = must_alloc(MANY * sizeof *keys);
+    redis_cache_entry *entries = must_alloc(MANY * sizeof *entries);
+    redis_cache_results *results = (redis_cache_results *)1;
+    uint64_t count = DIRTY_INT;
+    size_t i;
+
+    (void)index;
+    STATUS(OK, redis_cache_set(cache, S("small"), S("1"), 60000));
+    for (i = 0; i < MANY; i++) {
+        keys[i].data = entries[i].key.data = entries[i].value.data = "small";
+        keys[i].len = entries[i].key.len = entries[i].value.len = 5;
+    }
+    limit_memory(LEFT);
+    STATUS(ERR_NO_MEMORY, redis_cache_get_many(cache, keys, MANY, &results));
+    CHECK(results == NULL);
+    STATUS(ERR_NO_MEMORY, redis_cache_set_many(cache, entries, MANY, 60000, NULL));
+    STATUS(ERR_NO_MEMORY, redis_cache_delete_many(cache, keys, MANY, &count));
+    SAYS("no memory");
+    INT(0, count);
+    GETS(cache, "small", "1");
+    free(keys);
+    free(entries);
+}
+
+/* There is memory for what is said of each key, and none for the keys. */
+static void a_list_that_is_too_long_is_refused(void)
+{
+    if (!cannot_be_limited())
+        in_a_child(ask_for_many, open_large(NULL));
+}
+
 void suite_limits(void)
 {
+    RUN(what_is_too_large_to_rewrite_is_refused);
+    RUN(what_is_too_large_for_the_other_parser_is_refused);
+    RUN(a_list_that_is_too_long_is_refused);
     RUN(what_is_too_large_to_write_is_refused);
     RUN(what_is_too_large_to_load_is_refused);
     RUN(what_is_too_large_to_read_is_refused);

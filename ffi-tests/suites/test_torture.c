@@ -36,15 +36,15 @@ enum { LEVELS = 40, TEXT = 512 };
 static struct {
     char text[TEXT];
     unsigned long functions;
-} before[LEVELS];
+} found[LEVELS];
 static int level;
 static unsigned long functions; /* how many began to run */
 
 static void before_call(void)
 {
     CHECK(level < LEVELS);
-    redis_cache_last_error_copy(before[level].text, TEXT);
-    before[level].functions = functions;
+    redis_cache_last_error_copy(found[level].text, TEXT);
+    found[level].functions = functions;
     level++;
 }
 
@@ -53,8 +53,8 @@ static int after_call(int status)
     level--;
     if (status < 0)
         CHECK(redis_cache_last_error()[0] != '\0');
-    else if (before[level].functions == functions)
-        CHECK(strcmp(before[level].text, redis_cache_last_error()) == 0);
+    else if (found[level].functions == functions)
+        CHECK(strcmp(found[level].text, redis_cache_last_error()) == 0);
     return status;
 }
 

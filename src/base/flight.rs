@@ -38,7 +38,9 @@ pub(crate) enum Product {
     /// "Known to be absent".
     Absent,
     /// The value in its stored form, whose header knows no times.
-    Value(Arc<[u8]>),
+    Value(Arc<Vec<u8>>),
+    /// The same of one that is larger than any that is stored.
+    Large(Arc<Vec<u8>>),
 }
 
 /// What a leader hands to those who wait.
@@ -233,7 +235,7 @@ mod tests {
 
     fn value(bytes: &[u8]) -> Landing {
         Landing::Made {
-            product: Product::Value(Arc::from(bytes)),
+            product: Product::Value(Arc::new(bytes.to_vec())),
             before: None,
         }
     }
@@ -255,7 +257,7 @@ mod tests {
                 let Some(Landing::Made { product, .. }) = waiter.join().unwrap() else {
                     panic!("it joined the flight under way")
                 };
-                assert_eq!(product, Product::Value(Arc::from(&b"v"[..])));
+                assert_eq!(product, Product::Value(Arc::new(b"v".to_vec())));
             }
         });
     }

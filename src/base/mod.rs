@@ -9,4 +9,5 @@ pub(crate) mod fork;
 pub(crate) mod moment;
 pub(crate) mod one_at_a_time;
 pub(crate) mod random;
+pub(crate) mod room;
 pub(crate) mod words;

@@ -21,7 +21,7 @@ use crate::store::{Access, Head, KeyList, Value};
 /// came first, so `?` works in functions that return [`Result`].
 #[derive(Debug, Clone)]
 pub struct Partial<T> {
-    /// One result per item, in the caller's order.
+    /// One result per item, in the caller's order. Only the error, when there was no memory for so many.
     pub items: Vec<Result<T>>,
 }
 
@@ -32,6 +32,13 @@ impl<T> Partial<T> {
     /// The first failure.
     pub fn cause(&self) -> Option<&Error> {
         self.items.iter().find_map(|item| item.as_ref().err())
+    }
+
+    /// One cause before there was any item.
+    pub(crate) fn of(error: Error) -> Partial<T> {
+        Partial {
+            items: vec![Err(error)],
+        }
     }
 
     pub(crate) fn unless_whole(items: Vec<Result<T>>) -> Result<Vec<T>, Partial<T>> {
@@ -100,8 +107,8 @@ impl Cache {
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
         decode: impl Fn(&[u8], Clock) -> Result<Option<T>>,
     ) -> Many<T> {
-        let keys = self.key_list(keys);
-        let mut items: Vec<Result<Option<T>>> = Vec::with_capacity(keys.len());
+        let keys = self.key_list(keys).map_err(Partial::of)?;
+        let mut items = self.places(&keys)?;
         let mut reads = Reads::default();
         self.fetch_many(&keys, |index, stored, faults| {
             let item = stored.and_then(|stored| match stored {
@@ -122,11 +129,11 @@ impl Cache {
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
         mut each: impl FnMut(usize, Result<Option<&[u8]>>),
-    ) {
+    ) -> Result<()> {
         let options = &self.shared.options;
         let mut reads = Reads::default();
         let mut scratch = Vec::new();
-        self.fetch_many(&self.key_list(keys), |index, stored, faults| {
+        self.fetch_many(&self.key_list(keys)?, |index, stored, faults| {
             let item = stored.and_then(|stored| match stored {
                 Some((stored, clock)) => {
                     faults.or_undecodable(entry::view(options, stored, clock, &mut scratch))
@@ -137,6 +144,7 @@ impl Cache {
             each(index, item);
         });
         self.shared.counters.add(reads);
+        Ok(())
     }
 
     /// The step that all reads of many keys share: faults of keys, and `on_error`. Faults that `each` finds are told with
@@ -182,12 +190,13 @@ impl Cache {
             encoded.push((head, start..bodies.len()));
             Ok(())
         });
+        let keys = keys.map_err(Partial::of)?;
         let body = |range: &std::ops::Range<usize>| bodies.get(range.clone()).unwrap_or_default();
         let values = encoded.iter().map(|(head, range)| Value {
             head,
             body: body(range),
         });
-        let mut items: Vec<Result<()>> = Vec::new();
+        let mut items = self.places(&keys)?;
         self.store_many(&keys, values, expiry.into(), &mut |index, done| {
             put(&mut items, index, done)
         });
@@ -201,9 +210,10 @@ impl Cache {
         expiry: impl Into<Expiry>,
     ) -> Result<(), Partial<()>> {
         let mut items: Vec<Result<()>> = Vec::new();
-        self.set_many_with(entries, expiry.into(), &mut |index, done| {
+        let done = self.set_many_with(entries, expiry.into(), &mut |index, done| {
             put(&mut items, index, done)
         });
+        done.map_err(Partial::of)?;
         Partial::unless_whole(items).map(drop)
     }
 
@@ -213,18 +223,19 @@ impl Cache {
         entries: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,
         expiry: Expiry,
         each: &mut dyn FnMut(usize, Result<()>),
-    ) {
+    ) -> Result<()> {
         let mut encoded = Vec::new();
         let keys = self.key_list_with(entries, |value| {
             let (head, packed) = entry::pack_bytes(&self.shared.options, value.as_ref())?;
             encoded.push((head, value, packed));
             Ok(())
-        });
+        })?;
         let values = encoded.iter().map(|(head, value, packed)| Value {
             head,
             body: packed.as_deref().unwrap_or(value.as_ref()),
         });
         self.store_many(&keys, values, expiry, each);
+        Ok(())
     }
 
     /// Stores one value per key that is not a fault.
@@ -304,7 +315,8 @@ impl Cache {
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<u64, Partial<bool>> {
         let mut items: Vec<Result<bool>> = Vec::new();
-        self.delete_many_with(keys, &mut |index, deleted| put(&mut items, index, deleted));
+        self.delete_many_with(keys, &mut |index, deleted| put(&mut items, index, deleted))
+            .map_err(Partial::of)?;
         let items = Partial::unless_whole(items)?;
         Ok(items.into_iter().map(u64::from).sum())
     }
@@ -314,8 +326,8 @@ impl Cache {
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
         each: &mut dyn FnMut(usize, Result<bool>),
-    ) {
-        let keys = self.key_list(keys);
+    ) -> Result<()> {
+        let keys = self.key_list(keys)?;
         for (index, error) in keys.faults() {
             each(*index, Err(error.clone()));
         }
@@ -330,10 +342,17 @@ impl Cache {
             .delete_many(&keys, self.budget(), &mut each);
         self.shared.counters.deletes.add(removed);
         faults.tell();
+        Ok(())
     }
 
     /// The wire keys of many keys; one that is refused keeps its place and carries the reason.
-    pub(crate) fn key_list(&self, keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> KeyList {
+    ///
+    /// # Errors
+    /// Only NoMemory, for the list as such.
+    pub(crate) fn key_list(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<KeyList> {
         self.key_list_with(keys.into_iter().map(|key| (key, ())), |()| Ok(()))
     }
 
@@ -342,9 +361,9 @@ impl Cache {
         &self,
         entries: impl IntoIterator<Item = (impl AsRef<[u8]>, V)>,
         mut encode: impl FnMut(V) -> Result<()>,
-    ) -> KeyList {
+    ) -> Result<KeyList> {
         let entries = entries.into_iter();
-        let mut keys = KeyList::with_capacity(entries.size_hint().0);
+        let mut keys = self.report(KeyList::with_room(entries.size_hint().0))?;
         for (key, value) in entries {
             keys.push(|out| {
                 self.report(
@@ -354,7 +373,17 @@ impl Cache {
                 )
             });
         }
-        keys
+        self.report(keys.whole())
+    }
+
+    /// Room for what becomes of each key.
+    fn places<T>(&self, keys: &KeyList) -> Result<Vec<Result<T>>, Partial<T>> {
+        let mut places = Vec::new();
+        let reserved = places.try_reserve_exact(keys.len());
+        let len = keys.len().saturating_mul(size_of::<Result<T>>());
+        let reserved = reserved.map_err(|_| Error::no_memory("results", len));
+        self.report(reserved).map_err(Partial::of)?;
+        Ok(places)
     }
 }
 

@@ -72,6 +72,15 @@ pub(crate) struct Options {
     pub(crate) near_max_lag: Duration,
 }
 
+impl Options {
+    /// The same for values that go from hand to hand within this process, however large they are.
+    pub(crate) fn unbounded(&self) -> Options {
+        let mut options = self.clone();
+        options.coding.max_value = usize::MAX;
+        options
+    }
+}
+
 /// How a TLS connection is checked. What is `None` is as the system has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct TlsOptions {

@@ -144,7 +144,7 @@ fn check_size(options: &Options, len: usize) -> Result<()> {
 fn too_large(len: usize, most: usize) -> Error {
     let text =
         format!("the value has {len} bytes: at most {most} are accepted (option `max_value`)");
-    Error::new(ErrorKind::InvalidArgument, text)
+    Error::oversized(text)
 }
 
 /// The payload of a complete stored value, seen in place unless it is compressed; `None` when it is not live.

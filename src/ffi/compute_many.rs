@@ -52,7 +52,7 @@ pub unsafe extern "C" fn redis_cache_get_or_set_many(
             let written = writer.finish_many(code)?;
             Ok::<_, String>(written.into_iter().map(Made::from).collect())
         };
-        let items = cache.load_many_bytes(keys, expiry(ttl_ms), load);
+        let items = cache.load_many_bytes(keys, expiry(ttl_ms), load)?;
         let results = redis_cache_results::of_values(items)?;
         let status = results.status()?;
         out.set(give(results));

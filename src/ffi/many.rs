@@ -126,7 +126,7 @@ pub unsafe extern "C" fn redis_cache_get_many(
             Ok(Some(value)) => results.put_value(index, value),
             Ok(None) => results.put(index, Item::Absent),
             Err(error) => results.put(index, Item::Failed(error)),
-        });
+        })?;
         let status = results.status()?;
         out.set(give(results));
         Ok(status)
@@ -167,7 +167,7 @@ pub unsafe extern "C" fn redis_cache_set_many(
         let mut results = redis_cache_results::of(count)?;
         cache.set_many_with(pairs, expiry(ttl_ms), &mut |index, answer| {
             results.put(index, answer.map_or_else(Item::Failed, |()| Item::Done));
-        });
+        })?;
         let status = results.status()?;
         if let Some(out) = out {
             out.set(give(results));
@@ -197,7 +197,7 @@ pub unsafe extern "C" fn redis_cache_delete_many(
         cache.delete_many_with(keys, &mut |index, answer| {
             deleted += u64::from(matches!(answer, Ok(true)));
             results.put(index, answer.map_or_else(Item::Failed, |_| Item::Done));
-        });
+        })?;
         let status = results.status()?;
         if let Some(out) = out {
             out.set(deleted);

@@ -148,7 +148,9 @@ impl Walk {
                 page.passed.push(mark(key));
                 return;
             }
-            page.keys.push_bytes(key);
+            if let Err(error) = page.keys.try_push_bytes(key) {
+                fault = Some(error);
+            }
         })?;
         fault.map_or(Ok(Some(page)), Err)
     }

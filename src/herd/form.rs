@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::base::room;
 use crate::config::Options;
 use crate::entry::{self, Decode, Gather, Judge, Look, Payload, Seen, Sight};
 use crate::error::Result;
@@ -95,6 +96,6 @@ impl Form for Bytes {
     }
 
     fn copy(_: &Options, value: &Vec<u8>) -> Result<Option<Vec<u8>>> {
-        Ok(Some(value.clone()))
+        room::copy(value, "a value").map(Some)
     }
 }

@@ -1,22 +1,21 @@
 //! Running a loader, and storing what it made: by a lease, which is given back however the loader ends; over a value in
 //! which none can stand; or not at all. Whatever the store says to it, its caller has the value.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::flight::{Landing, Lead, Product};
+use crate::base::flight::{Landing, Lead};
 use crate::base::moment::Moment;
 use crate::cache::Cache;
 use crate::entry;
 use crate::entry::freshness::{Freshness, cost_of};
-use crate::entry::header::Header;
 use crate::error::{Error, Result};
 use crate::expiry::{Clock, Expiry, Life};
-use crate::store::{Head, Stored, Value};
+use crate::store::{Stored, Value};
 
 use super::form::Form;
 use super::held::{Held, is_refusal};
 use super::one::Call;
+use super::product::{self, is_only_not_stored};
 use super::step::End;
 use super::{Loading, Outcome, Source};
 
@@ -116,7 +115,8 @@ impl<V> Loaded<V> {
     }
 }
 
-/// Encodes what was loaded, closes the flight, lets `store` put it away, and hands it to all who may have it.
+/// Encodes what was loaded, closes the flight, lets `store` put it away, and hands it to all who may have it. What is too
+/// large to be stored, or finds no memory for that, is handed out all the same.
 pub(super) fn deliver<F: Form>(
     cache: &Cache,
     loaded: Loaded<F::Value>,
@@ -127,13 +127,26 @@ pub(super) fn deliver<F: Form>(
 ) -> Result<Outcome<F::Value>> {
     let options = &cache.shared.options;
     let freshness = Freshness::new(options, cache.life(loaded.expiry));
+    let is_value = loaded.value.is_some();
     let landing = entry::with_scratch(|scratch| {
-        let (head, body) = match &loaded.value {
-            Some(value) => cache.report(F::encode(options, value, scratch))?,
-            None => (Header::ABSENT.encode(), &[][..]),
+        let encoded = product::encoded::<F>(options, loaded.value.as_ref(), scratch);
+        let encoded = match cache.report(encoded) {
+            Err(error) if !is_only_not_stored(&error) => return Err(error),
+            encoded => encoded,
         };
         let is_awaited = lead.as_mut().is_some_and(Lead::close);
-        let product = is_awaited.then(|| product(loaded.value.is_some(), &head, body));
+        let Ok((head, body)) = encoded else {
+            let large = loaded.value.as_ref().filter(|_| is_awaited);
+            let product = large.and_then(|value| product::large::<F>(options, value));
+            return Ok(product.map_or(Landing::Again, |product| Landing::Made {
+                product,
+                before: End::NotStored.before(since),
+            }));
+        };
+        let product = match is_awaited {
+            true => product::product(is_value, &head, body),
+            false => None,
+        };
         let (head, life) = freshness.dress(head, cost_of(loaded.took), clock);
         let end = store(Value { head: &head, body }, life);
         Ok(product.map_or(Landing::Again, |product| Landing::Made {
@@ -147,15 +160,6 @@ pub(super) fn deliver<F: Form>(
         (Err(error), lead) => return fail(lead, error),
     }
     Ok(loaded.outcome())
-}
-
-/// What those who wait are given.
-pub(super) fn product(is_value: bool, head: &Head, body: &[u8]) -> Product {
-    if is_value {
-        Product::Value(Arc::from([head, body].concat()))
-    } else {
-        Product::Absent
-    }
 }
 
 /// The error, for the caller and all who wait.

@@ -13,6 +13,7 @@ pub(crate) mod many;
 #[cfg(test)]
 pub(crate) mod model;
 pub(crate) mod one;
+pub(crate) mod product;
 pub(crate) mod step;
 pub(crate) mod terms;
 pub(crate) mod weigh;
@@ -49,7 +50,8 @@ impl Cache {
     ///
     /// A hit is one round trip; a computed value three. With an expiry that has passed already, the value is returned
     /// and nothing stored. A server that cannot be reached, or refuses, never keeps `load` from running, and takes no
-    /// value from its caller: it is then loaded once per key and process and not stored, and the error hook is told.
+    /// value from its caller: it is then loaded once per key and process and not stored, and the error hook is told. So
+    /// is it of a value above `max_value`, which goes to all who asked and is not stored.
     ///
     /// # Errors
     /// [`ErrorKind::Callback`] with the loader's error as its source, for the caller and all threads that waited,

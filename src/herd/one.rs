@@ -6,19 +6,20 @@ use std::marker::PhantomData;
 use std::time::Instant;
 
 use crate::base::backoff::Pause;
-use crate::base::flight::{Flights, Landing, Part, Product};
+use crate::base::flight::{Flights, Landing, Part};
 use crate::base::moment::Moment;
 use crate::base::random::draw;
 use crate::cache::Cache;
 use crate::config::Layout;
 use crate::entry::header::Header;
-use crate::entry::{Judge, Look, Seen, Sight};
+use crate::entry::{Judge, Look, Sight};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Expiry;
 use crate::store::{Access, Force};
 
 use super::claim::Claimed;
 use super::form::Form;
+use super::product::unpacked;
 use super::step::{self, Hand, Next, Right, Why, Worth};
 use super::weigh::{Weighed, is_the_callers};
 use super::{BACKOFF_MS, Loading, Outcome, Source};
@@ -217,12 +218,8 @@ where
         if !is_mine {
             return Ok(None);
         }
-        let seen = match product {
-            Product::Absent => Ok(Seen::Fresh(None)),
-            Product::Value(stored) => F::see(self.options(), &stored, Judge::Fresh).seen,
-        };
         let sight = Sight {
-            seen,
+            seen: unpacked::<F>(self.options(), &product),
             header: None,
             now_ms: 0,
         };

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::budget::Budget;
 use crate::base::clocks::wall_us;
+use crate::base::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 use crate::store::{
@@ -322,14 +323,7 @@ fn given<T>(all: &[T], index: usize) -> Result<&T> {
 /// Shared memory cannot be asked for in a way that may fail. What is large is asked for in another way just before, and
 /// given back; so much is then there, unless another thread is quicker.
 fn joined(value: Value<'_>) -> Result<Arc<[u8]>> {
-    const LARGE: usize = 1 << 20;
-    if value.len() >= LARGE
-        && Vec::<u8>::new()
-            .try_reserve_exact(value.len() + 16)
-            .is_err()
-    {
-        return Err(Error::no_memory("a value", value.len()));
-    }
+    room::probe(value.len().saturating_add(16), "a value")?;
     if value.head.is_empty() {
         return Ok(Arc::from(value.body));
     }

@@ -70,7 +70,7 @@ pub(crate) fn export(
         from += window.len();
         let found = copies(store, node, &window, budget())?;
         let mut entries = Vec::with_capacity(found.len());
-        let mut movable = KeyList::with_capacity(found.len());
+        let mut movable = KeyList::with_room(found.len())?;
         for ((_, key), entry) in window.iter().zip(found) {
             if let Some(entry) = entry {
                 movable.push_bytes(key);

@@ -61,6 +61,7 @@ mod headers;
 mod leases;
 mod locks;
 mod many;
+mod oversized;
 mod own_codecs;
 mod plain;
 mod statistics;

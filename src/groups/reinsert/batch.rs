@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::base::room;
 use crate::cache::Cache;
 use crate::error::Result;
 use crate::expiry::Clock;
@@ -85,11 +86,11 @@ impl<'a> Batches<'a> {
             &mut |place, value, clock| match value {
                 Ok(Some(stored)) if (self.concerns)(stored, clock) => {
                     let Some(key) = keys.get(place) else { return };
-                    if held.has_room(stored.len()) {
-                        held.take(key, stored);
-                    } else {
-                        left.push_bytes(key);
-                    }
+                    let taken = match held.has_room(stored.len()) {
+                        true => held.take(key, stored),
+                        false => left.try_push_bytes(key),
+                    };
+                    fault = std::mem::replace(&mut fault, Ok(())).and(taken);
                 }
                 Ok(_) => {}
                 Err(error) => fault = fault.clone().and(Err(error)),
@@ -175,11 +176,12 @@ impl Held {
         self.spans.is_empty() || self.bytes.len() + len <= MOST_BYTES
     }
 
-    fn take(&mut self, key: &[u8], stored: &[u8]) {
+    fn take(&mut self, key: &[u8], stored: &[u8]) -> Result<()> {
         let start = self.bytes.len();
-        self.keys.push_bytes(key);
-        self.bytes.extend_from_slice(stored);
+        room::append(&mut self.bytes, stored, "a value")?;
+        self.keys.try_push_bytes(key)?;
         self.spans.push(start..self.bytes.len());
+        Ok(())
     }
 
     fn value(&self, place: usize) -> &[u8] {

@@ -6,12 +6,13 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::base::room;
 use crate::codec;
 use crate::codec::integer::Integer;
 use crate::config::{Compressor, Layout, Options};
 use crate::entry;
 use crate::entry::header::{Header, MAGIC};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::expiry::Clock;
 use crate::store::Head;
 
@@ -57,11 +58,19 @@ pub(crate) fn configured(
     options: &Options,
     stored: &[u8],
     typed: impl Fn(u8, &[u8]) -> Option<Vec<u8>>,
-) -> Rewritten {
-    try_configured(options, stored, typed)
-        .ok()
+) -> Result<Rewritten> {
+    let made = readable(try_configured(options, stored, typed))?;
+    Ok(made
         .flatten()
-        .map_or(Rewritten::Kept, |(head, body)| Rewritten::As(head, body))
+        .map_or(Rewritten::Kept, |(head, body)| Rewritten::As(head, body)))
+}
+
+/// What cannot be read is passed over; that there is no memory for it is a fault.
+fn readable<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Err(error) if error.kind() == ErrorKind::NoMemory => Err(error),
+        read => Ok(read.ok()),
+    }
 }
 
 fn try_configured(
@@ -93,7 +102,7 @@ fn try_configured(
     }
     let (compressor, body) = match entry::compress(options, &payload)? {
         Some(packed) => (options.coding.compressor.number(), packed),
-        None => (0, payload.into_owned()),
+        None => (0, owned(payload)?),
     };
     if codec == header.codec && compressor == header.compressor {
         return Ok(None);
@@ -148,14 +157,21 @@ fn plain(
         None if Integer::parse(&payload).is_some() || entry::is_tagged(&payload) => {
             return Ok(None);
         }
-        None => payload.into_owned(),
+        None => owned(payload)?,
     };
     Ok(Some((Head::new(), body)))
 }
 
+fn owned(payload: Cow<'_, [u8]>) -> Result<Vec<u8>> {
+    match payload {
+        Cow::Owned(payload) => Ok(payload),
+        Cow::Borrowed(payload) => room::copy(payload, "a value"),
+    }
+}
+
 /// The payload of any value, as plain reads hand it out; `None`: it cannot be read.
-pub(crate) fn payload<'a>(options: &Options, stored: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-    entry::payload(options, stored, Clock::DAWN).ok().flatten()
+pub(crate) fn payload<'a>(options: &Options, stored: &'a [u8]) -> Result<Option<Cow<'a, [u8]>>> {
+    Ok(readable(entry::payload(options, stored, Clock::DAWN))?.flatten())
 }
 
 /// Other bytes in the place of an entry.

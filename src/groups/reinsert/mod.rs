@@ -87,8 +87,7 @@ impl Sweep<'_> {
     /// As [`delete`](Sweep::delete): nodes that fail are passed over and named in the end. What was rewritten stays so.
     pub fn reinsert(self) -> Result<Swept> {
         let options = &self.cache.shared.options;
-        let mut rewrite =
-            |_: &[u8], stored: &[u8]| Ok(form::configured(options, stored, |_, _| None));
+        let mut rewrite = |_: &[u8], stored: &[u8]| form::configured(options, stored, |_, _| None);
         self.rewrite(
             &|stored, _| form::may_differ(options, stored),
             &mut rewrite,
@@ -103,7 +102,7 @@ impl Sweep<'_> {
     pub fn reinsert_as<T: Serialize + DeserializeOwned>(self) -> Result<Swept> {
         let options = &self.cache.shared.options;
         let typed = |codec: u8, payload: &[u8]| form::through_type::<T>(options, codec, payload);
-        let mut rewrite = |_: &[u8], stored: &[u8]| Ok(form::configured(options, stored, typed));
+        let mut rewrite = |_: &[u8], stored: &[u8]| form::configured(options, stored, typed);
         self.rewrite(
             &|stored, _| form::may_differ(options, stored),
             &mut rewrite,
@@ -130,7 +129,7 @@ impl Sweep<'_> {
         let (options, keys) = (&self.cache.shared.options, &self.cache.keys);
         let is_live = |stored: &[u8], clock| entry::is_live(options, stored, clock);
         let mut rewrite = |wire: &[u8], stored: &[u8]| {
-            let Some(payload) = form::payload(options, stored) else {
+            let Some(payload) = form::payload(options, stored)? else {
                 return Ok(Rewritten::Kept);
             };
             let key = keys.user_key(wire)?;

@@ -1,10 +1,11 @@
 //! One key of many on its way through a call: what a look has shown, what the store has said to a claim, and what a flight
 //! has come to, each turned into what is next by `herd::step`.
 
-use crate::base::flight::{Follow, Landing, Lead, Part, Product};
+use crate::base::flight::{Follow, Landing, Lead, Part};
 use crate::base::moment::Moment;
+use crate::base::room;
 use crate::cache::Cache;
-use crate::entry::{Judge, Seen, Sight};
+use crate::entry::{Judge, Sight};
 use crate::error::{Error, Result};
 use crate::expiry::Clock;
 use crate::store::{Acquired, Force};
@@ -12,6 +13,7 @@ use crate::store::{Acquired, Force};
 use super::super::Source;
 use super::super::form::Form;
 use super::super::held::is_refusal;
+use super::super::product::unpacked;
 use super::super::step::{self, Hand, Heard, Next, Why, Worth};
 use super::super::weigh::is_the_callers;
 use super::store::Right;
@@ -145,7 +147,7 @@ impl<V> Item<V> {
             Next::Claim(force, soft) => {
                 self.old = (seen.view.worth == Worth::Stale).then_some(seen.value);
                 if is_plain {
-                    self.kept = Some(stored.to_vec());
+                    self.kept = room::copy(stored, "a value").ok();
                 }
                 At::Wanted(force, soft)
             }
@@ -181,7 +183,8 @@ impl<V> Item<V> {
                         let heard = seen.heard();
                         found = seen.value;
                         if heard == Heard::Useless(None) {
-                            kept = Some(stored.to_vec());
+                            // Without memory for it, nothing is stored in its place.
+                            kept = room::copy(stored, "a value").ok();
                         }
                         heard
                     }
@@ -242,12 +245,8 @@ impl<V> Item<V> {
         if !is_away && before.is_some_and(|since| began > since) {
             return;
         }
-        let seen = match product {
-            Product::Absent => Ok(Seen::Fresh(None)),
-            Product::Value(stored) => F::see(&cache.shared.options, &stored, Judge::Fresh).seen,
-        };
         let sight = Sight {
-            seen,
+            seen: unpacked::<F>(&cache.shared.options, &product),
             header: None,
             now_ms: 0,
         };

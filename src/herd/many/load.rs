@@ -1,11 +1,9 @@
 //! The load of many keys: one call of the loader for all that this call has to load, and what became of each.
 
-use std::sync::Arc;
-
 use crate::base::flight::{Landing, Lead, Product};
 use crate::base::moment::Moment;
+use crate::base::room;
 use crate::entry::freshness::{Freshness, cost_of};
-use crate::entry::header::Header;
 use crate::error::Result;
 use crate::expiry::Clock;
 use crate::store::Head;
@@ -13,6 +11,7 @@ use crate::store::Head;
 use super::super::BACKOFF_MS;
 use super::super::form::Form;
 use super::super::held::Held;
+use super::super::product::{self, is_only_not_stored};
 use super::super::step::End;
 use super::batch::Batch;
 use super::item::{At, Mine};
@@ -115,24 +114,29 @@ impl<F: Form> Delivery<'_, '_, F> {
             }
         };
         let mut scratch = Vec::new();
-        let encoded = match &value {
-            Some(value) => {
-                F::encode(options, value, &mut scratch).map(|(head, body)| (head, body.to_vec()))
-            }
-            None => Ok((Header::ABSENT.encode(), Vec::new())),
-        };
-        let (head, body) = match cache.report(encoded) {
-            Ok(encoded) => encoded,
-            Err(error) => {
+        let encoded = product::encoded::<F>(options, value.as_ref(), &mut scratch)
+            .and_then(|(head, body)| Ok((head, room::copy(body, "a value")?)));
+        let encoded = match cache.report(encoded) {
+            Err(error) if !is_only_not_stored(&error) => {
                 self.give_back(lease);
                 return self.give(place, Err(error), None);
             }
+            encoded => encoded,
         };
         let item = self.batch.items.get_mut(place);
         let is_awaited = item
             .and_then(|item| item.lead.as_mut())
             .is_some_and(Lead::close);
-        let product = is_awaited.then(|| product(value.is_some(), &head, &body));
+        let Ok((head, body)) = encoded else {
+            // It is not stored, and what lease there is goes back.
+            let large = value.as_ref().filter(|_| is_awaited);
+            let product = large.and_then(|value| product::large::<F>(options, value));
+            return self.give(place, Ok(value), product);
+        };
+        let product = match is_awaited {
+            true => product::product(value.is_some(), &head, &body),
+            false => None,
+        };
         let is_value = value.is_some();
         let number = self.values.len();
         self.give(place, Ok(value), product);
@@ -255,14 +259,5 @@ impl<F: Form> Delivery<'_, '_, F> {
         };
         let store = &cache.shared.store;
         store.get_many(&keys, Access::Write, cache.budget(), &mut each);
-    }
-}
-
-/// What those who wait are given.
-fn product(is_value: bool, head: &Head, body: &[u8]) -> Product {
-    if is_value {
-        Product::Value(Arc::from([head, body].concat()))
-    } else {
-        Product::Absent
     }
 }

@@ -67,7 +67,8 @@ impl Cache {
     {
         let (expiry, mut load) = (expiry.into(), load);
         let load = |missing: &[&K], _: &mut Renew<'_>| load(missing);
-        Partial::unless_whole(self.compute_many::<Typed<T>, K, M, E>(keys, expiry, load))
+        let items = self.compute_many::<Typed<T>, K, M, E>(keys, expiry, load);
+        Partial::unless_whole(items.map_err(Partial::of)?)
     }
 
     /// [`get_or_set_many`](Cache::get_or_set_many) for bytes as they are.
@@ -84,7 +85,8 @@ impl Cache {
     {
         let (expiry, mut load) = (expiry.into(), load);
         let load = |missing: &[&K], _: &mut Renew<'_>| load(missing);
-        Partial::unless_whole(self.compute_many::<Bytes, K, M, E>(keys, expiry, load))
+        let items = self.compute_many::<Bytes, K, M, E>(keys, expiry, load);
+        Partial::unless_whole(items.map_err(Partial::of)?)
     }
 
     /// For bytes as they are, with a loader that may renew its leases.
@@ -94,7 +96,7 @@ impl Cache {
         keys: impl IntoIterator<Item = K>,
         expiry: Expiry,
         load: impl FnMut(&[&K], &mut Renew<'_>) -> Result<Vec<M>, E>,
-    ) -> Vec<Result<Option<Vec<u8>>>>
+    ) -> Result<Vec<Result<Option<Vec<u8>>>>>
     where
         K: AsRef<[u8]>,
         M: Into<Made<Vec<u8>>>,
@@ -108,7 +110,7 @@ impl Cache {
         keys: impl IntoIterator<Item = K>,
         expiry: Expiry,
         mut load: impl FnMut(&[&K], &mut Renew<'_>) -> Result<Vec<M>, E>,
-    ) -> Vec<Result<Option<F::Value>>>
+    ) -> Result<Vec<Result<Option<F::Value>>>>
     where
         F: Form,
         K: AsRef<[u8]>,
@@ -131,15 +133,17 @@ impl Cache {
             }
             Ok(made.into_iter().map(Into::into).collect())
         };
-        let listed = self.key_list(&keys);
+        let listed = self.key_list(&keys)?;
         let twins = Twins::of(&listed);
         let mut items = Batch::<F>::new(self, &listed, &twins, expiry).run(&mut load);
+        let options = twins.has_some().then(|| self.shared.options.unbounded());
+        let options = options.as_ref().unwrap_or(&self.shared.options);
         for (index, first) in twins.firsts.into_iter().enumerate() {
             if index == first {
                 continue;
             }
             let item = match items.get(first) {
-                Some(Ok(Some(value))) => F::copy(&self.shared.options, value),
+                Some(Ok(Some(value))) => F::copy(options, value),
                 Some(Ok(None)) | None => Ok(None),
                 Some(Err(error)) => Err(error.clone()),
             };
@@ -147,7 +151,7 @@ impl Cache {
                 *place = item;
             }
         }
-        items
+        Ok(items)
     }
 }
 
@@ -166,6 +170,12 @@ impl Twins {
             }
         }
         Twins { firsts }
+    }
+
+    /// Whether any key is given twice.
+    fn has_some(&self) -> bool {
+        let mut firsts = self.firsts.iter().enumerate();
+        firsts.any(|(index, first)| index != *first)
     }
 
     fn is_first(&self, index: usize) -> bool {

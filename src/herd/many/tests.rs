@@ -34,7 +34,7 @@ fn two_hundred_leases_are_renewed_in_one_round_trip() {
         assert_eq!(renew().unwrap_err().kind(), ErrorKind::Lost);
         Ok::<_, Never>(missing.iter().map(|_| Made::Value(vec![1])).collect())
     };
-    let made = cache.load_many_bytes(&keys, Expiry::Default, load);
+    let made = cache.load_many_bytes(&keys, Expiry::Default, load).unwrap();
     assert!(made.iter().all(|item| item.is_ok()));
     // A socket is read in pieces, and asking takes two or three.
     let taken = taken.unwrap();

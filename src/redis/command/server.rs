@@ -1,5 +1,7 @@
 //! The commands for a node as a whole.
 
+use crate::base::room;
+use crate::error::{Error, Result};
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
@@ -68,9 +70,13 @@ impl Page {
         self.ends.clear();
     }
 
-    fn push(&mut self, key: &[u8]) {
-        self.bytes.extend_from_slice(key);
-        self.ends.push(self.bytes.len());
+    fn push(&mut self, key: &[u8]) -> Result<()> {
+        room::append(&mut self.bytes, key, "a page of keys")?;
+        let len = self.bytes.len();
+        let end = self.ends.try_reserve(1);
+        end.map_err(|_| Error::no_memory("a page of keys", len))?;
+        self.ends.push(len);
+        Ok(())
     }
 
     pub(crate) fn each(&self, mut tell: impl FnMut(&[u8])) {
@@ -113,7 +119,7 @@ impl Command for Scan<'_> {
         };
         for _ in 0..count {
             match from.next()? {
-                Token::Bulk(key) => self.page.push(key),
+                Token::Bulk(key) => self.page.push(key)?,
                 _ => return Err(reply::unexpected("a key")),
             }
         }

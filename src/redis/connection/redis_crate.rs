@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use crate::base::budget::Budget;
+use crate::base::room;
 use crate::config::Connector;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::wire::{KEPT, SendFault, Wire};
@@ -134,6 +135,8 @@ impl OneReply<'_> {
                 "the reply is not valid RESP: a push inside a reply",
             ));
         }
+        // It makes its buffer grow by doubling, and then copies the value out of it.
+        room::probe(head.body().saturating_mul(3), "a reply")?;
         self.elements = (self.elements - 1).saturating_add(head.parts());
         self.element = head.line + head.body();
         Ok(())
