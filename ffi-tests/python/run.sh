@@ -22,7 +22,7 @@ environment() {
     mkdir -p "$place"
     cmp -s "$here/requirements.txt" "$place/installed.txt" && return
     echo "python: installing packages from PyPI, the first time"
-    rm -rf "$place/venv" "$place/sources"
+    rm -rf "$place/venv"
     python3 -m venv "$place/venv" || { echo "python3 with venv is needed (Debian: python3-venv)" >&2; exit 1; }
     quietly "$place/pip.log" "$python" -m pip install --disable-pip-version-check -r "$here/requirements.txt"
     cp "$here/requirements.txt" "$place/installed.txt"
@@ -37,7 +37,7 @@ sources() {
         echo "python: fetching the tests of $wanted"
         quietly "$place/pip.log" "$python" -m pip download --disable-pip-version-check --no-deps \
             --no-binary :all: --no-build-isolation --dest "$place/sources" "$wanted"
-        archive=$(find "$place/sources" -iname "$(echo "$package" | tr - '?')-*.tar.gz")
+        archive=$(find "$place/sources" -iname "$(echo "$wanted" | sed 's/==/-/; s/-/?/g').tar.gz")
         mkdir -p "$place/sources/$package"
         tar xzf "$archive" -C "$place/sources/$package" --strip-components=1
         touch "$place/sources/$wanted"
@@ -79,6 +79,6 @@ test)
     "$python" -m pytest -q -p no:cacheprovider ${PYTEST_OPTIONS:-} .
     ;;
 bench)
-    "$python" "$here/bench.py"
+    "$python" "$here/tests/bench.py"
     ;;
 esac

@@ -4,17 +4,18 @@ lays header and library beside the modules before it comes here."""
 import re
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
 HEADER = Path(__file__).parent / "redis_cache_native" / "redis_cache.h"
 
 
-class Wheel(bdist_wheel):
-    def finalize_options(self):
-        super().finalize_options()
-        self.root_is_pure = False
+class Binary(Distribution):
+    def has_ext_modules(self):
+        return True
 
+
+class Wheel(bdist_wheel):
     def get_tag(self):
         return "py3", "none", super().get_tag()[2]
 
@@ -28,6 +29,7 @@ setup(
     package_data={"redis_cache_native": ["redis_cache.h", "libredis_cache.so.0"]},
     install_requires=["cffi>=1.15", "Django>=3.2"],
     python_requires=">=3.9",
+    distclass=Binary,
     cmdclass={"bdist_wheel": Wheel},
     zip_safe=False,
 )

@@ -172,8 +172,10 @@ class RedisCache(BaseCache):
         return failed
 
     def delete_many(self, keys, version=None):
-        """How many there were."""
+        """How many there were; None when none is asked for, as Django has it."""
         keys = list(keys)
+        if not keys:
+            return None
         view, names = self._at_many(keys, version)
         out = ffi.new("uint64_t *")
         array, _held = _slices(names)

@@ -11,7 +11,6 @@ import zlib
 from django.core.exceptions import ImproperlyConfigured
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]*").fullmatch
-_DIGITS_OF_64_BITS = 20
 
 
 class PickleSerializer:
@@ -124,8 +123,9 @@ class Coding:
         return (self._compress(data) if self._is_compressed else data), False
 
     def decode(self, data):
-        """The value. What was stored before compression was turned on is read as it is; other failures are raised."""
-        if len(data) <= _DIGITS_OF_64_BITS and _INTEGER(data):
+        """The value. Digits are an integer, the ancestor's beyond 64 bits too. What was stored before compression was
+        turned on is read as it is; other failures are raised."""
+        if _INTEGER(data):
             return int(data)
         if self._is_compressed:
             try:
