@@ -39,11 +39,12 @@
  *    freed while leases, locks, views and iterators from it live, and by a function of yours that
  *    the client itself calls; that function must not free another object that the running call was
  *    given.
- * 6. Manners. The library starts no threads, installs no signal handlers and raises no SIGPIPE.
- *    Its only global state is the error text of each thread, the named memory:// stores, one TLS
- *    configuration and a counter of forks (pthread_atfork). Callbacks may call the library again,
- *    on any handle, but must return: neither longjmp(), pthread_exit() nor a C++ exception may
- *    leave them. A thread that is cancelled in a call that may run a function of yours, waits for a
+ * 6. Manners. The library installs no signal handlers, raises no SIGPIPE and starts no threads, but
+ *    one for a host name that neither /etc/hosts nor DNS knows, where nsswitch.conf names other
+ *    services. Its only global state is the error text of each thread, the named memory:// stores,
+ *    the addresses that host names had last, one TLS configuration and a counter of forks
+ *    (pthread_atfork). Callbacks may call the library again, on any handle, but must return: neither
+ *    longjmp(), pthread_exit() nor a C++ exception may leave them. A thread that is cancelled in a call that may run a function of yours, waits for a
  *    lease or a lock, or ends an object, ends when the call is over; in other calls it must not be
  *    cancelled. After fork() the child may go on using the same handle; a lease or a lock belongs to
  *    the process that took it. errno is not preserved, and no function is async-signal-safe.
@@ -238,6 +239,23 @@ typedef int32_t (*redis_cache_key_fn)(void *user_data,
                                       const redis_cache_slice *key,
                                       redis_cache_writer *out);
 
+/**
+ * Says who logs in at a node: appends the user (it may be empty), redis_cache_writer_next(), and the
+ * password to `out`, and returns 0; without redis_cache_writer_next() what was appended is the
+ * password. Anything else fails the connect with REDIS_CACHE_ERR_AUTH; redis_cache_writer_fail() may
+ * tell why. `node` is the location of the node, without options, and lives until the function
+ * returns. It is asked at every connect, and once more when the server refuses what it said; for
+ * sentinels too, unless the option sentinel_password is set. What it wrote is overwritten after use.
+ * It runs inside the time budget of a call, which cannot interrupt it. Called from any thread, on
+ * several at once if need be, for as long as anything lives that comes from this configuration: a
+ * client, view, iterator, lease or lock. It may use other caches; a call on the same client that
+ * would ask a server is REDIS_CACHE_ERR_UNSUPPORTED. It may free the client, and it must return, as
+ * redis_cache_compute_fn.
+ */
+typedef int32_t (*redis_cache_credentials_fn)(void *user_data,
+                                              const char *node,
+                                              redis_cache_writer *out);
+
 /** A key and its value, for redis_cache_set_many(). */
 typedef struct redis_cache_entry {
     redis_cache_slice key;
@@ -425,7 +443,9 @@ void redis_cache_config_free(redis_cache_config *config);
 
 /**
  * Adds a server, or several in a comma list: host, host:port, [v6]:port, /path/to.sock, or a
- * redis://, rediss://, unix:// or memory:// URL, whose query may set any option. `name` is the
+ * redis://, rediss://, valkey://, valkeys://, unix:// or memory:// URL, whose query may set any
+ * option. A user without a password (redis://user@host) is sent with the password of the whole
+ * cache, or with the empty one; a password alone is written redis://:password@host. `name` is the
  * stable name of the node on a ring, its address when NULL; `weight` is its share there, 1 for
  * an ordinary one. Servers beyond the first make a ring unless the options name another topology.
  * OK or ERR_CONFIG. No network.
@@ -437,7 +457,11 @@ redis_cache_status redis_cache_config_add_server(redis_cache_config *config,
 
 /**
  * Sets an option by its name, such as "prefix", "ttl" or "timeout"; the value is written as in a
- * URL's query, but not percent-encoded: "app", "5m", "250ms". OK, or ERR_CONFIG for an unknown
+ * URL's query, but not percent-encoded: "app", "5m", "250ms". A "password_file" is read at every
+ * connect, and its last line break is cut; the PEM files of "tls_ca", "tls_cert" and "tls_key" are
+ * read again when they have changed, and the error function hears of one that is of no use then;
+ * "address_map", "10.0.0.5:6379>203.0.113.7:7001;...", says where servers behind NAT really are. OK,
+ * or ERR_CONFIG for an unknown
  * name or a value that does not fit, with a text that names both and says what would.
  */
 redis_cache_status redis_cache_config_set(redis_cache_config *config,
@@ -471,6 +495,10 @@ redis_cache_status redis_cache_config_set_error_fn_owned(redis_cache_config *con
  * is handed to it and must, like the function, live as long as any client, view, iterator, lease or
  * lock that comes from this configuration; both are used from any thread.
  * redis_cache_config_set_key_fn_owned() tells when that is over.
+ *
+ * It runs for every key of every call, also of the calls that it makes itself: one that asks its
+ * own client, or a view of it, for a key is called for that key in turn, and unless it ends that
+ * the stack does and the process dies. Other clients, and functions without keys, are free to it.
  */
 redis_cache_status redis_cache_config_set_key_fn(redis_cache_config *config,
                                                  redis_cache_key_fn fn,
@@ -484,6 +512,17 @@ redis_cache_status redis_cache_config_set_key_fn_owned(redis_cache_config *confi
                                                        redis_cache_key_fn fn,
                                                        void *user_data,
                                                        void (*destroy)(void *user_data));
+
+/**
+ * Sets the function that says who logs in, as redis_cache_credentials_fn tells. `destroy`, unless it
+ * is NULL, is called with `user_data` once when nobody will call the function any more, as
+ * redis_cache_config_set_error_fn_owned() says. With the options username, password or password_file,
+ * of the cache or a location, redis_cache_connect() says ERR_CONFIG.
+ */
+redis_cache_status redis_cache_config_set_credentials_fn(redis_cache_config *config,
+                                                         redis_cache_credentials_fn fn,
+                                                         void *user_data,
+                                                         void (*destroy)(void *user_data));
 
 /**
  * A client from one location, such as "redis://127.0.0.1:6379/1?prefix=app&ttl=5m", or from
@@ -557,7 +596,9 @@ redis_cache_status redis_cache_get_into(const redis_cache *cache,
 
 /**
  * Writes a value, in place of what was there. A lifetime that has passed removes the key
- * instead. OK. One round trip.
+ * instead. OK. One round trip; where the server is full (ERR_SERVER, a text with "OOM") a second
+ * one, which removes the key: what was to be written over is not found then, and never an old
+ * value.
  */
 redis_cache_status redis_cache_set(const redis_cache *cache,
                                    const char *key,
@@ -567,7 +608,7 @@ redis_cache_status redis_cache_set(const redis_cache *cache,
                                    int64_t ttl_ms);
 
 /**
- * Writes a value unless there is one: OK or EXISTS. With a lifetime that has passed it says the
+ * Writes a value unless redis_cache_has_key() finds one: OK or EXISTS. With a lifetime that has passed it says the
  * same and stores nothing. One round trip.
  */
 redis_cache_status redis_cache_add(const redis_cache *cache,
@@ -582,14 +623,18 @@ redis_cache_status redis_cache_delete(const redis_cache *cache,
                                       const char *key,
                                       size_t key_len);
 
-/** Whether there is an entry: OK or NOT_FOUND. One round trip. */
+/**
+ * Whether there is a value: OK or NOT_FOUND. Its header alone is looked at: one that cannot be
+ * read, or of another data type, is there too; one that is known to be absent, only leased or
+ * soft-expired is not. One round trip.
+ */
 redis_cache_status redis_cache_has_key(const redis_cache *cache,
                                        const char *key,
                                        size_t key_len);
 
 /**
  * Writes an integer, as its decimal digits, so that redis_cache_incr() works on it. OK. One
- * round trip.
+ * round trip; where the server is full, as redis_cache_set().
  */
 redis_cache_status redis_cache_set_int(const redis_cache *cache,
                                        const char *key,
@@ -652,7 +697,8 @@ redis_cache_status redis_cache_get_many(const redis_cache *cache,
 /**
  * Writes many values, each in place of what was there. OK, or PARTIAL when some failed; `*out`,
  * unless `out` is NULL, then has an item for each entry, OK or its error, and is freed with
- * redis_cache_results_free(). When all failed for one reason it is that error. One round trip.
+ * redis_cache_results_free(). When all failed for one reason it is that error. One round trip; a
+ * second one removes the keys that a full server has refused, as redis_cache_set() does.
  */
 redis_cache_status redis_cache_set_many(const redis_cache *cache,
                                         const redis_cache_entry *entries,
@@ -769,9 +815,11 @@ redis_cache_status redis_cache_keys_begin(const redis_cache *cache,
 
 /**
  * The next key: OK and `*out`, which lives until the next call on this iterator; NOT_FOUND at
- * the end. An error ends the iteration before its end, and is said again until it is freed. Keys come without prefix and version, but as on the wire under a key function. One
- * may come twice while the server rehashes its keys, as with SCAN. One round trip for every
- * `scan_count` keys of the database.
+ * the end. An error ends the iteration before its end, and is said again until it is freed. Keys
+ * come without prefix and version, but as on the wire under a key function; those for which
+ * redis_cache_has_key() says OK, and no locks. One may come twice while the server rehashes its
+ * keys, as with SCAN. Two round trips for every `scan_count` keys of the database, one with
+ * `layout=plain`.
  */
 redis_cache_status redis_cache_keys_next(redis_cache_keys *keys,
                                          redis_cache_slice *out);
@@ -843,7 +891,7 @@ redis_cache_status redis_cache_writer_append(redis_cache_writer *out,
                                              size_t len);
 
 /**
- * Ends one value of many; what follows belongs to the next key. The last value needs none, but
+ * Ends one value of many; what follows belongs to the next key. Of credentials it ends the user. The last value needs none, but
  * takes one; so does a key that was skipped or said to be absent, which ends with whatever is said
  * of the next. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
  * key has its value, or ERR_UNSUPPORTED in a function that makes one thing.
@@ -936,7 +984,8 @@ redis_cache_status redis_cache_get_or_set_many(const redis_cache *cache,
  * Makes a value stale at once: reads miss it, and redis_cache_get_or_set() serves it, for as long
  * as it had to live, while one caller computes a new one. An invalidation without a herd. Integers
  * and values of other programs, which cannot be stale, are deleted. OK, or NOT_FOUND when there is
- * no fresh value; ERR_UNSUPPORTED with layout=plain. One round trip.
+ * no fresh value; ERR_UNSUPPORTED with layout=plain. One round trip; where the server is full
+ * (ERR_SERVER, a text with "OOM") a second one, which removes the key.
  */
 redis_cache_status redis_cache_expire_soft(const redis_cache *cache,
                                            const char *key,

@@ -3,6 +3,7 @@
 //! and cheap to clone, because several callers may wait for one load and all of them are owed the reason.
 
 mod meaning;
+mod said;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -83,9 +84,9 @@ impl Error {
         Error::new(ErrorKind::Timeout, text).edit(|fault| fault.is_crowded = true)
     }
 
-    /// An error reply of the server, as it stood on the wire: its first word is the code.
+    /// An error reply of the server, as it stood on the wire: its first word is the code. What it quotes is left out.
     pub(crate) fn from_server(reply: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(reply).into_owned();
+        let text = said::without_quotes(reply);
         let code = server_code(&text);
         let kind = match code {
             "NOAUTH" | "WRONGPASS" | "NOPERM" => ErrorKind::Auth,
@@ -148,6 +149,11 @@ impl Error {
         self.edit(|fault| fault.text = text)
     }
 
+    /// The same error of another kind, in other words.
+    pub(crate) fn reworded_as(self, kind: ErrorKind, text: String) -> Self {
+        self.edit(|fault| (fault.kind, fault.text) = (kind, text))
+    }
+
     /// Whether this process lacks something, descriptors or memory or ports: that says nothing of a node.
     pub(crate) fn is_our_own(&self) -> bool {
         const LACKS: [i32; 5] = [
@@ -201,10 +207,21 @@ impl Error {
         self.0.code.as_deref()
     }
 
+    /// Whether this user has no right to something that a script does.
+    pub(crate) fn is_denied_in_script(&self) -> bool {
+        self.code() == Some("NOPERM") && is_denied_in_script(self.text())
+    }
+
     /// True when the time budget of the call was spent.
     pub fn is_timeout(&self) -> bool {
         self.kind() == ErrorKind::Timeout
     }
+}
+
+/// Whether a script was refused a command or a key that its user has no right to, which servers do not say by a code: as
+/// Redis up to 7.0 and since 7.2 (and Valkey) put it.
+fn is_denied_in_script(text: &str) -> bool {
+    text.contains("The user executing the script can't") || text.contains("ACL failure in script")
 }
 
 /// The code word of an error reply. On Redis 6.2 the error of a command inside a script stands in the middle of
@@ -224,6 +241,9 @@ fn server_code(text: &str) -> &str {
         "LOADING",
         "BUSY",
     ];
+    if is_denied_in_script(text) {
+        return "NOPERM";
+    }
     let first = text.split(' ').next().unwrap_or_default();
     if !text.contains("Error running script") && !first.starts_with('@') {
         return first;
@@ -318,6 +338,26 @@ mod tests {
         }
         let other = "ERR Error running script (call to f_ab): @user_script:1: no such thing";
         assert_eq!(said(other).code(), Some("ERR"));
+    }
+
+    /// As Redis 6.2, 7.0 and Valkey 9.1 say it: it was an error of kind Server, of which nobody knew what to do about it.
+    #[test]
+    fn a_command_that_a_script_has_no_right_to_is_denied() {
+        for reply in [
+            "ERR Error running script (call to f_ab): @user_script:1: @user_script: 1: The user executing the script \
+             can't run this command or subcommand",
+            "ERR The user executing the script can't run this command or subcommand script: ab, on @user_script:1.",
+            "ERR ACL failure in script: User lim has no permissions to run the 'time' command script: on @user_script:1.",
+            "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments",
+            "ERR ACL failure in script: No permissions to access a key script: on @user_script:1.",
+        ] {
+            let error = Error::from_server(reply.as_bytes());
+            assert_eq!(
+                (error.kind(), error.code()),
+                (ErrorKind::Auth, Some("NOPERM"))
+            );
+            assert!(error.is_denied_in_script() && !error.is_unavailable());
+        }
     }
 
     #[test]

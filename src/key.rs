@@ -9,8 +9,14 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The longest key under `key_check=reject`.
 const REJECT_LEN: usize = 64 * 1024;
-/// The longest wire key of memcached, and the longest key that `key_check=hash` leaves as it is.
+/// The longest wire key of memcached, and the longest that `key_check=hash` leaves as it is.
 const MEMCACHED_LEN: usize = 250;
+/// What stands between the prefix and the name of a lock, where entries have their version.
+const LOCK: &[u8] = b":lock:";
+/// How a digest begins that stands for a key.
+const DIGEST: &[u8] = b"sha256:";
+/// How long it is with its hexadecimal digits.
+const DIGEST_LEN: usize = DIGEST.len() + 64;
 
 /// How keys of one version are written and read.
 #[derive(Clone)]
@@ -19,8 +25,9 @@ pub(crate) struct KeySpace {
     version: u64,
     /// `prefix:version:`
     opening: Vec<u8>,
-    /// Neither a function nor a check looks at a wire key as a whole.
-    is_plain: bool,
+    /// Keys of so many bytes at most, and of one at least, just follow the opening: neither a function nor a check has to
+    /// look at them.
+    usual_len: usize,
     check: KeyCheck,
     function: Option<KeyFn>,
     reverse: Option<ReverseKeyFn>,
@@ -28,11 +35,17 @@ pub(crate) struct KeySpace {
 
 impl KeySpace {
     pub(crate) fn new(options: &Options, hooks: &Hooks) -> Self {
+        let opening = opening(&options.prefix, options.version);
         KeySpace {
-            opening: opening(&options.prefix, options.version),
+            usual_len: match options.key_check {
+                _ if hooks.key.is_some() => 0,
+                KeyCheck::Memcached => 0,
+                KeyCheck::Hash => hash_usual_len(&opening),
+                KeyCheck::Off | KeyCheck::Reject => MEMCACHED_LEN,
+            },
+            opening,
             prefix: options.prefix.clone(),
             version: options.version,
-            is_plain: hooks.key.is_none() && options.key_check != KeyCheck::Memcached,
             check: options.key_check,
             function: hooks.key.clone(),
             reverse: hooks.reverse_key.clone(),
@@ -40,9 +53,14 @@ impl KeySpace {
     }
 
     pub(crate) fn at_version(&self, version: u64) -> Self {
+        let opening = opening(&self.prefix, version);
         KeySpace {
+            usual_len: match self.is_hashing() {
+                true => hash_usual_len(&opening),
+                false => self.usual_len,
+            },
             version,
-            opening: opening(&self.prefix, version),
+            opening,
             ..self.clone()
         }
     }
@@ -55,6 +73,15 @@ impl KeySpace {
     #[inline]
     pub(crate) fn wire<'a>(&self, key: &[u8], place: &'a mut WireKey) -> Result<&'a [u8]> {
         if self.is_usual(key) {
+            return Ok(place.join(&self.opening, key));
+        }
+        self.wire_unusual(key, place)
+    }
+
+    #[cold]
+    fn wire_unusual<'a>(&self, key: &[u8], place: &'a mut WireKey) -> Result<&'a [u8]> {
+        let is_short = !key.is_empty() && self.opening.len() + key.len() <= MEMCACHED_LEN;
+        if self.is_hashing() && is_short && !is_digest(key) {
             return Ok(place.join(&self.opening, key));
         }
         place.long = self.unusual(key)?;
@@ -79,7 +106,12 @@ impl KeySpace {
     /// Whether the wire key is just the opening and `key`: no check minds so short a key.
     #[inline]
     fn is_usual(&self, key: &[u8]) -> bool {
-        self.is_plain && !key.is_empty() && key.len() <= MEMCACHED_LEN
+        key.len().wrapping_sub(1) < self.usual_len
+    }
+
+    /// Whether nothing but `key_check=hash` keeps a key from following the opening.
+    fn is_hashing(&self) -> bool {
+        self.check == KeyCheck::Hash && self.function.is_none()
     }
 
     #[cold]
@@ -93,13 +125,24 @@ impl KeySpace {
                 "the key has {len} bytes: at most {REJECT_LEN} are accepted by key_check=reject"
             )));
         }
-        let wire = if self.check == KeyCheck::Hash && key.len() > MEMCACHED_LEN {
-            self.apply(&self.prefix, &hex(&Sha256::digest(key)))?
-        } else {
-            self.apply(&self.prefix, key)?
-        };
+        if self.check == KeyCheck::Hash {
+            return self.hashed(key);
+        }
+        let wire = self.apply(&self.prefix, key)?;
         self.check_wire(&wire)?;
         Ok(wire)
+    }
+
+    /// A key whose wire key would be too long is written as its digest; so is one that looks like a digest, or it would be
+    /// the entry of another key.
+    fn hashed(&self, key: &[u8]) -> Result<Vec<u8>> {
+        if !is_digest(key) && key.len() <= MEMCACHED_LEN {
+            let wire = self.apply(&self.prefix, key)?;
+            if wire.len() <= MEMCACHED_LEN {
+                return Ok(wire);
+            }
+        }
+        self.apply(&self.prefix, &digest(key))
     }
 
     /// The glob over wire keys that matches `pattern` in this version.
@@ -126,6 +169,19 @@ impl KeySpace {
         };
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         digits > 0 && rest.get(digits) == Some(&b':')
+    }
+
+    /// Whether `wire` is a lock of this cache: a pattern meets it only where a function makes the keys.
+    pub(crate) fn is_lock(&self, wire: &[u8]) -> bool {
+        self.function.is_some()
+            && wire
+                .strip_prefix(self.prefix.as_slice())
+                .is_some_and(|rest| rest.starts_with(LOCK))
+    }
+
+    /// The key of the lock of that name.
+    pub(crate) fn lock(&self, name: &[u8]) -> Vec<u8> {
+        [&self.prefix, LOCK, name].concat()
     }
 
     /// The caller's key inside a wire key. Under a key function that is the wire key, unless a reverse function
@@ -240,12 +296,29 @@ fn escape_glob(text: &[u8]) -> Vec<u8> {
     escaped
 }
 
-fn hex(bytes: &[u8]) -> Vec<u8> {
+/// The longest keys that no digest can be and whose wire keys are not too long.
+fn hash_usual_len(opening: &[u8]) -> usize {
+    MEMCACHED_LEN
+        .saturating_sub(opening.len())
+        .min(DIGEST_LEN - 1)
+}
+
+/// What stands for `key` where that is too long.
+fn digest(key: &[u8]) -> Vec<u8> {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0') as u8;
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    let hex = Sha256::digest(key)
+        .into_iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    DIGEST.iter().copied().chain(hex).collect()
+}
+
+/// Whether a key is what [`digest`] could have made.
+fn is_digest(key: &[u8]) -> bool {
+    let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    key.len() == DIGEST_LEN
+        && key
+            .strip_prefix(DIGEST)
+            .is_some_and(|hex| hex.iter().all(is_hex))
 }
 
 fn refused(text: impl Into<String>) -> Error {
@@ -330,15 +403,64 @@ mod tests {
     }
 
     #[test]
-    fn a_long_key_becomes_its_digest() {
-        let hashed = wire(&space("p", KeyCheck::Hash), &[b'a'; 251]).unwrap();
+    fn a_key_that_is_too_long_on_the_wire_becomes_its_digest() {
+        let hashing = space("p", KeyCheck::Hash);
+        let opening = b"p:1:";
+        let hashed = wire(&hashing, &[b'a'; 251]).unwrap();
         let digest = "772f911dd9d6692897188d0b03f718fb5fbd02020d0fce1374f1354a31205024";
-        assert_eq!(hashed, format!("p:1:{digest}").as_bytes());
-        assert_eq!(
-            wire(&space("p", KeyCheck::Hash), &[b'a'; 250])
-                .unwrap()
-                .len(),
-            254
-        );
+        assert_eq!(hashed, format!("p:1:sha256:{digest}").as_bytes());
+        for len in [1, 70, 71, 72, 188, 189, 245, 246] {
+            let key = vec![b'k'; len];
+            let expected = [&opening[..], &key].concat();
+            assert_eq!(wire(&hashing, &key).unwrap(), expected, "{len}");
+        }
+        // What counts is the wire key: 250 bytes at most.
+        for (space, longest) in [
+            (hashing.clone(), 246),
+            (hashing.at_version(1234), 243),
+            (space("a prefix of some length", KeyCheck::Hash), 224),
+        ] {
+            assert_eq!(wire(&space, &vec![b'k'; longest]).unwrap().len(), 250);
+            let hashed = wire(&space, &vec![b'k'; longest + 1]).unwrap();
+            assert!(hashed.len() < 250 && hashed.windows(7).any(|part| part == DIGEST));
+        }
+    }
+
+    /// A long key and its digest were one entry.
+    #[test]
+    fn no_key_shares_an_entry_with_the_key_that_it_looks_like() {
+        let space = space("p", KeyCheck::Hash);
+        let long = vec![b'a'; 300];
+        let hashed = wire(&space, &long).unwrap();
+        let alike = space.user_key(&hashed).unwrap();
+        let twice = wire(&space, &alike).unwrap();
+        assert_ne!(twice, hashed);
+        assert_eq!(twice, [&b"p:1:"[..], &digest(&alike)].concat());
+        // Nothing but exactly that is a digest.
+        let upper = alike.to_ascii_uppercase();
+        let longer = [&alike[..], b"0"].concat();
+        for other in [&upper[..], &longer, &alike[..70], &alike[7..]] {
+            assert_eq!(wire(&space, other).unwrap(), [b"p:1:", other].concat());
+        }
+    }
+
+    #[test]
+    fn the_wire_key_of_a_function_is_measured_and_given_the_digest() {
+        let options = Options {
+            prefix: b"p".to_vec(),
+            key_check: KeyCheck::Hash,
+            ..Options::default()
+        };
+        let hooks = Hooks {
+            key: Some(std::sync::Arc::new(|_: &[u8], _: u64, key: &[u8]| {
+                Ok([key, key].concat())
+            })),
+            ..Hooks::default()
+        };
+        let space = KeySpace::new(&options, &hooks);
+        assert_eq!(wire(&space, &[b'k'; 125]).unwrap(), [b'k'; 250]);
+        let digest = digest(&[b'k'; 126]);
+        let twice = [&digest[..], &digest].concat();
+        assert_eq!(wire(&space, &[b'k'; 126]).unwrap(), twice);
     }
 }

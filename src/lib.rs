@@ -55,16 +55,17 @@
 //! # Codecs and compression
 //!
 //! A value is written by the configured [`Codec`](config::Codec) and [`Compressor`](config::Compressor), and its header
-//! says by which, so every cache reads what any other one wrote. Integers are digits under all of them. Each but the
+//! says by which, so every cache reads what any other one wrote. Not every serde type fits every codec: see
+//! [`Codec`](config::Codec). Integers are digits under all of them. Each but the
 //! default is a cargo feature, and on: `json`, `msgpack`, `zlib`, `zstd`, `lz4`. [`CustomCodec`] and [`CustomCompressor`]
 //! are the doors for one's own. [`Layout::Plain`](config::Layout::Plain) leaves the header out, to share values with
 //! other programs, such as those on Python's django-redis-cache or django-redis.
 //!
 //! # Time budgets and faults
 //!
-//! Nothing waits for ever. `timeout` (1 s unless configured) covers a whole call: waiting for a connection,
-//! connecting, one retry, and the exchange itself. A connection that saw a timeout, half a reply or garbage is
-//! closed and never used again, so a reply cannot reach another caller. A dead idle connection costs one silent
+//! Nothing waits for ever. `timeout` (1 s unless configured) covers a whole call: waiting for a connection, finding
+//! the address of a name, connecting, one retry, and the exchange itself. A connection that saw a timeout, half a reply
+//! or garbage is closed and never used again, so a reply cannot reach another caller. A dead idle connection costs one silent
 //! retry. After an unknown outcome only commands that may run twice are sent again. A server that failed five times
 //! in a row, refused the login or was loading, is not asked for a while: calls fail at once, with the reason
 //! ([`ErrorKind::Unavailable`], or a refused login as it was heard). An [`Error`] names the server, the command
@@ -72,8 +73,10 @@
 //!
 //! # Threads and `fork`
 //!
-//! The library starts no threads. After `fork()` parent and child may go on using the same cache: the child opens
-//! connections of its own and never touches the parent's.
+//! The library starts no threads, but one for a name that neither the hosts file nor DNS knows where the machine has other
+//! services for names: only the C library can ask those, and nothing can end its waiting. No name server, however silent,
+//! holds a call beyond its time, another thread, or a fork. After `fork()` parent and child may go on using the same
+//! cache: the child opens connections of its own and never touches the parent's.
 //!
 //! # Performance
 //!
@@ -85,8 +88,8 @@
 //!
 //! Keys may hold any byte. Stored bytes may come from anyone: what is no value of the asked type is a miss (or an
 //! error, `on_decode_error`), never a panic. Lengths that a server or a payload claims are not trusted with memory
-//! before the bytes are there, and nothing inflates beyond `max_value`. JSON and MessagePack are read at most 128 levels
-//! deep; a recursive Rust type in postcard goes as deep as its bytes say, so it is not for payloads of strangers.
+//! before the bytes are there, nothing larger than `max_value` is read, and nothing inflates beyond it. No value is more
+//! than 128 levels deep, written or read, by any codec, and a claimed length ends with the bytes that are there.
 //!
 //! # The house
 //!
@@ -103,7 +106,7 @@
 //! * `store` is the seam: what a cache asks of any store. `memory` and `redis` are the two that there are.
 //! * `cache` has the operations, one short method each; `herd` is `get_or_set`, `groups` what concerns many keys that
 //!   nobody has named; `ffi` is all of it for C.
-//! * In `redis`, `wire` moves bytes, `connection` packs commands and reads replies, `command` is what goes out and how its
+//! * In `redis`, `wire` finds addresses and moves bytes, `connection` packs commands and reads replies, `command` is what goes out and how its
 //!   answer is read, under its name; `node` is one server, `topology` which of them, `fleet` how commands reach them;
 //!   `values`, `leases` and `walks` are the store, each operation a command that the fleet is asked.
 //! * The way of a GET: `ffi` or the caller, `cache`, `redis/values`, `fleet`, `node`, `connection`, `wire`, and back.

@@ -38,8 +38,8 @@ fn the_wire_key_is_prefix_version_key() {
         memory(&[("prefix", "a*[b]é:")]).make_key("*").unwrap(),
         "a*[b]é::1:*".as_bytes()
     );
-    let decoded = Cache::open("memory://?prefix=a%00%C3%A9").unwrap();
-    assert_eq!(decoded.make_key("k").unwrap(), "a\0é:1:k".as_bytes());
+    let decoded = Cache::open("memory://?prefix=a%01%C3%A9").unwrap();
+    assert_eq!(decoded.make_key("k").unwrap(), "a\u{1}é:1:k".as_bytes());
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn hash_turns_long_keys_into_their_digest() {
     let cache = memory(&[("key_check", "hash"), ("prefix", "app")]);
     let long = "a".repeat(300);
     // printf 'a%.0s' {1..300} | sha256sum
-    let digest = "9835fa6bf4e20a9b9ea812506302e98982721a6cf8d2cae67af57129bf21ae90";
+    let digest = "sha256:9835fa6bf4e20a9b9ea812506302e98982721a6cf8d2cae67af57129bf21ae90";
     assert_eq!(
         cache.make_key(&long).unwrap(),
         format!("app:1:{digest}").into_bytes()
@@ -193,6 +193,16 @@ fn hash_turns_long_keys_into_their_digest() {
     assert_eq!(
         cache.get_many::<i32>([&long, &"b".repeat(300)]).unwrap(),
         [Some(1), Some(2)]
+    );
+    // A key that looks like that digest is another one.
+    assert_eq!(cache.get::<i32>(digest).unwrap(), None);
+    assert!(cache.add(digest, &3, Expiry::Default).unwrap());
+    assert_eq!(cache.get::<i32>(&long).unwrap(), Some(1));
+    assert!(cache.delete(digest).unwrap() && cache.has_key(&long).unwrap());
+    assert_eq!(
+        cache.delete_pattern("aaa*").unwrap(),
+        0,
+        "patterns see digests"
     );
     let listed: Vec<Vec<u8>> = cache.keys("*").unwrap().map(Result::unwrap).collect();
     assert!(

@@ -27,6 +27,7 @@
     SUITE(stats)           \
     SUITE(threads)         \
     SUITE(functions)       \
+    SUITE(credentials)     \
     SUITE(limits)          \
     SUITE(fork)            \
     SUITE(faults)          \

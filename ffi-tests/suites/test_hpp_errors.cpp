@@ -58,6 +58,37 @@ void a_server_that_is_down_is_an_io_error() {
     }
 }
 
+// The server of the suite knows the default user only, whom nobody asks for a password.
+void a_function_says_the_credentials() {
+    if (!on_server()) return;
+    int asked = 0;
+    std::string node;
+    {
+        Config config;
+        config.server(url_with()).credentials([&](std::string_view at) {
+            node = at;
+            return ++asked > 1 ? rediscache::Credentials{} : rediscache::Credentials{"nobody", "hunter2"};
+        });
+        const Cache cache(config);
+        cache.set("k", "v");
+        CHECK(cache.get("k") == "v" && asked == 2);
+        CHECK(url_with().compare(0, node.size(), node) == 0);
+    }
+    Config config;
+    config.server(url_with()).credentials([](std::string_view) -> rediscache::Credentials {
+        throw std::runtime_error("the vault is closed");
+    });
+    const Cache cache(config);
+    try {
+        static_cast<void>(cache.get("k"));
+        CHECK(!"it throws");
+    } catch (const rediscache::AuthError &error) {
+        CHECK(std::string_view(error.what()).find("the vault is closed") != std::string_view::npos);
+    }
+    config.set("password", "hunter2");
+    THROWS(rediscache::ConfigError, Cache{config});
+}
+
 // What users of redis-plus-plus catch as one: sw::redis::IoError is the parent of its TimeoutError.
 void no_answer_is_one_error_to_catch() {
     static_assert(std::is_base_of_v<rediscache::Error, rediscache::UnreachableError>);
@@ -227,6 +258,7 @@ void suite_hpp_errors() {
     if (on_single()) RUN(a_configuration_is_written_in_one_expression);
     RUN(mistakes_are_thrown_by_type);
     RUN(a_server_that_is_down_is_an_io_error);
+    RUN(a_function_says_the_credentials);
     RUN(no_answer_is_one_error_to_catch);
     RUN(a_nul_byte_is_refused_and_not_the_end);
     RUN(a_null_pointer_is_refused_at_run_time_too);

@@ -185,9 +185,56 @@ static void what_is_too_large_to_read_is_refused(void)
     in_a_child(read_large, cache);
 }
 
+static void inflate_large(const redis_cache *cache, int index)
+{
+    static const redis_cache_slice keys[] = { SLICE("small"), SLICE("large") };
+    char *value = large_value();
+    redis_cache_bytes bytes = DIRTY_BYTES;
+    redis_cache_results *results = NULL;
+    redis_cache_slice slice;
+    char buffer[8] = "as was";
+    size_t len;
+
+    (void)index;
+    limit_memory(LEFT);
+    STATUS(ERR_NO_MEMORY, redis_cache_get(cache, S("large"), &bytes));
+    CLEAN_BYTES(bytes);
+    SAYS("no memory");
+    STATUS(ERR_NO_MEMORY, redis_cache_get_into(cache, S("large"), buffer, sizeof buffer, &len));
+    DATA("as was", 6, buffer, 6);
+    STATUS(PARTIAL, redis_cache_get_many(cache, keys, 2, &results));
+    STATUS(OK, redis_cache_results_get(results, 0, &slice));
+    DATA("1", 1, slice.data, slice.len);
+    STATUS(ERR_NO_MEMORY, redis_cache_results_get(results, 1, &slice));
+    redis_cache_results_free(results);
+    /* Of what is as even as this a zlib stream takes little; the others ask for what it might take. */
+    if (redis_cache_set(cache, S("again"), value, LARGE, 60000) != REDIS_CACHE_OK)
+        SAYS("no memory");
+    GETS(cache, "small", "1");
+    free(value);
+}
+
+/* Memory that could not be had for what a compressor makes was a miss, or the end of the process. */
+static void what_is_too_large_to_inflate_is_refused(void)
+{
+    static const char *const compressors[] = { "compressor=zlib", "compressor=zstd", "compressor=lz4" };
+    size_t i;
+
+    for (i = 0; i < 3 && !cannot_be_limited(); i++) {
+        redis_cache *cache = open_large(compressors[i]);
+        char *value = large_value();
+
+        STATUS(OK, redis_cache_set(cache, S("small"), S("1"), 60000));
+        STATUS(OK, redis_cache_set(cache, S("large"), value, LARGE, 60000));
+        free(value);
+        in_a_child(inflate_large, cache);
+    }
+}
+
 void suite_limits(void)
 {
     RUN(what_is_too_large_to_write_is_refused);
     RUN(what_is_too_large_to_load_is_refused);
     RUN(what_is_too_large_to_read_is_refused);
+    RUN(what_is_too_large_to_inflate_is_refused);
 }

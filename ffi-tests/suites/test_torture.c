@@ -29,6 +29,38 @@ static char value[LONGEST], buffer[LONGEST];
 
 static void one_call(void);
 
+/* Only a negative status leaves an error text: what a call leaves is compared with what it found, unless functions ran
+ * meanwhile, whose own calls may have left theirs. */
+enum { LEVELS = 40, TEXT = 512 };
+
+static struct {
+    char text[TEXT];
+    unsigned long functions;
+} before[LEVELS];
+static int level;
+static unsigned long functions; /* how many began to run */
+
+static void before_call(void)
+{
+    CHECK(level < LEVELS);
+    redis_cache_last_error_copy(before[level].text, TEXT);
+    before[level].functions = functions;
+    level++;
+}
+
+static int after_call(int status)
+{
+    level--;
+    if (status < 0)
+        CHECK(redis_cache_last_error()[0] != '\0');
+    else if (before[level].functions == functions)
+        CHECK(strcmp(before[level].text, redis_cache_last_error()) == 0);
+    return status;
+}
+
+#define CALL(call) (before_call(), after_call(call))
+#define QUIET(call) (before_call(), (call), (void)after_call(0))
+
 static unsigned below(unsigned limit) /* xorshift64* */
 {
     state ^= state >> 12;
@@ -102,7 +134,7 @@ static void end_bytes(int status, redis_cache_bytes *bytes)
         CHECK(bytes->data != NULL && bytes->data[bytes->len] == '\0');
     else
         CHECK(bytes->data == NULL && bytes->len == 0);
-    redis_cache_bytes_free(bytes);
+    QUIET(redis_cache_bytes_free(bytes));
 }
 
 /* A place for a new object, free or about to be. */
@@ -111,7 +143,7 @@ static void put_results(int status, redis_cache_results *given)
     unsigned place = below(PLACES);
 
     CHECK((given != NULL) == is_given(status));
-    redis_cache_results_free(results[place]);
+    QUIET(redis_cache_results_free(results[place]));
     results[place] = given;
 }
 
@@ -130,19 +162,20 @@ static void use_writer(redis_cache_writer *out)
 
         nested_calls();
         switch (below(8)) {
-        case 0: redis_cache_writer_next(out); break;
-        case 1: redis_cache_writer_skip(out); break;
-        case 2: redis_cache_writer_set_absent(out, some_ttl()); break;
-        case 3: redis_cache_writer_set_ttl(out, some_ttl()); break;
-        case 4: redis_cache_writer_renew(seldom() ? NULL : out); break;
-        case 5: redis_cache_writer_fail(seldom() ? NULL : out, seldom() ? NULL : "a reason"); break;
-        default: redis_cache_writer_append(seldom() ? NULL : out, bytes.data, bytes.len); break;
+        case 0: CALL(redis_cache_writer_next(out)); break;
+        case 1: CALL(redis_cache_writer_skip(out)); break;
+        case 2: CALL(redis_cache_writer_set_absent(out, some_ttl())); break;
+        case 3: CALL(redis_cache_writer_set_ttl(out, some_ttl())); break;
+        case 4: CALL(redis_cache_writer_renew(seldom() ? NULL : out)); break;
+        case 5: QUIET(redis_cache_writer_fail(seldom() ? NULL : out, seldom() ? NULL : "a reason")); break;
+        default: CALL(redis_cache_writer_append(seldom() ? NULL : out, bytes.data, bytes.len)); break;
         }
     }
 }
 
 static int32_t compute(void *user_data, redis_cache_writer *out)
 {
+    functions++;
     (void)user_data;
     use_writer(out);
     return below(5) == 0 ? -7 : 0;
@@ -150,19 +183,21 @@ static int32_t compute(void *user_data, redis_cache_writer *out)
 
 static int32_t compute_many(void *user_data, const redis_cache_slice *missing, size_t count, redis_cache_writer *out)
 {
+    functions++;
     (void)user_data;
     CHECK(missing != NULL);
     if (below(3) == 0)
         use_writer(out);
     for (; count > 0; count--) {
-        redis_cache_writer_append(out, value, below(50));
-        redis_cache_writer_next(out);
+        CALL(redis_cache_writer_append(out, value, below(50)));
+        CALL(redis_cache_writer_next(out));
     }
     return below(9) == 0 ? 1 : 0;
 }
 
 static int32_t rewrite(void *user_data, const redis_cache_slice *key, const redis_cache_slice *old, redis_cache_writer *out)
 {
+    functions++;
     (void)user_data;
     CHECK(key->data != NULL && old->data != NULL);
     use_writer(out);
@@ -171,6 +206,7 @@ static int32_t rewrite(void *user_data, const redis_cache_slice *key, const redi
 
 static int32_t progress(void *user_data, uint64_t scanned, uint64_t matched, uint64_t changed, double fraction)
 {
+    functions++;
     (void)user_data;
     (void)scanned;
     CHECK(changed <= matched && fraction >= 0 && fraction <= 1);
@@ -180,6 +216,7 @@ static int32_t progress(void *user_data, uint64_t scanned, uint64_t matched, uin
 
 static void hook(void *user_data, int32_t status, const char *text)
 {
+    functions++;
     CHECK(user_data == &owned && status < 8 && text != NULL);
     nested_calls();
 }
@@ -189,10 +226,11 @@ static int32_t make_key(void *user_data, const char *prefix, uint64_t version, c
 {
     char front[64];
 
+    functions++;
     CHECK(user_data == &owned);
     snprintf(front, sizeof front, "%.20s/%u/", prefix, (unsigned)version);
-    redis_cache_writer_append(out, front, strlen(front));
-    redis_cache_writer_append(out, key->data, key->len);
+    CALL(redis_cache_writer_append(out, front, strlen(front)));
+    CALL(redis_cache_writer_append(out, key->data, key->len));
     return seldom();
 }
 
@@ -222,23 +260,23 @@ static void call_on_config(unsigned place)
     if (busy_configs[place])
         return;
     switch (below(8)) {
-    case 0: redis_cache_config_free(configs[place]); configs[place] = new_config(); break;
-    case 1: redis_cache_config_set(configs[place], "no_such_option", "1"); break;
-    case 2: redis_cache_config_add_server(configs[place], "redis://127.0.0.1:x", NULL, 1); break;
+    case 0: QUIET(redis_cache_config_free(configs[place])); configs[place] = new_config(); break;
+    case 1: CALL(redis_cache_config_set(configs[place], "no_such_option", "1")); break;
+    case 2: CALL(redis_cache_config_add_server(configs[place], "redis://127.0.0.1:x", NULL, 1)); break;
     case 3:
         owned++;
-        redis_cache_config_set_error_fn_owned(seldom() ? NULL : configs[place], seldom() ? NULL : hook, &owned, destroy);
+        CALL(redis_cache_config_set_error_fn_owned(seldom() ? NULL : configs[place], seldom() ? NULL : hook, &owned, destroy));
         break;
     case 4:
         owned++;
-        redis_cache_config_set_key_fn_owned(seldom() ? NULL : configs[place], seldom() ? NULL : make_key, &owned, destroy);
+        CALL(redis_cache_config_set_key_fn_owned(seldom() ? NULL : configs[place], seldom() ? NULL : make_key, &owned, destroy));
         break;
     default:
         busy_configs[place] = true;
-        status = redis_cache_connect(configs[place], &given);
+        status = CALL(redis_cache_connect(configs[place], &given));
         busy_configs[place] = false;
         CHECK((given != NULL) == (status == REDIS_CACHE_OK));
-        redis_cache_free(clients[at]);
+        QUIET(redis_cache_free(clients[at]));
         clients[at] = given;
         break;
     }
@@ -256,16 +294,16 @@ static void call_on_object(unsigned place)
         if (busy_iterators[place])
             return;
         busy_iterators[place] = true;
-        status = redis_cache_keys_next(iterators[place], &slice);
+        status = CALL(redis_cache_keys_next(iterators[place], &slice));
         busy_iterators[place] = false;
         CHECK((slice.data != NULL) == (status == REDIS_CACHE_OK));
         if (status == REDIS_CACHE_OK && below(4) != 0)
             return;
-        redis_cache_keys_free(iterators[place]);
+        QUIET(redis_cache_keys_free(iterators[place]));
         iterators[place] = NULL;
         return;
     case 3: case 4:
-        status = redis_cache_results_get(results[place], below(5), &slice);
+        status = CALL(redis_cache_results_get(results[place], below(5), &slice));
         CHECK((slice.data != NULL) == (status == REDIS_CACHE_OK));
         if (redis_cache_results_len(results[place]) > 0 && below(4) == 0) {
             redis_cache_results_free(results[place]);
@@ -276,7 +314,7 @@ static void call_on_object(unsigned place)
         if (busy_locks[place])
             return;
         busy_locks[place] = true;
-        redis_cache_lock_extend(locks[place], some_ttl());
+        CALL(redis_cache_lock_extend(locks[place], some_ttl()));
         busy_locks[place] = false;
         CHECK((redis_cache_lock_token(locks[place]) != 0) == (locks[place] != NULL));
         return;
@@ -285,13 +323,13 @@ static void call_on_object(unsigned place)
             return;
         lock = locks[place];
         locks[place] = NULL;
-        redis_cache_lock_release(lock);
+        CALL(redis_cache_lock_release(lock));
         return;
     case 7:
         if (busy_leases[place])
             return;
         busy_leases[place] = true;
-        redis_cache_lease_renew(leases[place]);
+        CALL(redis_cache_lease_renew(leases[place]));
         busy_leases[place] = false;
         return;
     default:
@@ -300,9 +338,9 @@ static void call_on_object(unsigned place)
         lease = leases[place];
         leases[place] = NULL;
         switch (below(3)) {
-        case 0: redis_cache_lease_abandon(lease); break;
-        case 1: redis_cache_lease_fulfill_absent(lease, some_ttl()); break;
-        default: redis_cache_lease_fulfill(lease, bytes.data, bytes.len, some_ttl()); break;
+        case 0: QUIET(redis_cache_lease_abandon(lease)); break;
+        case 1: CALL(redis_cache_lease_fulfill_absent(lease, some_ttl())); break;
+        default: CALL(redis_cache_lease_fulfill(lease, bytes.data, bytes.len, some_ttl())); break;
         }
         return;
     }
@@ -327,21 +365,21 @@ static void sweep_once(redis_cache *cache)
         next.len = 0;
         sweep.cursor = seldom() ? "nonsense" : cursor.data;
         switch (below(5)) {
-        case 0: status = redis_cache_clear(cache, &sweep, out); break;
-        case 1: status = redis_cache_clear_version(cache, below(3), &sweep, out); break;
-        case 2: status = redis_cache_reinsert_keys(cache, below(2) == 0 ? rewrite : NULL, NULL, &sweep, out); break;
-        case 3: status = redis_cache_rebalance(cache, &sweep, out); break;
-        default: status = redis_cache_delete_pattern(cache, pattern.data, pattern.len, &sweep, out); break;
+        case 0: status = CALL(redis_cache_clear(cache, &sweep, out)); break;
+        case 1: status = CALL(redis_cache_clear_version(cache, below(3), &sweep, out)); break;
+        case 2: status = CALL(redis_cache_reinsert_keys(cache, below(2) == 0 ? rewrite : NULL, NULL, &sweep, out)); break;
+        case 3: status = CALL(redis_cache_rebalance(cache, &sweep, out)); break;
+        default: status = CALL(redis_cache_delete_pattern(cache, pattern.data, pattern.len, &sweep, out)); break;
         }
         CHECK((next.data != NULL) == (status == REDIS_CACHE_STOPPED));
-        redis_cache_bytes_free(&cursor);
+        QUIET(redis_cache_bytes_free(&cursor));
         cursor = next;
         /* Its functions may have freed the client. */
         if (status != REDIS_CACHE_STOPPED || sweep.progress != NULL || below(2) == 0 || depth > 0)
             break;
         cache = clients[below(PLACES)];
     }
-    redis_cache_bytes_free(&cursor);
+    QUIET(redis_cache_bytes_free(&cursor));
 }
 
 static void call_on_client(unsigned place)
@@ -367,60 +405,60 @@ static void call_on_client(unsigned place)
     }
 #define KEY cache, key.data, key.len
     switch (below(44)) {
-    case 0: redis_cache_ping(cache); break;
-    case 1: status = redis_cache_where(KEY, &out); end_bytes(status, &out); break;
-    case 2: case 3: status = redis_cache_get(KEY, &out); end_bytes(status, &out); break;
-    case 4: redis_cache_get_into(KEY, seldom() ? NULL : buffer, cap, &len); break;
-    case 5: case 6: redis_cache_set(KEY, bytes.data, bytes.len, some_ttl()); break;
-    case 7: redis_cache_add(KEY, bytes.data, bytes.len, some_ttl()); break;
-    case 8: redis_cache_delete(KEY); break;
-    case 9: redis_cache_has_key(KEY); break;
-    case 10: redis_cache_set_int(KEY, some_number(), some_ttl()); break;
-    case 11: status = redis_cache_get_int(KEY, &number); CHECK(status == REDIS_CACHE_OK || number == 0); break;
-    case 12: status = redis_cache_incr(KEY, some_number(), &number); CHECK(is_given(status) || number == 0); break;
-    case 13: status = redis_cache_decr(KEY, some_number(), &number); CHECK(is_given(status) || number == 0); break;
-    case 14: redis_cache_incr_or_create(KEY, some_number(), some_number(), some_ttl(), &number); break;
+    case 0: CALL(redis_cache_ping(cache)); break;
+    case 1: status = CALL(redis_cache_where(KEY, &out)); end_bytes(status, &out); break;
+    case 2: case 3: status = CALL(redis_cache_get(KEY, &out)); end_bytes(status, &out); break;
+    case 4: CALL(redis_cache_get_into(KEY, seldom() ? NULL : buffer, cap, &len)); break;
+    case 5: case 6: CALL(redis_cache_set(KEY, bytes.data, bytes.len, some_ttl())); break;
+    case 7: CALL(redis_cache_add(KEY, bytes.data, bytes.len, some_ttl())); break;
+    case 8: CALL(redis_cache_delete(KEY)); break;
+    case 9: CALL(redis_cache_has_key(KEY)); break;
+    case 10: CALL(redis_cache_set_int(KEY, some_number(), some_ttl())); break;
+    case 11: status = CALL(redis_cache_get_int(KEY, &number)); CHECK(status == REDIS_CACHE_OK || number == 0); break;
+    case 12: status = CALL(redis_cache_incr(KEY, some_number(), &number)); CHECK(is_given(status) || number == 0); break;
+    case 13: status = CALL(redis_cache_decr(KEY, some_number(), &number)); CHECK(is_given(status) || number == 0); break;
+    case 14: CALL(redis_cache_incr_or_create(KEY, some_number(), some_number(), some_ttl(), &number)); break;
     case 15: case 16:
-        status = redis_cache_get_many(cache, seldom() ? NULL : keys, below(4), &many);
+        status = CALL(redis_cache_get_many(cache, seldom() ? NULL : keys, below(4), &many));
         put_results(status, many);
         break;
-    case 17: status = redis_cache_set_many(cache, entries, below(4), some_ttl(), &many); put_results(status, many); break;
-    case 18: redis_cache_set_many(cache, entries, below(4), some_ttl(), NULL); break;
-    case 19: redis_cache_delete_many(cache, keys, below(4), seldom() ? NULL : &count); break;
-    case 20: redis_cache_touch(KEY, some_ttl()); break;
-    case 21: redis_cache_expire(KEY, some_ttl()); break;
-    case 22: redis_cache_expire_at(KEY, some_number()); break;
-    case 23: redis_cache_persist(KEY); break;
-    case 24: redis_cache_ttl(KEY, seldom() ? NULL : &number); break;
+    case 17: status = CALL(redis_cache_set_many(cache, entries, below(4), some_ttl(), &many)); put_results(status, many); break;
+    case 18: CALL(redis_cache_set_many(cache, entries, below(4), some_ttl(), NULL)); break;
+    case 19: CALL(redis_cache_delete_many(cache, keys, below(4), seldom() ? NULL : &count)); break;
+    case 20: CALL(redis_cache_touch(KEY, some_ttl())); break;
+    case 21: CALL(redis_cache_expire(KEY, some_ttl())); break;
+    case 22: CALL(redis_cache_expire_at(KEY, some_number())); break;
+    case 23: CALL(redis_cache_persist(KEY)); break;
+    case 24: CALL(redis_cache_ttl(KEY, seldom() ? NULL : &number)); break;
     case 25: case 26: sweep_once(cache); break;
     case 27:
         if (seldom())
             redis_cache_flush_db(cache);
         break;
     case 28:
-        status = redis_cache_keys_begin(cache, key.data, key.len, &iterator);
+        status = CALL(redis_cache_keys_begin(cache, key.data, key.len, &iterator));
         CHECK((iterator != NULL) == (status == REDIS_CACHE_OK));
         if (busy_iterators[at]) {
             redis_cache_keys_free(iterator);
             break;
         }
-        redis_cache_keys_free(iterators[at]);
+        QUIET(redis_cache_keys_free(iterators[at]));
         iterators[at] = iterator;
         break;
-    case 29: redis_cache_incr_version(KEY, (int64_t)below(3) - 1, &count); break;
-    case 30: status = redis_cache_make_key(KEY, &out); end_bytes(status, &out); break;
-    case 31: redis_cache_expire_soft(KEY); break;
-    case 32: status = redis_cache_get_stale(KEY, &out); end_bytes(status, &out); break;
+    case 29: CALL(redis_cache_incr_version(KEY, (int64_t)below(3) - 1, &count)); break;
+    case 30: status = CALL(redis_cache_make_key(KEY, &out)); end_bytes(status, &out); break;
+    case 31: CALL(redis_cache_expire_soft(KEY)); break;
+    case 32: status = CALL(redis_cache_get_stale(KEY, &out)); end_bytes(status, &out); break;
     case 33: case 34:
-        status = redis_cache_get_or_set(KEY, some_ttl(), seldom() ? NULL : compute, NULL, &out);
+        status = CALL(redis_cache_get_or_set(KEY, some_ttl(), seldom() ? NULL : compute, NULL, &out));
         end_bytes(status, &out);
         break;
     case 35: case 36:
-        status = redis_cache_get_or_set_many(cache, keys, below(4), some_ttl(), compute_many, NULL, &many);
+        status = CALL(redis_cache_get_or_set_many(cache, keys, below(4), some_ttl(), compute_many, NULL, &many));
         put_results(status, many);
         break;
     case 37: case 38:
-        status = redis_cache_lease_begin(KEY, &out, &lease);
+        status = CALL(redis_cache_lease_begin(KEY, &out, &lease));
         CHECK(lease == NULL || status == REDIS_CACHE_STALE || status == REDIS_CACHE_NOT_FOUND);
         end_bytes(status, &out);
         if (lease != NULL && !busy_leases[at]) {
@@ -429,10 +467,10 @@ static void call_on_client(unsigned place)
             leases[at] = lease;
             lease = before;
         }
-        redis_cache_lease_abandon(lease);
+        QUIET(redis_cache_lease_abandon(lease));
         break;
     case 39:
-        status = redis_cache_lock_acquire(KEY, some_ttl(), 0, &lock);
+        status = CALL(redis_cache_lock_acquire(KEY, some_ttl(), 0, &lock));
         CHECK((lock != NULL) == (status == REDIS_CACHE_OK));
         if (lock != NULL && !busy_locks[at]) {
             redis_cache_lock *before = locks[at];
@@ -443,17 +481,17 @@ static void call_on_client(unsigned place)
         if (lock != NULL)
             redis_cache_lock_release(lock);
         break;
-    case 40: redis_cache_near_clear(cache); redis_cache_stats_reset(seldom() ? cache : NULL); break;
-    case 41: redis_cache_stats_read(cache, &stats, seldom() ? 5 : sizeof stats); break;
+    case 40: QUIET(redis_cache_near_clear(cache)); QUIET(redis_cache_stats_reset(seldom() ? cache : NULL)); break;
+    case 41: CALL(redis_cache_stats_read(cache, &stats, seldom() ? 5 : sizeof stats)); break;
     case 42:
         other = below(2) == 0 ? redis_cache_clone(cache) : redis_cache_with_version(cache, below(3));
         CHECK((other == NULL) == (cache == NULL));
-        redis_cache_free(clients[at]);
+        QUIET(redis_cache_free(clients[at]));
         clients[at] = other;
         break;
     default:
         clients[place] = NULL;
-        redis_cache_free(cache);
+        QUIET(redis_cache_free(cache));
         break;
     }
 #undef KEY
@@ -493,13 +531,13 @@ static void random_calls_keep_the_rules(void)
         one_call();
     is_ending = true;
     for (i = 0; i < PLACES; i++) {
-        redis_cache_keys_free(iterators[i]);
-        redis_cache_results_free(results[i]);
-        redis_cache_lease_abandon(leases[i]);
+        QUIET(redis_cache_keys_free(iterators[i]));
+        QUIET(redis_cache_results_free(results[i]));
+        QUIET(redis_cache_lease_abandon(leases[i]));
         if (locks[i] != NULL)
             redis_cache_lock_release(locks[i]);
-        redis_cache_free(clients[i]);
-        redis_cache_config_free(configs[i]);
+        QUIET(redis_cache_free(clients[i]));
+        QUIET(redis_cache_config_free(configs[i]));
     }
     INT(owned, destroyed);
 }

@@ -15,6 +15,12 @@
 
 namespace rediscache {
 
+/// Who logs in: a user, empty for the default one, and a password.
+struct Credentials {
+    std::string user;
+    std::string password;
+};
+
 /// Servers, options and functions, for a Cache. Methods return the configuration itself.
 class Config {
 public:
@@ -24,6 +30,10 @@ public:
     /// Makes the key on the wire, on any thread. What it throws becomes a CallbackError.
     using KeyFunction =
         std::function<std::string(std::string_view prefix, std::uint64_t version, std::string_view key)>;
+
+    /// Says who logs in at the node of that location, on any thread: asked at every connect, and once more when the server
+    /// refuses what it said. What it throws becomes an AuthError. What it returns is overwritten after use.
+    using CredentialsFunction = std::function<Credentials(std::string_view node)>;
 
     Config() : config_(redis_cache_config_new()) {
         if (!config_) detail::raise(REDIS_CACHE_ERR_PANIC);
@@ -61,6 +71,12 @@ public:
         detail::check(redis_cache_config_set_key_fn_owned(config_.get(), make_key, kept, destroy<KeyFunction>));
         return *this;
     }
+    Config &credentials(CredentialsFunction function) {
+        auto *const kept = new CredentialsFunction(std::move(function));
+        detail::check(redis_cache_config_set_credentials_fn(config_.get(), say_credentials, kept,
+                                                            destroy<CredentialsFunction>));
+        return *this;
+    }
 
 private:
     friend class Cache;
@@ -74,6 +90,22 @@ private:
         auto &function = *static_cast<KeyFunction *>(user_data);
         return detail::contain(out, nullptr, [&] {
             Writer(out).append(function(prefix, version, detail::view(*key)));
+        });
+    }
+
+    static std::int32_t say_credentials(void *user_data, const char *node, redis_cache_writer *out) {
+        auto &function = *static_cast<CredentialsFunction *>(user_data);
+        return detail::contain(out, nullptr, [&] {
+            struct Wiped {
+                Credentials said;
+                ~Wiped() {
+                    for (std::string *text : {&said.user, &said.password})
+                        for (char &each : *text) *static_cast<volatile char *>(&each) = 0;
+                }
+            } wiped{function(node)};
+            Writer(out).append(wiped.said.user);
+            detail::check(redis_cache_writer_next(out));
+            Writer(out).append(wiped.said.password);
         });
     }
 

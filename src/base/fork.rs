@@ -5,10 +5,8 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{
-    Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, RwLock, RwLockWriteGuard, Weak,
-};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, Weak};
 
 /// A store whose locks must be free in a child: taken before the fork, given back on both sides of it.
 ///
@@ -29,14 +27,16 @@ static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// The gate that a fork waits at: while it is held, nothing that a child could inherit half done goes on.
 static GATE: Mutex<Stores> = Mutex::new(Vec::new());
 
-/// Read-held while libc does what a fork must not find half done: see [`undisturbed`].
-static UNDISTURBED: RwLock<()> = RwLock::new(());
+/// Threads of this process that are at [`delicate`] work.
+static DELICATE: AtomicU32 = AtomicU32::new(0);
+
+/// The fork that made this process, or one before, found such work under way.
+static INHERITED: AtomicBool = AtomicBool::new(false);
 
 /// What the forking thread holds across the fork.
 struct Held {
     stores: Vec<Arc<dyn ForkLock>>,
     gate: MutexGuard<'static, Stores>,
-    quiet: RwLockWriteGuard<'static, ()>,
 }
 
 thread_local! {
@@ -56,12 +56,28 @@ pub(crate) fn register(store: Weak<dyn ForkLock>) {
     stores.push(store);
 }
 
-/// Does `work` while nobody forks; a fork waits for its end. For what takes locks inside libc that a child would inherit
-/// held: getaddrinfo has one, and no deadline to wait for it.
-pub(crate) fn undisturbed<R>(work: impl FnOnce() -> R) -> R {
+/// Does `work` while nobody forks; a fork waits for its end, so it waits for nothing and takes no lock of a store. What
+/// it leaves behind, a child inherits whole.
+pub(crate) fn at_the_gate<R>(work: impl FnOnce() -> R) -> R {
     watch();
-    let _quiet = UNDISTURBED.read().unwrap_or_else(PoisonError::into_inner);
+    let _gate = gate();
     work()
+}
+
+/// Does `work` that takes locks inside libc, and may take long: getaddrinfo. No fork waits for it, so a child may have
+/// inherited those locks held: not to be done where [`has_inherited_work`].
+pub(crate) fn delicate<R>(work: impl FnOnce() -> R) -> R {
+    watch();
+    DELICATE.fetch_add(1, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
+    let done = work();
+    DELICATE.fetch_sub(1, Ordering::SeqCst);
+    done
+}
+
+/// Whether [`delicate`] work was under way when this process, or one that it comes from, was forked.
+pub(crate) fn has_inherited_work() -> bool {
+    INHERITED.load(Ordering::Relaxed)
 }
 
 fn gate() -> MutexGuard<'static, Stores> {
@@ -86,12 +102,7 @@ extern "C" fn prepare() {
     let gate = gate();
     let stores: Vec<_> = gate.iter().filter_map(Weak::upgrade).collect();
     stores.iter().for_each(|store| store.lock_for_fork());
-    let quiet = UNDISTURBED.write().unwrap_or_else(PoisonError::into_inner);
-    HELD.set(Some(Held {
-        stores,
-        gate,
-        quiet,
-    }));
+    HELD.set(Some(Held { stores, gate }));
 }
 
 extern "C" fn parent() {
@@ -100,19 +111,16 @@ extern "C" fn parent() {
 
 extern "C" fn child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    if DELICATE.swap(0, Ordering::SeqCst) > 0 {
+        INHERITED.store(true, Ordering::Relaxed);
+    }
     release();
 }
 
 fn release() {
-    let Ok(Some(Held {
-        stores,
-        gate,
-        quiet,
-    })) = HELD.try_with(RefCell::take)
-    else {
+    let Ok(Some(Held { stores, gate })) = HELD.try_with(RefCell::take) else {
         return;
     };
-    drop(quiet);
     stores.iter().for_each(|store| store.unlock_after_fork());
     drop(gate);
 }
@@ -216,29 +224,31 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
 
     use super::testing::in_child;
     use super::*;
 
     #[test]
-    fn a_fork_waits_for_what_must_not_be_disturbed() {
+    fn a_child_knows_that_its_parent_was_at_delicate_work() {
+        assert_eq!(delicate(|| 1), 1);
         let (begun, is_begun) = mpsc::channel();
-        let is_done = AtomicBool::new(false);
+        let (done, is_done) = mpsc::channel::<()>();
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                undisturbed(|| {
+            scope.spawn(move || {
+                delicate(|| {
                     begun.send(()).unwrap();
-                    std::thread::sleep(std::time::Duration::from_millis(50));
-                    is_done.store(true, Ordering::SeqCst);
-                });
+                    let _ = is_done.recv();
+                })
             });
             is_begun.recv().unwrap();
             assert!(in_child(|| {
-                assert!(is_done.load(Ordering::SeqCst));
-                undisturbed(|| ());
+                assert!(has_inherited_work());
+                assert!(in_child(|| assert!(has_inherited_work())));
+                assert_eq!(at_the_gate(|| 1), 1);
             }));
+            assert!(!has_inherited_work());
+            drop(done);
         });
     }
 

@@ -66,7 +66,7 @@ impl Cache {
                 "the name of the lock is empty: at least one byte is needed",
             ));
         }
-        Ok([&self.shared.options.prefix, &b":lock:"[..], name].concat())
+        Ok(self.keys.lock(name))
     }
 }
 

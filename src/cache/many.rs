@@ -1,7 +1,7 @@
 //! Operations on many keys: every node gets its own keys in one pipeline, all nodes are written to before the
 //! first is read from, and a node that fails fails only its keys. Results come in the caller's order.
 
-use std::borrow::{Borrow, Cow};
+use std::borrow::Borrow;
 use std::fmt;
 
 use serde::Serialize;
@@ -90,7 +90,8 @@ impl Cache {
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Many<Vec<u8>> {
         self.collect_many(keys, |stored, clock| {
-            Ok(entry::payload(&self.shared.options, stored, clock)?.map(Cow::into_owned))
+            let payload = entry::payload(&self.shared.options, stored, clock)?;
+            payload.map(entry::owned).transpose()
         })
     }
 
@@ -163,7 +164,8 @@ impl Cache {
         faults.tell();
     }
 
-    /// Stores many values with one expiry. One round trip a node, all nodes at once; a pipeline, not a transaction.
+    /// Stores many values with one expiry. One round trip a node, all nodes at once; a pipeline, not a transaction. Keys
+    /// that a full node refuses are removed, as by [`set`](Cache::set).
     ///
     /// # Errors
     /// [`Partial`] tells of every entry whether it was stored.

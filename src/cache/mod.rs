@@ -44,6 +44,9 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) options: Options,
     pub(crate) hooks: Hooks,
+    /// Whether there is any function of the caller that an operation may run.
+    #[cfg(feature = "capi")]
+    pub(crate) runs_functions: bool,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) counters: Counters,
     pub(crate) flights: Flights,
@@ -74,7 +77,8 @@ impl Cache {
     /// [`set_bytes`](Cache::set_bytes) become `String` or `Vec<u8>`.
     ///
     /// # Errors
-    /// A value that is no `T` is a miss, or [`ErrorKind::Decode`] with `on_decode_error=error`.
+    /// A value that is no `T` is a miss, or [`ErrorKind::Decode`] with `on_decode_error=error`. A `T` that the configured
+    /// codec can write and never read (see [`Codec`](crate::config::Codec)) is [`ErrorKind::InvalidArgument`].
     pub fn get<T: DeserializeOwned>(&self, key: impl AsRef<[u8]>) -> Result<Option<T>> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
@@ -112,8 +116,12 @@ impl Cache {
 
     /// Stores a value. An expiry that has passed already removes the key. One round trip.
     ///
+    /// Where the server is full (the code word `OOM`) the key is removed, in a second one: what was to be written over is
+    /// a miss then, and never an old value. An entry of a `memory://` store that cannot fit goes alike.
+    ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for a value that cannot be serialized or is larger than `max_value`.
+    /// [`ErrorKind::InvalidArgument`] for a value that cannot be serialized, that the codec would give back as another one
+    /// (see [`Codec`](crate::config::Codec)), that is more than 128 levels deep, or larger than `max_value`.
     pub fn set<T: Serialize + ?Sized>(
         &self,
         key: impl AsRef<[u8]>,
@@ -128,7 +136,7 @@ impl Cache {
         })
     }
 
-    /// Stores bytes as they are, but for the option `compressor`. One round trip.
+    /// Stores bytes as they are, but for the option `compressor`; otherwise as [`set`](Cache::set). One round trip.
     pub fn set_bytes(
         &self,
         key: impl AsRef<[u8]>,
@@ -146,7 +154,7 @@ impl Cache {
         self.store(key, &head, body, expiry.into())
     }
 
-    /// Stores a value only where there is none: true when it did. With an expiry that has passed already, nothing
+    /// Stores a value only where [`has_key`](Cache::has_key) finds none: true when it did. With an expiry that has passed already, nothing
     /// is stored and nothing removed. One round trip; a second over an entry that has expired softly.
     pub fn add<T: Serialize + ?Sized>(
         &self,
@@ -189,7 +197,8 @@ impl Cache {
         Ok(deleted)
     }
 
-    /// Whether a read would find a value. One round trip.
+    /// Whether there is a value, by the header alone: also one that this build cannot read, or of another data type.
+    /// What is known to be absent, only leased or soft-expired is not there. One round trip.
     pub fn has_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;

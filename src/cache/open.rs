@@ -53,6 +53,8 @@ impl Cache {
         let shared = Shared {
             config,
             options,
+            #[cfg(feature = "capi")]
+            runs_functions: hooks.are_any(),
             hooks,
             store,
             counters: Counters::default(),

@@ -7,12 +7,17 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::guard::Watch;
 use super::names::{CUSTOM, no_codec};
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// A codec of the caller's own, set by [`Config::custom_codec`](crate::Config::custom_codec): how typed values become
 /// bytes and are read back. Integers never come here; they are stored as digits whatever the codec.
+///
+/// Values are at most 128 levels deep here too, and a list of nothing (`()`) has at most as many elements as `max_value`
+/// has bytes: the cache sees to both. What else the codec writes and does not give back, and the memory it takes, are its
+/// own affair.
 ///
 /// ```
 /// use redis_cache::{Config, CustomCodec, Expiry, erased_serde};
@@ -121,24 +126,27 @@ impl fmt::Debug for Custom {
     }
 }
 
-pub(super) fn encode<T: Serialize + ?Sized>(
+pub(super) fn encode<T: Serialize>(
     custom: &Custom,
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
     let mut payload = Vec::new();
-    // `T` may have no size, and then is no trait object; a reference to it is one.
     codec(custom)?
-        .encode(&value, &mut payload)
+        .encode(value, &mut payload)
         .map_err(|error| error.to_string())?;
     out.append(&mut payload);
     Ok(())
 }
 
-pub(super) fn decode<T: DeserializeOwned>(custom: &Custom, payload: &[u8]) -> Result<T, String> {
+pub(super) fn decode<T: DeserializeOwned>(
+    custom: &Custom,
+    payload: &[u8],
+    watch: &Watch,
+) -> Result<T, String> {
     let (mut value, mut is_other) = (None, false);
     let mut read = |deserializer: &mut dyn erased_serde::Deserializer<'_>| {
-        let result = erased_serde::deserialize(deserializer);
+        let result = T::deserialize(watch.over(deserializer));
         is_other = result.is_err();
         value = Some(result?);
         Ok(())

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
+use super::guard::{DEPTH, Watch};
 use super::names::undecodable;
 use crate::error::Result;
 
@@ -38,7 +39,8 @@ impl Integer {
     /// The integer that is the serde form of `value`; `None` for everything else. With `options`, an integer that is
     /// there counts as one too: other languages know no difference.
     pub(crate) fn of<T: Serialize + ?Sized>(value: &T, options: bool) -> Option<Self> {
-        value.serialize(Probe { options }).ok()
+        let left = DEPTH;
+        value.serialize(Probe { options, left }).ok()
     }
 
     /// Appends the digits.
@@ -52,7 +54,7 @@ impl Integer {
 
     /// The value whose serde form this is.
     pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T> {
-        T::deserialize(self)
+        T::deserialize(Watch::plain().over(self))
             .map_err(|_| undecodable("a stored integer is not of the type asked for"))
     }
 }
@@ -88,6 +90,15 @@ impl<'de> Deserializer<'de> for Integer {
 /// A serializer that only takes integers and stops at anything else.
 struct Probe {
     options: bool,
+    /// How many levels of newtypes and options there may be below.
+    left: u8,
+}
+
+impl Probe {
+    fn down(self) -> Result<Self, NotAnInteger> {
+        let left = self.left.checked_sub(1).ok_or(NotAnInteger)?;
+        Ok(Probe { left, ..self })
+    }
 }
 
 /// "This is not an integer": all a [`Probe`] ever says.
@@ -162,7 +173,7 @@ impl Serializer for Probe {
         _name: &'static str,
         value: &T,
     ) -> Found {
-        value.serialize(self)
+        value.serialize(self.down()?)
     }
 
     fn serialize_bool(self, _: bool) -> Found {
@@ -188,7 +199,7 @@ impl Serializer for Probe {
     }
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Found {
         if self.options {
-            return value.serialize(self);
+            return value.serialize(self.down()?);
         }
         Err(NotAnInteger)
     }

@@ -5,6 +5,7 @@ pub(crate) mod bounded;
 pub(crate) mod choices;
 pub(crate) mod compress;
 pub(crate) mod custom;
+mod guard;
 pub(crate) mod integer;
 #[cfg(feature = "json")]
 pub(crate) mod json;
@@ -30,8 +31,10 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, ErrorKind, Result};
 
 use choices::Codec;
-pub(crate) use compress::{compress, inflate, is_packed, levels};
+pub(crate) use compress::{compress, inflate, is_packed, levels, opens_with_anything};
 pub use custom::{CustomCodec, CustomCompressor};
+use guard::behind::Behind;
+use guard::{Seen, Watch};
 use names::{CUSTOM, POSTCARD};
 pub(crate) use names::{JSON, MSGPACK, RAW, no_codec, undecodable};
 pub(crate) use settings::Settings;
@@ -49,43 +52,84 @@ pub(crate) fn is_there(settings: &Settings, number: u8) -> bool {
 }
 
 /// Serializes `value` behind what `out` holds. After an error that is still there, perhaps with something behind it.
+/// `is_plain`: other programs are to read it, from the layout that has no header.
+///
+/// # Errors
+/// `InvalidArgument` for what the codec would not give back as it is: the text says why, and what would.
 pub(crate) fn encode<T: Serialize + ?Sized>(
     settings: &Settings,
     value: &T,
+    is_plain: bool,
     out: &mut Vec<u8>,
 ) -> Result<()> {
-    let result = match settings.codec {
-        Codec::Postcard => postcard::encode(value, out),
+    let (codec, before) = (settings.codec, out.len());
+    let watch = Watch::of_writer(codec.number(), is_plain);
+    let value = watch.guard(value);
+    let behind = Behind { out, watch: &watch };
+    let result = match codec {
+        Codec::Postcard => postcard::encode(&value, behind),
         #[cfg(feature = "json")]
-        Codec::Json => json::encode(value, out),
+        Codec::Json => json::encode(&value, behind),
         #[cfg(feature = "msgpack")]
-        Codec::Msgpack => msgpack::encode(value, out),
-        Codec::Custom => custom::encode(&settings.custom, value, out),
+        Codec::Msgpack => msgpack::encode(&value, behind),
+        Codec::Custom => custom::encode(&settings.custom, &value, behind.out),
         #[allow(unreachable_patterns, reason = "it depends on the features")]
         codec => Err(no_codec(codec.number())),
     };
-    result.map_err(|text| {
-        let name = settings.codec.as_str();
-        let text = format!("the value cannot be serialized by {name}: {text}");
-        Error::new(ErrorKind::InvalidArgument, text)
-    })
+    if result.is_ok() && !watch.is_countable(settings, codec.number(), out.len() - before) {
+        watch.see(Seen::Countless);
+    }
+    match (result, watch.seen()) {
+        (Ok(()), None) => Ok(()),
+        (Err(text), None) => Err(unwritable(codec, &text)),
+        (_, Some(Seen::NoMemory(more))) => Err(Error::no_memory("a payload", more)),
+        (_, Some(seen)) => Err(unwritable(codec, &seen.text(codec.as_str()))),
+    }
+}
+
+#[cold]
+fn unwritable(codec: Codec, text: &str) -> Error {
+    let name = codec.as_str();
+    let text = format!("the value cannot be serialized by {name}: {text}");
+    Error::new(ErrorKind::InvalidArgument, text)
 }
 
 /// Deserializes a whole payload.
+///
+/// # Errors
+/// `Decode`; but `InvalidArgument` for a type that the configured codec can never read, though it writes it.
 pub(crate) fn decode<T: DeserializeOwned>(
     settings: &Settings,
     number: u8,
     payload: &[u8],
 ) -> Result<T> {
+    let watch = Watch::of_reader(settings, number, payload.len());
     let result = match number {
-        RAW => raw::decode(payload),
-        POSTCARD => postcard::decode(payload),
+        RAW => raw::decode(payload, &watch),
+        POSTCARD => postcard::decode(payload, &watch),
         #[cfg(feature = "json")]
-        JSON => json::decode(payload),
+        JSON => json::decode(payload, &watch),
         #[cfg(feature = "msgpack")]
-        MSGPACK => msgpack::decode(payload),
-        CUSTOM => custom::decode(&settings.custom, payload),
+        MSGPACK => msgpack::decode(payload, &watch),
+        CUSTOM => custom::decode(&settings.custom, payload, &watch),
         number => Err(no_codec(number)),
     };
-    result.map_err(undecodable)
+    result.map_err(|text| unreadable(settings, number, watch.seen(), text))
+}
+
+#[cold]
+fn unreadable(settings: &Settings, number: u8, seen: Option<Seen>, text: String) -> Error {
+    let name = names::codec(number);
+    match seen {
+        None => undecodable(text),
+        // What another cache wrote, or this one when it was configured so, is replaced in time.
+        Some(Seen::Undescribed) if number == settings.codec.number() => Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "a value of this type cannot be read from {name}: {}",
+                Seen::Undescribed.text(name)
+            ),
+        ),
+        Some(seen) => undecodable(format!("{name}: {}", seen.text(name))),
+    }
 }

@@ -1,5 +1,5 @@
 //! MessagePack, as rmp-serde writes it: structs as maps with names and types in their readable form (an address is a
-//! text), so that other languages see the same dictionaries as in JSON. Nested at most 128 deep on reading.
+//! text), so that other languages see the same dictionaries as in JSON.
 
 use rmp_serde::config::{DefaultConfig, HumanReadableConfig};
 use rmp_serde::decode::{Error, ReadRefReader};
@@ -7,27 +7,29 @@ use rmp_serde::{Deserializer, Serializer};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::bounded::DEPTH;
+use super::guard::Watch;
+use super::guard::behind::Behind;
 
 type Reader<'a> = Deserializer<ReadRefReader<'a, [u8]>, HumanReadableConfig<DefaultConfig>>;
 
-pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn encode<T: Serialize>(value: &T, out: Behind<'_>) -> Result<(), String> {
     let mut writer = Serializer::new(out).with_struct_map().with_human_readable();
     value
         .serialize(&mut writer)
         .map_err(|error| error.to_string())
 }
 
-pub(super) fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, String> {
+pub(super) fn decode<T: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<T, String> {
     let mut reader = reader(payload);
-    let value = T::deserialize(&mut reader).map_err(|error| fault(&error))?;
+    let value = T::deserialize(watch.over(&mut reader)).map_err(|error| fault(&error))?;
     end(reader)?;
     Ok(value)
 }
 
+/// How deep it reads is the watch's to say: it counts what takes no marker too.
 pub(super) fn reader(payload: &[u8]) -> Reader<'_> {
     let mut reader = Deserializer::from_read_ref(payload);
-    reader.set_max_depth(DEPTH);
+    reader.set_max_depth(usize::MAX);
     reader.with_human_readable()
 }
 
@@ -42,7 +44,6 @@ pub(super) fn end(mut reader: Reader<'_>) -> Result<(), String> {
 pub(super) fn fault(error: &Error) -> String {
     let what = match error {
         Error::InvalidMarkerRead(_) | Error::InvalidDataRead(_) => "it ends too early",
-        Error::DepthLimitExceeded => "it is nested too deep",
         _ => "the value is not of the type asked for",
     };
     format!("msgpack: {what}")

@@ -12,7 +12,9 @@ pub(crate) const MSGPACK: u8 = 3;
 pub(super) const NONE: u8 = 0;
 pub(super) const ZLIB: u8 = 1;
 pub(super) const ZSTD: u8 = 2;
-pub(super) const LZ4: u8 = 3;
+/// LZ4 without a checksum: written where there is no header, and read.
+pub(super) const LZ4_BARE: u8 = 3;
+pub(super) const LZ4: u8 = 4;
 
 /// A codec or a compressor of the caller's own.
 pub(super) const CUSTOM: u8 = 15;
@@ -32,9 +34,22 @@ const COMPRESSORS: Names = &[
     (NONE, "none", None),
     (ZLIB, "zlib", Some("zlib")),
     (ZSTD, "zstd", Some("zstd")),
+    (LZ4_BARE, "lz4", Some("lz4")),
     (LZ4, "lz4", Some("lz4")),
     (CUSTOM, "custom", None),
 ];
+
+/// The name of a codec.
+pub(super) fn codec(number: u8) -> &'static str {
+    let known = CODECS.iter().find(|(known, ..)| *known == number);
+    known.map_or("this codec", |(_, name, _)| name)
+}
+
+/// The name of a compressor.
+pub(super) fn compressor(number: u8) -> &'static str {
+    let known = COMPRESSORS.iter().find(|(known, ..)| *known == number);
+    known.map_or("this compressor", |(_, name, _)| name)
+}
 
 /// Why a codec cannot be used.
 pub(crate) fn no_codec(number: u8) -> String {

@@ -4,8 +4,10 @@
 use serde::de::value::{Error as ValueError, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 
-pub(super) fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, String> {
-    T::deserialize(Raw(payload))
+use super::guard::Watch;
+
+pub(super) fn decode<T: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<T, String> {
+    T::deserialize(watch.over(Raw(payload)))
         .map_err(|_| "raw bytes: only text and byte types can be read from them".to_owned())
 }
 
@@ -67,6 +69,10 @@ impl<'de> Deserializer<'de> for Raw<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, String> {
+        super::decode(payload, &Watch::plain())
+    }
 
     #[test]
     fn text_and_bytes_can_be_read() {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::bounded::{Growing, left_over};
+use super::bounded::{Fault, Growing, left_over, reserve};
 
 pub(super) const LEVELS: RangeInclusive<i32> = 0..=9;
 
@@ -13,24 +13,28 @@ pub(super) fn compress(
     payload: &[u8],
     level: Option<i32>,
     most: usize,
-) -> Result<Option<Vec<u8>>, String> {
+) -> Result<Option<Vec<u8>>, Fault> {
     let level = level.and_then(|level| u32::try_from(level).ok());
     let level = level.map_or_else(Compression::default, Compression::new);
     let mut stream = Compress::new(level, true);
-    let mut packed = Vec::with_capacity((payload.len() / 4 + 64).min(most));
+    let mut packed = Vec::new();
+    reserve(&mut packed, (payload.len() / 4 + 64).min(most))?;
     loop {
         let rest = rest(payload, stream.total_in());
         match stream.compress_vec(rest, &mut packed, FlushCompress::Finish) {
             Ok(Status::StreamEnd) => return Ok(Some(packed)),
             Ok(_) if packed.len() >= most => return Ok(None),
-            Ok(_) if packed.len() == packed.capacity() => packed.reserve(packed.len().max(64)),
-            Ok(_) => return Err("the stream does not end".to_owned()),
-            Err(error) => return Err(error.to_string()),
+            Ok(_) if packed.len() == packed.capacity() => {
+                let more = packed.len().max(64);
+                reserve(&mut packed, more)?;
+            }
+            Ok(_) => return Err("the stream does not end".into()),
+            Err(error) => return Err(error.to_string().into()),
         }
     }
 }
 
-pub(super) fn inflate(packed: &[u8], most: usize) -> Result<Vec<u8>, String> {
+pub(super) fn inflate(packed: &[u8], most: usize) -> Result<Vec<u8>, Fault> {
     let mut stream = Decompress::new(true);
     let mut payload = Growing::new(packed, most)?;
     loop {
@@ -40,15 +44,15 @@ pub(super) fn inflate(packed: &[u8], most: usize) -> Result<Vec<u8>, String> {
             Ok(Status::StreamEnd) => break,
             Ok(_) if payload.bytes.len() == payload.bytes.capacity() => payload.grow()?,
             Ok(_) if before == (stream.total_in(), stream.total_out()) => {
-                return Err("the stream ends too early".to_owned());
+                return Err("the stream ends too early".into());
             }
             Ok(_) => {}
-            Err(_) => return Err("the stream is corrupted".to_owned()),
+            Err(_) => return Err("the stream is corrupted".into()),
         }
     }
     match rest(packed, stream.total_in()) {
         [] => payload.finish(),
-        more => Err(left_over(more.len())),
+        more => Err(left_over(more.len()).into()),
     }
 }
 

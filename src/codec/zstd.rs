@@ -1,17 +1,19 @@
-//! Zstandard, one frame a payload (RFC 8878), by the C library. A frame that tells its length, as those written here
+//! Zstandard, one frame a payload (RFC 8878), by the C library, with its content's checksum at the end. A frame that tells its length, as those written here
 //! do, is inflated in one step; one that does not grows with its content. A length is believed as far as the frame can
 //! hold it.
 
 use std::ops::RangeInclusive;
 
-use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
+use zstd_safe::{CCtx, CParameter, DCtx, DParameter, InBuffer, OutBuffer};
 
-use super::bounded::{Growing, left_over, memory};
+use super::bounded::{Fault, Growing, left_over, memory, reserve};
 
 const MAGIC: &[u8] = b"\x28\xB5\x2F\xFD";
 /// A block has a header of three bytes and at most so much content.
 const BLOCK_HEADER: usize = 3;
 const BLOCK_MOST: usize = 128 * 1024;
+/// About what the library takes for its own.
+const CONTEXT: usize = 1 << 20;
 
 pub(super) fn levels() -> RangeInclusive<i32> {
     zstd_safe::min_c_level()..=zstd_safe::max_c_level()
@@ -21,48 +23,56 @@ pub(super) fn compress(
     payload: &[u8],
     level: Option<i32>,
     most: usize,
-) -> Result<Option<Vec<u8>>, String> {
+) -> Result<Option<Vec<u8>>, Fault> {
     let mut packed = Vec::new();
-    packed
-        .try_reserve_exact(zstd_safe::compress_bound(payload.len()).min(most))
-        .map_err(|_| "there is no memory for it".to_owned())?;
+    reserve(
+        &mut packed,
+        zstd_safe::compress_bound(payload.len()).min(most),
+    )?;
+    let mut context = CCtx::try_create().ok_or(Fault::NoMemory(CONTEXT))?;
     let level = level.unwrap_or(zstd_safe::CLEVEL_DEFAULT);
-    match zstd_safe::compress(&mut packed, payload, level) {
+    for parameter in [
+        CParameter::CompressionLevel(level),
+        CParameter::ChecksumFlag(true),
+    ] {
+        context.set_parameter(parameter).map_err(fault)?;
+    }
+    match context.compress2(&mut packed, payload).map_err(fault) {
         Ok(_) => Ok(Some(packed)),
         // The memory was as much as it was worth.
-        Err(_) if most < usize::MAX => Ok(None),
-        Err(code) => Err(zstd_safe::get_error_name(code).to_owned()),
+        Err(Fault::Text(_)) if most < usize::MAX => Ok(None),
+        Err(fault) => Err(fault),
     }
 }
 
-pub(super) fn inflate(packed: &[u8], most: usize) -> Result<Vec<u8>, String> {
+pub(super) fn inflate(packed: &[u8], most: usize) -> Result<Vec<u8>, Fault> {
     if !packed.starts_with(MAGIC) {
-        return Err("this is no frame".to_owned());
+        return Err("this is no frame".into());
     }
     let len = zstd_safe::find_frame_compressed_size(packed).map_err(fault)?;
     match packed.get(len..) {
         Some([]) => {}
-        rest => return Err(left_over(rest.map_or(0, <[u8]>::len))),
+        rest => return Err(left_over(rest.map_or(0, <[u8]>::len)).into()),
     }
     match zstd_safe::get_frame_content_size(packed) {
         Ok(Some(len)) => at_once(packed, usize::try_from(len).unwrap_or(usize::MAX), most),
         Ok(None) => by_and_by(packed, most),
-        Err(_) => Err("the frame is corrupted".to_owned()),
+        Err(_) => Err("the frame is corrupted".into()),
     }
 }
 
-fn at_once(packed: &[u8], len: usize, most: usize) -> Result<Vec<u8>, String> {
+fn at_once(packed: &[u8], len: usize, most: usize) -> Result<Vec<u8>, Fault> {
     if len > (packed.len() / BLOCK_HEADER).saturating_mul(BLOCK_MOST) {
-        return Err("the frame claims more than it can hold".to_owned());
+        return Err("the frame claims more than it can hold".into());
     }
     let mut payload = memory(len, most)?;
-    let mut context = DCtx::try_create().ok_or("there is no memory for its context")?;
+    let mut context = DCtx::try_create().ok_or(Fault::NoMemory(CONTEXT))?;
     context.decompress(&mut payload, packed).map_err(fault)?;
     Ok(payload)
 }
 
-fn by_and_by(packed: &[u8], most: usize) -> Result<Vec<u8>, String> {
-    let mut context = DCtx::try_create().ok_or("there is no memory for its context")?;
+fn by_and_by(packed: &[u8], most: usize) -> Result<Vec<u8>, Fault> {
+    let mut context = DCtx::try_create().ok_or(Fault::NoMemory(CONTEXT))?;
     context
         .set_parameter(DParameter::WindowLogMax(window(most)))
         .map_err(fault)?;
@@ -78,7 +88,7 @@ fn by_and_by(packed: &[u8], most: usize) -> Result<Vec<u8>, String> {
             return payload.finish();
         }
         if payload.bytes.len() < payload.bytes.capacity() && input.pos() == packed.len() {
-            return Err("the frame ends too early".to_owned());
+            return Err("the frame ends too early".into());
         }
         payload.grow()?;
     }
@@ -94,6 +104,10 @@ fn window(most: usize) -> u32 {
         .clamp(EVERY_READER, LIBRARY)
 }
 
-fn fault(code: usize) -> String {
-    zstd_safe::get_error_name(code).to_lowercase()
+fn fault(code: usize) -> Fault {
+    let text = zstd_safe::get_error_name(code).to_lowercase();
+    match text.starts_with("allocation error") {
+        true => Fault::NoMemory(CONTEXT),
+        false => Fault::Text(text),
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::choices::{Layout, ReadFrom, Ring, Topology};
+use super::hooks::Hooks;
 use super::location::{Address, Location};
 use super::options::{Options, TlsOptions};
 use super::sentinels;
@@ -12,8 +13,13 @@ use super::url::without_secrets;
 use crate::codec;
 
 /// Checks everything, decides what was left open, and completes the locations.
-pub(crate) fn settle(options: &mut Options, locations: &mut [Location]) -> Result<(), String> {
+pub(crate) fn settle(
+    options: &mut Options,
+    locations: &mut [Location],
+    hooks: &Hooks,
+) -> Result<(), String> {
     TABLE.iter().try_for_each(|row| row.check(options))?;
+    check_prefix(options)?;
     check_times_and_layout(options)?;
     check_codec(options)?;
     check_locations(locations)?;
@@ -25,12 +31,27 @@ pub(crate) fn settle(options: &mut Options, locations: &mut [Location]) -> Resul
     if options.topology == Some(Topology::Sentinel) {
         sentinels::take_over(options, locations)?;
     }
+    check_logins(options, locations, hooks)?;
     if let Some(primary) = &options.primary {
         options.primary = Some(named(primary, locations)?.node_name());
     }
     locations
         .iter_mut()
         .try_for_each(|location| complete(location, options))
+}
+
+/// The locks of the prefix `app` are the keys `app:lock:...`, which the prefix `app:lock` would take for its own versions.
+fn check_prefix(options: &Options) -> Result<(), String> {
+    let prefix = &options.prefix;
+    if prefix != b"lock" && !prefix.ends_with(b":lock") {
+        return Ok(());
+    }
+    let prefix = String::from_utf8_lossy(prefix);
+    let prefix = prefix.escape_debug();
+    Err(format!(
+        "option `prefix`: `{prefix}` is where the locks of another prefix live: take one that neither is `lock` nor ends \
+         in `:lock`, as `{prefix}s`"
+    ))
 }
 
 fn check_times_and_layout(options: &Options) -> Result<(), String> {
@@ -44,6 +65,37 @@ fn check_times_and_layout(options: &Options) -> Result<(), String> {
         return Err("option `breaker_backoff_max` is below `breaker_backoff`".to_owned());
     }
     Ok(())
+}
+
+/// Nobody has two passwords, and where a function says them nothing else does.
+fn check_logins(options: &Options, locations: &[Location], hooks: &Hooks) -> Result<(), String> {
+    const TWO: &str =
+        "options `password` and `password_file`: they are two passwords for one login, name one";
+    if options.password.is_some() && options.password_file.is_some() {
+        return Err(TWO.to_owned());
+    }
+    let is_double = |place: &&Location| place.password.is_some() && place.password_file.is_some();
+    if let Some(location) = locations.iter().find(is_double) {
+        return Err(format!("location `{}`: {TWO}", location.shown));
+    }
+    if hooks.credentials.is_none() {
+        return Ok(());
+    }
+    const BESIDE: &str = "a function says the credentials: `username`, `password` and `password_file` are not for beside it";
+    let is_named = options.username.is_some()
+        || options.password.is_some()
+        || options.password_file.is_some()
+        || options.sentinel_username.is_some() && options.sentinel_password.is_none();
+    if is_named {
+        return Err(BESIDE.to_owned());
+    }
+    let names_some = |place: &&Location| {
+        place.username.is_some() || place.password.is_some() || place.password_file.is_some()
+    };
+    match locations.iter().find(names_some) {
+        Some(location) => Err(format!("location `{}`: {BESIDE}", location.shown)),
+        None => Ok(()),
+    }
 }
 
 /// Codec and compressor must be there, and the level one that the compressor has.
@@ -146,11 +198,16 @@ fn check_topology(options: &Options, locations: &[Location]) -> Result<(), Strin
         "option `read_from`: only `topology` primary, cluster and sentinel have replicas to read from",
     )?;
     must(
-        topology != Topology::Cluster
-            || locations
-                .iter()
-                .all(|place| place.db.unwrap_or(options.db) == 0),
-        "option `db`: a cluster has database 0 only",
+        topology != Topology::Cluster || {
+            let mut databases = locations.iter().map(|place| place.db.unwrap_or(options.db));
+            let first = databases.next();
+            databases.all(|db| Some(db) == first)
+        },
+        "option `db`: all locations of a cluster have the same",
+    )?;
+    must(
+        options.address_map.is_empty() || !matches!(topology, Topology::Single | Topology::Ring),
+        "option `address_map`: only `topology` primary, cluster and sentinel hear of addresses from servers",
     )?;
     must(
         options.ring == Ring::RedisCache || matches!(topology, Topology::Single | Topology::Ring),
@@ -194,14 +251,20 @@ fn named<'a>(primary: &str, locations: &'a [Location]) -> Result<&'a Location, S
 
 /// Gives a location what it does not name itself. A sentinel has logins of its own and no database.
 fn complete(location: &mut Location, options: &Options) -> Result<(), String> {
-    let (username, password) = match options.topology {
-        Some(Topology::Sentinel) => (&options.sentinel_username, &options.sentinel_password),
-        _ => (&options.username, &options.password),
+    let (username, password, file) = match options.topology {
+        Some(Topology::Sentinel) => (
+            &options.sentinel_username,
+            &options.sentinel_password,
+            &None,
+        ),
+        _ => (&options.username, &options.password, &options.password_file),
     };
     if !matches!(location.address, Address::Memory(_)) {
         location.db.get_or_insert(options.db);
         location.username = location.username.take().or_else(|| username.clone());
-        location.password = location.password.take().or_else(|| password.clone());
+        if location.password.is_none() && location.password_file.is_none() {
+            (location.password, location.password_file) = (password.clone(), file.clone());
+        }
     }
     if location.tls {
         let TlsOptions {

@@ -46,8 +46,9 @@ words! {
         Off = "off",
         /// What memcached refuses: wire keys over 250 bytes, control characters, spaces: `memcached`.
         Memcached = "memcached",
-        /// The user's key becomes its lower-case hex SHA-256 when the wire key would be over 250 bytes; patterns
-        /// and `keys` then see digests: `hash`.
+        /// The user's key becomes `sha256:` and its lower-case hex SHA-256 when the wire key would be over 250 bytes, or
+        /// when it looks like such a digest itself, so that no two keys share an entry. Patterns and `keys` then see
+        /// digests, of which no key can be told: `hash`.
         Hash = "hash",
     }
 

@@ -1,4 +1,5 @@
-//! The caller's own functions: what hears of errors, what makes wire keys, and what opens connections. They are
+//! The caller's own functions: what hears of errors, what makes wire keys, what says the credentials, and what opens
+//! connections. They are
 //! shared by all clones and views of a cache and may be called from any of its threads.
 
 use std::cell::Cell;
@@ -6,6 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Error;
+
+use super::credentials::Asker;
 
 /// Makes a wire key of prefix, version and the user's key.
 pub(crate) type KeyFn = Arc<dyn Fn(&[u8], u64, &[u8]) -> Result<Vec<u8>, String> + Send + Sync>;
@@ -50,51 +53,63 @@ pub(crate) struct Hooks {
     pub(crate) key: Option<KeyFn>,
     pub(crate) reverse_key: Option<ReverseKeyFn>,
     pub(crate) connector: Option<Connector>,
+    pub(crate) credentials: Option<Asker>,
 }
 
 impl Hooks {
     /// Whether there is any function of the caller that an operation may run.
     #[cfg(feature = "capi")]
-    #[inline]
     pub(crate) fn are_any(&self) -> bool {
-        self.error.is_some() || self.key.is_some() || self.reverse_key.is_some()
+        self.error.is_some()
+            || self.key.is_some()
+            || self.reverse_key.is_some()
+            || self.credentials.is_some()
     }
 
     /// Tells the error hook, but not of what it causes itself while it hears of another fault.
     pub(crate) fn tell(&self, error: &Error) {
         let Some(hook) = &self.error else { return };
-        if let Some(_telling) = Telling::begin(Arc::as_ptr(hook).addr()) {
+        if let Some(_telling) = Running::begin(Arc::as_ptr(hook).addr()) {
             hook(error);
         }
     }
 }
 
-/// How many hooks of different caches may hear of each other's faults, one within the other, on one thread.
+/// How many functions of different caches may run one within the other, on one thread: hooks hear of each other's faults.
 const DEEPEST: usize = 8;
 
 thread_local! {
-    /// The hooks that run on this thread, each known by its address. It has no destructor, so it works while a thread
-    /// ends.
+    /// The functions that run on this thread, each known by its address. It has no destructor, so it works while a
+    /// thread ends.
     static RUNNING: Cell<([usize; DEEPEST], usize)> = const { Cell::new(([0; DEEPEST], 0)) };
 }
 
-/// For as long as this lives, a hook runs on this thread.
-struct Telling;
+/// For as long as this lives, a function runs on this thread that must not run within itself.
+pub(super) struct Running;
 
-impl Telling {
-    fn begin(hook: usize) -> Option<Telling> {
-        let (mut hooks, depth) = RUNNING.get();
-        let (running, free) = hooks.split_at_mut(depth.min(DEEPEST));
-        if running.contains(&hook) {
+impl Running {
+    /// `None` when it runs already, or too many do.
+    pub(super) fn begin(function: usize) -> Option<Running> {
+        let (mut functions, depth) = RUNNING.get();
+        let (running, free) = functions.split_at_mut(depth.min(DEEPEST));
+        if running.contains(&function) {
             return None;
         }
-        *free.first_mut()? = hook;
-        RUNNING.set((hooks, depth + 1));
-        Some(Telling)
+        *free.first_mut()? = function;
+        RUNNING.set((functions, depth + 1));
+        Some(Running)
+    }
+
+    pub(super) fn is(function: usize) -> bool {
+        let (functions, depth) = RUNNING.get();
+        functions
+            .iter()
+            .take(depth)
+            .any(|running| *running == function)
     }
 }
 
-impl Drop for Telling {
+impl Drop for Running {
     fn drop(&mut self) {
         let (hooks, depth) = RUNNING.get();
         RUNNING.set((hooks, depth.saturating_sub(1)));
@@ -108,6 +123,7 @@ impl fmt::Debug for Hooks {
             .field("key", &self.key.is_some())
             .field("reverse_key", &self.reverse_key.is_some())
             .field("connector", &self.connector.is_some())
+            .field("credentials", &self.credentials.is_some())
             .finish()
     }
 }

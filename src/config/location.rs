@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::options::TlsOptions;
 use super::table::{Row, find};
-use super::units::{COUNT, DB, FILE, FLAG, SECRET, TEXT};
+use super::units::{COUNT, DB, FILE, FLAG, PATH, SECRET, TEXT};
 use super::url::{Pieces, decoded, decoded_bytes, without_secrets};
 
 /// What to connect to.
@@ -48,6 +48,7 @@ pub(crate) struct Location {
     pub(crate) db: Option<u32>,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<String>,
+    pub(crate) password_file: Option<PathBuf>,
     pub(crate) tls_options: TlsOptions,
     pub(crate) name: Option<String>,
     pub(crate) weight: u32,
@@ -70,8 +71,9 @@ impl Location {
         weight: Option<u32>,
     ) -> Result<(Location, Vec<Assignment>), String> {
         let text = text.trim();
+        let name = name.map(|name| TEXT.value("name", name)).transpose()?;
         let own = Own {
-            name: name.map(str::to_owned),
+            name: name.flatten(),
             weight,
             ..Own::default()
         };
@@ -121,6 +123,7 @@ fn read(text: &str, mut own: Own) -> Result<(Location, Vec<Assignment>), String>
         db: own.db,
         username: own.username,
         password: own.password,
+        password_file: own.password_file,
         tls_options: own.tls,
         name: own.name,
         weight: own.weight.unwrap_or(1),
@@ -135,8 +138,8 @@ fn read(text: &str, mut own: Own) -> Result<(Location, Vec<Assignment>), String>
 }
 
 fn address(pieces: &Pieces<'_>) -> Result<(Address, bool), String> {
-    const FORMS: &str = "it is none of `host:port`, `/path/to.sock`, `redis://`, `rediss://`, `unix://`, \
-                         `redis+unix://` and `memory://`";
+    const FORMS: &str = "it is none of `host:port`, `/path/to.sock`, `redis://`, `rediss://`, `valkey://`, `valkeys://`, \
+                         `unix://`, `redis+unix://` and `memory://`";
     let scheme = pieces.scheme.map(str::to_ascii_lowercase);
     match scheme.as_deref() {
         None if pieces.user_info.is_some() => {
@@ -146,8 +149,8 @@ fn address(pieces: &Pieces<'_>) -> Result<(Address, bool), String> {
         None if !pieces.path.is_empty() => {
             Err("a database needs a URL: `redis://host:port/db`".to_owned())
         }
-        None | Some("redis") => Ok((tcp(pieces)?, false)),
-        Some("rediss") => Ok((tcp(pieces)?, true)),
+        None | Some("redis" | "valkey") => Ok((tcp(pieces)?, false)),
+        Some("rediss" | "valkeys") => Ok((tcp(pieces)?, true)),
         Some("unix" | "redis+unix") => Ok((Address::Unix(socket_path(pieces)?), false)),
         Some("memory") => Ok((memory(pieces)?, false)),
         Some(_) => Err(FORMS.to_owned()),
@@ -204,6 +207,7 @@ pub(crate) struct Login {
     pub(crate) db: Option<u32>,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<String>,
+    pub(crate) password_file: Option<PathBuf>,
 }
 
 /// Where a location said so; elsewhere both are one. A sentinel's address speaks of the sentinel, and its query of the
@@ -220,6 +224,7 @@ struct Own {
     db: Option<u32>,
     username: Option<String>,
     password: Option<String>,
+    password_file: Option<PathBuf>,
     tls: TlsOptions,
     name: Option<String>,
     weight: Option<u32>,
@@ -231,6 +236,7 @@ impl Own {
             db: self.db,
             username: self.username.clone(),
             password: self.password.clone(),
+            password_file: self.password_file.clone(),
         }
     }
 
@@ -240,6 +246,7 @@ impl Own {
             "db" => once(name, &mut self.db, Some(DB.value(name, text)?)),
             "username" => once(name, &mut self.username, SECRET.value(name, text)?),
             "password" => once(name, &mut self.password, SECRET.value(name, text)?),
+            "password_file" => once(name, &mut self.password_file, PATH.value(name, text)?),
             "tls_ca" => once(name, &mut self.tls.ca, FILE.value(name, text)?),
             "tls_cert" => once(name, &mut self.tls.cert, FILE.value(name, text)?),
             "tls_key" => once(name, &mut self.tls.key, FILE.value(name, text)?),
@@ -259,7 +266,10 @@ impl Own {
         if !tls && self.tls != TlsOptions::default() {
             return Err("TLS options need `rediss://`".to_owned());
         }
-        let has_login = self.db.is_some() || self.username.is_some() || self.password.is_some();
+        let has_login = self.db.is_some()
+            || self.username.is_some()
+            || self.password.is_some()
+            || self.password_file.is_some();
         if matches!(address, Address::Memory(_)) && has_login {
             return Err("an embedded store has no database, user or password".to_owned());
         }
@@ -290,6 +300,7 @@ impl fmt::Debug for Location {
             .field("db", &self.db)
             .field("has_username", &self.username.is_some())
             .field("has_password", &self.password.is_some())
+            .field("password_file", &self.password_file)
             .field("tls_options", &self.tls_options)
             .field("name", &self.name)
             .field("weight", &self.weight)

@@ -1,8 +1,10 @@
 //! The configuration of a cache: where its servers are and what it does. Options and locations are read here from
 //! text, from URLs and by typed setters, and checked against each other before anything connects.
 
+pub(crate) mod address_map;
 pub(crate) mod checks;
 pub(crate) mod choices;
+pub(crate) mod credentials;
 pub(crate) mod duration;
 pub(crate) mod hooks;
 pub(crate) mod location;
@@ -20,10 +22,12 @@ pub(crate) mod url;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub(crate) use address_map::AddressMap;
 pub use choices::{
     Codec, Compressor, KeyCheck, Layout, NearUntracked, OnDecodeError, OnError, OnWaitTimeout,
     Parser, Pipelining, Protocol, ReadFrom, Ring, Topology,
 };
+pub(crate) use credentials::{Asker, Secrets, is_asked, read_password};
 pub(crate) use hooks::{Connector, Hooks, KeyFn, ReverseKeyFn};
 #[cfg(test)]
 pub(crate) use location::Said;
@@ -74,12 +78,13 @@ impl Config {
     }
 
     /// Adds a location: `host`, `host:port`, `[v6]:port`, `/path/to.sock`, or a URL:
-    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://` for TLS, `unix://[user:password@]/path` or
-    /// `redis+unix://` for a socket, `memory://` or `memory://name` for a store inside this process. The port
-    /// is 6379 unless given.
+    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://` for TLS (also `valkey://` and `valkeys://`),
+    /// `unix://[user:password@]/path` or `redis+unix://` for a socket, `memory://` or `memory://name` for a store inside
+    /// this process. The port is 6379 unless given. A user without a password is sent with the password of the whole
+    /// cache, or the empty one; a password alone is written `redis://:password@host`.
     ///
-    /// Everything is percent-decoded. A query names options (`?prefix=app&ttl=5m`): `db`, `username`,
-    /// `password`, `tls_*`, `name` and `weight` are this location's, all others count for the whole cache.
+    /// Everything is percent-decoded. A query names options (`?prefix=app&ttl=5m`): `db`, `username`, `password`,
+    /// `password_file`, `tls_*`, `name` and `weight` are this location's, all others count for the whole cache.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] names the location, without its credentials, and what is wrong with it.
@@ -157,6 +162,35 @@ impl Config {
         self.compressor(Compressor::Custom)
     }
 
+    /// A function that says who logs in: it is asked at every connect, and once more when the server refuses what it said
+    /// (WRONGPASS, NOAUTH), so that secrets may change. It is given the location of the node, without options, and
+    /// returns the user (may be empty) and the password; what it fails with fails the connect with
+    /// [`ErrorKind::Auth`](crate::ErrorKind::Auth). Sentinels are asked for by it too, unless `sentinel_password` is set.
+    /// What it returns is overwritten after use.
+    ///
+    /// It runs inside the time budget of a call, which cannot interrupt it. A call on the same cache from it that would
+    /// ask a server is [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported). Together with `username`, `password` or
+    /// `password_file`, of the cache or a location, it is refused by [`connect`](Config::connect).
+    #[must_use]
+    pub fn credentials(
+        self,
+        say: impl Fn(&str) -> Result<(String, String), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.credentials_bytes(move |location| {
+            let (user, password) = say(location)?;
+            Ok(Secrets::new(user.into_bytes(), Some(password.into_bytes())))
+        })
+    }
+
+    /// The same for what need not be text.
+    pub(crate) fn credentials_bytes(
+        mut self,
+        say: impl Fn(&str) -> Result<Option<Secrets>, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.credentials = Some(Asker::new(Arc::new(say)));
+        self
+    }
+
     /// A function that opens the connections instead of this library, for streams it does not know. Deadlines
     /// inside such a connection are its own affair; the time budgets of the cache do not reach into it.
     #[must_use]
@@ -228,7 +262,9 @@ impl Config {
     pub(crate) fn resolve(&self) -> Result<(Options, Vec<Location>, Hooks)> {
         let (options, locations) = self.settle().map_err(fault)?;
         unsupported::refuse(&options, &locations, &self.hooks).map_err(fault)?;
-        Ok((options, locations, self.hooks.clone()))
+        let mut hooks = self.hooks.clone();
+        hooks.credentials = hooks.credentials.map(Asker::of_another);
+        Ok((options, locations, hooks))
     }
 
     fn settle(&self) -> Result<(Options, Vec<Location>), String> {
@@ -247,7 +283,7 @@ impl Config {
             row.copy(&self.queries.options, &mut options);
         }
         let mut locations = self.locations.clone();
-        checks::settle(&mut options, &mut locations)?;
+        checks::settle(&mut options, &mut locations, &self.hooks)?;
         Ok((options, locations))
     }
 }

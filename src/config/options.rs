@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::codec::Settings;
 use crate::expiry::Expiry;
 
+use super::address_map::AddressMap;
 use super::choices::{
     KeyCheck, Layout, NearUntracked, OnDecodeError, OnError, OnWaitTimeout, Parser, Pipelining,
     Protocol, ReadFrom, Ring, Topology,
@@ -38,9 +39,11 @@ pub(crate) struct Options {
     pub(crate) db: u32,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<String>,
+    pub(crate) password_file: Option<PathBuf>,
     pub(crate) sentinel_username: Option<String>,
     pub(crate) sentinel_password: Option<String>,
     pub(crate) tls: TlsOptions,
+    pub(crate) address_map: AddressMap,
     pub(crate) max_connections: usize,
     pub(crate) pool_timeout: Duration,
     pub(crate) connect_timeout: Duration,
@@ -107,9 +110,11 @@ impl Default for Options {
             db: 0,
             username: None,
             password: None,
+            password_file: None,
             sentinel_username: None,
             sentinel_password: None,
             tls: TlsOptions::default(),
+            address_map: AddressMap::default(),
             max_connections: 16,
             pool_timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(1),

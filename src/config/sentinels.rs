@@ -12,11 +12,14 @@ pub(crate) fn take_over(options: &mut Options, locations: &mut [Location]) -> Re
             db,
             username,
             password,
+            password_file,
         } = location.said.by_query.clone();
         let given = (options.db != 0).then_some(options.db);
         options.db = agree("db", given, db)?.unwrap_or_default();
         options.username = agree("username", options.username.take(), username)?;
         options.password = agree("password", options.password.take(), password)?;
+        options.password_file =
+            agree("password_file", options.password_file.take(), password_file)?;
         let own = location.said.by_address.clone();
         if own.db.is_some_and(|db| db != 0) {
             return Err(format!(
@@ -27,6 +30,7 @@ pub(crate) fn take_over(options: &mut Options, locations: &mut [Location]) -> Re
         location.db = Some(0);
         location.username = own.username;
         location.password = own.password;
+        location.password_file = None;
         fill(&mut options.tls, &location.tls_options);
     }
     Ok(())

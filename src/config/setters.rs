@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Config;
+use super::address_map::AddressMap;
 use super::choices::{
     Codec, Compressor, KeyCheck, Layout, NearUntracked, OnDecodeError, OnError, OnWaitTimeout,
     Parser, Pipelining, Protocol, ReadFrom, Ring, Topology,
@@ -36,7 +37,8 @@ macro_rules! setters {
 }
 
 setters! {
-    /// The first part of every key: any bytes. Default: empty.
+    /// The first part of every key: any bytes but NUL. Neither `lock` nor one that ends in `:lock`, where locks live.
+    /// Default: empty.
     prefix(prefix: impl Into<Vec<u8>>) => prefix = prefix.into();
 
     /// The second part of every key: any number. Default: 1.
@@ -67,7 +69,7 @@ setters! {
     /// What stands in front of a stored value. Default: [`Layout::Tagged`].
     layout(layout: Layout) => layout = layout;
 
-    /// The largest value in bytes that is written or inflated, at least 1. Default: 512 MiB.
+    /// The largest value in bytes that is written, read or inflated, at least 1. Default: 512 MiB.
     max_value(bytes: usize) => coding.max_value = bytes;
 
     /// What a value that cannot be decoded is. Default: [`OnDecodeError::Miss`].
@@ -92,14 +94,20 @@ setters! {
     /// The name under which the sentinels know the master. Default: none; `topology=sentinel` needs it.
     sentinel_name(name: impl Into<String>) => sentinel_name = some_text(name);
 
-    /// The database of locations that name none. Default: 0, the only one a cluster has.
+    /// The database of locations that name none. Default: 0. Another one of a cluster needs servers that have it (Valkey
+    /// 9); elsewhere connecting fails with [`ErrorKind::Config`](crate::ErrorKind::Config).
     db(db: u32) => db = db;
 
-    /// The user of locations that name none. Default: none.
+    /// The user of locations that name none. Without a password the empty one is sent. Default: none.
     username(user: impl Into<String>) => username = some_text(user);
 
     /// The password of locations that name none. Default: none.
     password(password: impl Into<String>) => password = some_text(password);
+
+    /// The file in which the password is, instead of `password`: read at every connect, so that it may change; without
+    /// its last line break. A file that cannot be read fails the connect with
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config). Default: none.
+    password_file(file: impl Into<PathBuf>) => password_file = Some(file.into());
 
     /// The user for the sentinels. Default: none.
     sentinel_username(user: impl Into<String>) => sentinel_username = some_text(user);
@@ -107,7 +115,9 @@ setters! {
     /// The password for the sentinels. Default: none.
     sentinel_password(password: impl Into<String>) => sentinel_password = some_text(password);
 
-    /// The PEM file of the authorities to trust. Default: the system's.
+    /// The PEM file of the authorities to trust. Default: the system's. All PEM files are looked at again at every
+    /// connect: one that has changed counts from then on; one that cannot be read or used is told to the error hook, and
+    /// the old ones stay in force.
     tls_ca(file: impl Into<PathBuf>) => tls.ca = Some(file.into());
 
     /// The PEM file of the client's certificate; goes with `tls_key`. Default: none.
@@ -121,6 +131,10 @@ setters! {
 
     /// Whether to take any certificate, which is logged. Default: false.
     tls_insecure(insecure: bool) => tls.insecure = Some(insecure);
+
+    /// Where servers really are that a cluster or sentinels announce under another address, as behind NAT: pairs of the
+    /// announced and the real one, each `host:port`. With `topology` cluster, sentinel and primary. Default: none.
+    address_map(pairs: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) => address_map = AddressMap::new(pairs);
 
     /// How many connections a node may have, at least 1. Default: 16.
     max_connections(count: usize) => max_connections = count;
@@ -174,8 +188,8 @@ setters! {
     /// The name of the connections (`CLIENT SETNAME`): printable ASCII without spaces. Default: none.
     client_name(name: impl Into<String>) => client_name = some_text(name);
 
-    /// How long a value may be served after its expiry while it is renewed, or when that fails; 0 is not at all.
-    /// Default: 0.
+    /// How long a value may be served after its expiry while it is renewed, or when that fails; 0 is not at all. At most
+    /// 49 days. Default: 0.
     stale(time: Duration) => stale = whole_millis(time);
 
     /// How long one caller may take to compute a value; above 0. Default: 10 s.

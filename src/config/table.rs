@@ -1,6 +1,7 @@
 //! The one table of options: under which name each is known, what it accepts, and which field of [`Options`] it is.
 //! `Config::set`, the queries of locations and all texts about options read it here.
 
+use super::address_map::ADDRESS_MAP;
 use super::choices::{
     Codec, Compressor, KeyCheck, Layout, NearUntracked, OnDecodeError, OnError, OnWaitTimeout,
     Parser, Pipelining, Protocol, ReadFrom, Ring, Topology,
@@ -8,8 +9,8 @@ use super::choices::{
 use super::nearest::nearest;
 use super::options::Options;
 use super::units::{
-    BYTES, CLIENT_NAME, COUNT, DB, EXPIRY, FACTOR, FILE, FLAG, FRACTION, Kind, LEVEL, PLACES,
-    SECRET, SIZE, SIZE_OR_ZERO, SPAN, SPAN_OR_NEVER, SPAN_OR_ZERO, TEXT, VERSION, refusal,
+    AGE, BYTES, CLIENT_NAME, COUNT, DB, EXPIRY, FACTOR, FILE, FLAG, FRACTION, Kind, LEVEL, PATH,
+    PLACES, SECRET, SIZE, SIZE_OR_ZERO, SPAN, SPAN_OR_NEVER, SPAN_OR_ZERO, TEXT, VERSION, refusal,
 };
 use super::url;
 
@@ -135,6 +136,7 @@ pub(crate) static TABLE: &[Row] = &[
     row!("db", db, DB),
     row!("username", username, SECRET),
     row!("password", password, SECRET),
+    row!("password_file", password_file, PATH),
     row!("sentinel_username", sentinel_username, SECRET),
     row!("sentinel_password", sentinel_password, SECRET),
     row!("tls_ca", tls.ca, FILE),
@@ -142,6 +144,7 @@ pub(crate) static TABLE: &[Row] = &[
     row!("tls_key", tls.key, FILE),
     row!("tls_server_name", tls.server_name, TEXT),
     row!("tls_insecure", tls.insecure, FLAG),
+    row!("address_map", address_map, ADDRESS_MAP),
     row!("max_connections", max_connections, PLACES),
     row!("pool_timeout", pool_timeout, SPAN),
     row!("connect_timeout", connect_timeout, SPAN),
@@ -158,7 +161,7 @@ pub(crate) static TABLE: &[Row] = &[
     row!("scan_count", scan_count, COUNT),
     row!("memory_limit", memory_limit, SIZE),
     row!("client_name", client_name, CLIENT_NAME),
-    row!("stale", stale, SPAN_OR_ZERO),
+    row!("stale", stale, AGE),
     row!("lease", lease, SPAN),
     row!("wait", wait, SPAN_OR_ZERO),
     row!("on_wait_timeout", on_wait_timeout, OnWaitTimeout::KIND),

@@ -1,6 +1,7 @@
 //! How a value is written as text: durations, sizes, numbers, words. A [`Kind`] reads one, says which values fit,
 //! and knows the words in which an error says what would have been accepted.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -23,9 +24,12 @@ pub(crate) struct Kind<T> {
 impl<T> Kind<T> {
     /// The value that `text` gives the option `name`.
     pub(crate) fn value(&self, name: &str, text: &str) -> Result<T, String> {
-        (self.read)(text)
-            .filter(self.fits)
-            .ok_or_else(|| refusal(name, text, self.accepted))
+        match (self.read)(text) {
+            Some(value) if (self.fits)(&value) => Ok(value),
+            // Which does not show a secret.
+            Some(value) => Err(refusal(name, &(self.show)(&value), self.accepted)),
+            None => Err(refusal(name, text, self.accepted)),
+        }
     }
 }
 
@@ -55,6 +59,13 @@ pub(crate) const SPAN: Kind<Duration> = Kind {
 pub(crate) const SPAN_OR_ZERO: Kind<Duration> = Kind {
     accepted: "a duration with a unit (250ms, 5s, 2m, 1h30m) or `0s`, not `never`",
     fits: |span| *span != Duration::MAX,
+    ..SPAN
+};
+
+/// How long something may be old: as its place in an entry's header holds it, in whole days.
+pub(crate) const AGE: Kind<Duration> = Kind {
+    accepted: "a duration of at most 49 days, with a unit (250ms, 5s, 2m, 1h30m, 7d), or `0s`",
+    fits: |span| *span <= Duration::from_secs(49 * 86_400),
     ..SPAN
 };
 
@@ -172,17 +183,17 @@ pub(crate) const FLAG: Kind<Option<bool>> = Kind {
 
 /// Bytes that text can say.
 pub(crate) const BYTES: Kind<Vec<u8>> = Kind {
-    accepted: "any text",
+    accepted: "any text without a NUL",
     read: |text| Some(text.as_bytes().to_vec()),
-    fits: |_| true,
+    fits: |bytes| !bytes.contains(&0),
     show: |bytes| String::from_utf8_lossy(bytes).into_owned(),
 };
 
 /// Text; the empty text is none.
 pub(crate) const TEXT: Kind<Option<String>> = Kind {
-    accepted: "any text",
+    accepted: "any text without a NUL",
     read: |text| Some(some_text(text)),
-    fits: |_| true,
+    fits: |text| text.iter().all(|text| !text.contains('\0')),
     show: |text| text.clone().unwrap_or_else(|| "none".to_owned()),
 };
 
@@ -208,11 +219,20 @@ pub(crate) const CLIENT_NAME: Kind<Option<String>> = Kind {
     ..TEXT
 };
 
-/// A file.
+/// A file of any kind.
+pub(crate) const PATH: Kind<Option<PathBuf>> = Kind {
+    accepted: "the path of a file",
+    ..FILE
+};
+
+/// A file of keys or certificates.
 pub(crate) const FILE: Kind<Option<PathBuf>> = Kind {
-    accepted: "the path of a PEM file",
+    accepted: "the path of a PEM file, without a NUL",
     read: |text| Some(some_text(text).map(PathBuf::from)),
-    fits: |_| true,
+    fits: |path| {
+        path.iter()
+            .all(|path| !path.as_os_str().as_bytes().contains(&0))
+    },
     show: |path| {
         path.as_ref()
             .map_or_else(|| "none".to_owned(), |path| path.display().to_string())
@@ -264,7 +284,8 @@ mod tests {
         assert_eq!(EXPIRY.value("ttl", ages), Ok(Expiry::Never));
         assert_eq!(SPAN_OR_NEVER.value("max_lifetime", ages), Ok(None));
         assert!(SPAN.value("timeout", ages).is_err());
-        assert!(SPAN_OR_ZERO.value("stale", ages).is_err());
+        assert!(SPAN_OR_ZERO.value("wait", ages).is_err());
+        assert!(AGE.value("stale", ages).is_err());
     }
 
     #[test]

@@ -142,9 +142,14 @@ impl<'a> Pieces<'a> {
     }
 }
 
-/// Percent-decoded text. A `+` is a plus.
+/// Percent-decoded text, which has no NUL. A `+` is a plus.
 pub(crate) fn decoded(text: &str) -> Result<String, String> {
-    String::from_utf8(decoded_bytes(text)?).map_err(|_| "its escapes are not UTF-8".to_owned())
+    let text = String::from_utf8(decoded_bytes(text)?)
+        .map_err(|_| "its escapes are not UTF-8".to_owned())?;
+    if text.contains('\0') {
+        return Err("it has a NUL (`%00`), which C and files would take for its end".to_owned());
+    }
+    Ok(text)
 }
 
 /// Percent-decoded bytes.

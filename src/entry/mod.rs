@@ -5,6 +5,7 @@
 pub(crate) mod freshness;
 pub(crate) mod header;
 pub(crate) mod look;
+mod shape;
 pub(crate) mod sinks;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -14,15 +15,18 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::codec;
 use crate::codec::integer::Integer;
-use crate::codec::{self, undecodable};
 use crate::config::{Codec, Compressor, Layout, Options};
-use crate::entry::header::{Header, MAGIC, SHORT};
+use crate::entry::header::Header;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
 use crate::store::Head;
 
+use shape::Shape;
+
 pub(crate) use look::{Judge, Keeping, Look, Payload, Seen, Sight};
+pub(crate) use shape::is_tagged;
 pub(crate) use sinks::{Decode, Fill, Gather, Number};
 
 /// Encodes a typed value: its payload goes behind what `out` holds, its header is returned.
@@ -37,18 +41,21 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
         return Ok(Head::new());
     }
     let start = out.len();
-    codec::encode(&options.coding, value, out)?;
+    codec::encode(&options.coding, value, is_plain, out)?;
     check_size(options, out.len() - start)?;
     let mut compressor = Compressor::None;
     if options.coding.compressor != Compressor::None {
         let payload = out.get(start..).unwrap_or_default();
         if let Some(packed) = compress(options, payload)? {
             out.truncate(start);
+            reserve(out, packed.len())?;
             out.extend_from_slice(&packed);
             compressor = options.coding.compressor;
         }
     } else if is_plain && options.coding.codec != Codec::Json {
-        check_digits(out.get(start..).unwrap_or_default())?;
+        let payload = out.get(start..).unwrap_or_default();
+        check_digits(payload)?;
+        check_headless(payload)?;
     }
     Ok(head(options, options.coding.codec.number(), compressor))
 }
@@ -62,6 +69,16 @@ fn check_digits(payload: &[u8]) -> Result<()> {
     Err(Error::new(ErrorKind::InvalidArgument, text))
 }
 
+/// Without a header, what looks like one is an entry of the other layout, and not read.
+#[cold]
+fn check_headless(payload: &[u8]) -> Result<()> {
+    if !is_tagged(payload) {
+        return Ok(());
+    }
+    let text = "the value begins like an entry of `layout=tagged`, which `layout=plain` does not read: a `compressor` makes it another";
+    Err(Error::new(ErrorKind::InvalidArgument, text))
+}
+
 /// Encodes raw bytes: their header, and the body to store behind it. That is the caller's own bytes, unless they were
 /// compressed into `scratch`.
 #[inline]
@@ -72,7 +89,7 @@ pub(crate) fn encode_bytes<'a>(
 ) -> Result<(Head, &'a [u8])> {
     if options.coding.compressor == Compressor::None {
         check_size(options, bytes.len())?;
-        return Ok((head(options, codec::RAW, Compressor::None), bytes));
+        return Ok((raw_head(options, bytes)?, bytes));
     }
     match pack_bytes(options, bytes)? {
         (head, None) => Ok((head, bytes)),
@@ -86,12 +103,20 @@ pub(crate) fn encode_bytes<'a>(
 /// The same for many: the body, unless the bytes are stored as they are.
 pub(crate) fn pack_bytes(options: &Options, bytes: &[u8]) -> Result<(Head, Option<Vec<u8>>)> {
     check_size(options, bytes.len())?;
-    let packed = compress(options, bytes)?;
-    let compressor = match packed {
-        Some(_) => options.coding.compressor,
-        None => Compressor::None,
+    let Some(packed) = compress(options, bytes)? else {
+        return Ok((raw_head(options, bytes)?, None));
     };
-    Ok((head(options, codec::RAW, compressor), packed))
+    let head = head(options, codec::RAW, options.coding.compressor);
+    Ok((head, Some(packed)))
+}
+
+/// The head of raw bytes that are stored as they are.
+#[inline]
+fn raw_head(options: &Options, bytes: &[u8]) -> Result<Head> {
+    match options.layout {
+        Layout::Plain => check_headless(bytes).map(|()| Head::new()),
+        Layout::Tagged => Ok(Header::short(codec::RAW, Compressor::None.number()).encode()),
+    }
 }
 
 /// The payload made smaller, where that is wanted. Under `layout=plain` it always is: nothing tells one from the other.
@@ -122,146 +147,6 @@ fn too_large(len: usize, most: usize) -> Error {
     Error::new(ErrorKind::InvalidArgument, text)
 }
 
-/// What kind of thing a stored value is, by its first bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    /// No header: an integer, a foreign value, or anything at all under `layout=plain`.
-    Bare,
-    /// A value behind a header, which may have expired softly.
-    Tagged(Tag),
-    /// A placeholder or a negative entry: there is no value.
-    Nothing,
-    /// The magic byte, and no header that this version knows.
-    Broken,
-}
-
-/// What a read must know of a header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Tag {
-    codec: u8,
-    compressor: u8,
-    /// How many bytes stand in front of the payload.
-    len: u8,
-    /// 0 is never.
-    soft_expire_ms: u64,
-}
-
-impl Shape {
-    #[inline]
-    fn of(options: &Options, head: &[u8]) -> Self {
-        if options.layout == Layout::Plain || head.first() != Some(&MAGIC) {
-            return Shape::Bare;
-        }
-        match Header::of_short(head) {
-            Some((codec, compressor, _)) => Shape::Tagged(Tag {
-                codec,
-                compressor,
-                len: SHORT as u8,
-                soft_expire_ms: 0,
-            }),
-            None => Shape::of_header(Header::parse(head)),
-        }
-    }
-
-    fn of_header(header: Option<Header>) -> Self {
-        match header {
-            None => Shape::Broken,
-            Some(header) if header.has_value && !header.negative => Shape::Tagged(Tag {
-                codec: header.codec,
-                compressor: header.compressor,
-                len: header.len() as u8,
-                soft_expire_ms: header.lease.map_or(0, |lease| lease.soft_expire_ms),
-            }),
-            Some(_) => Shape::Nothing,
-        }
-    }
-
-    /// How many bytes stand in front of the payload.
-    #[inline]
-    fn offset(&self) -> usize {
-        match self {
-            Shape::Tagged(tag) => tag.len.into(),
-            _ => 0,
-        }
-    }
-
-    /// 0 is never.
-    fn fresh_until_ms(&self) -> u64 {
-        match self {
-            Shape::Tagged(tag) => tag.soft_expire_ms,
-            _ => 0,
-        }
-    }
-
-    /// False: a read says "missing". An error: the header cannot be read.
-    #[inline]
-    fn is_live(&self, clock: Clock) -> Result<bool> {
-        match self {
-            Shape::Bare => Ok(true),
-            Shape::Tagged(tag) => {
-                Ok(tag.soft_expire_ms == 0 || tag.soft_expire_ms > clock.now_ms())
-            }
-            Shape::Nothing => Ok(false),
-            Shape::Broken => Err(broken()),
-        }
-    }
-
-    /// The number of the compressor that made the payload smaller; 0: none did.
-    #[inline]
-    fn compressor(&self, options: &Options) -> u8 {
-        match self {
-            Shape::Tagged(tag) => tag.compressor,
-            Shape::Bare if options.layout == Layout::Plain => options.coding.compressor.number(),
-            _ => 0,
-        }
-    }
-
-    /// `payload` as it was before it was compressed.
-    #[inline]
-    fn inflate<'a>(&self, options: &Options, payload: &'a [u8]) -> Result<Cow<'a, [u8]>> {
-        match self.compressor(options) {
-            0 => Ok(Cow::Borrowed(payload)),
-            number => self.inflate_by(options, number, payload),
-        }
-    }
-
-    fn inflate_by<'a>(
-        &self,
-        options: &Options,
-        number: u8,
-        payload: &'a [u8],
-    ) -> Result<Cow<'a, [u8]>> {
-        let is_as_it_was =
-            || Integer::parse(payload).is_some() || !codec::is_packed(number, payload);
-        if *self == Shape::Bare && is_as_it_was() {
-            return Ok(Cow::Borrowed(payload));
-        }
-        codec::inflate(&options.coding, number, payload).map(Cow::Owned)
-    }
-
-    fn decode<T: DeserializeOwned>(&self, options: &Options, payload: &[u8]) -> Result<T> {
-        match (self, Integer::parse(payload)) {
-            (Shape::Tagged(tag), _) => {
-                codec::decode(&options.coding, tag.codec, &self.inflate(options, payload)?)
-            }
-            (_, Some(integer)) => integer.decode(),
-            _ if options.layout == Layout::Plain => codec::decode(
-                &options.coding,
-                options.coding.codec.number(),
-                &self.inflate(options, payload)?,
-            ),
-            _ => Err(undecodable(
-                "the value has no entry header and is not an integer: another program wrote it",
-            )),
-        }
-    }
-}
-
-#[cold]
-fn broken() -> Error {
-    undecodable("the entry header is of an unknown version or cut short")
-}
-
 /// The payload of a complete stored value, seen in place unless it is compressed; `None` when it is not live.
 #[inline]
 pub(crate) fn payload<'a>(
@@ -271,6 +156,7 @@ pub(crate) fn payload<'a>(
 ) -> Result<Option<Cow<'a, [u8]>>> {
     if options.layout == Layout::Tagged
         && let Some((_, 0, payload)) = Header::of_short(stored)
+        && payload.len() <= options.coding.max_value
     {
         return Ok(Some(Cow::Borrowed(payload)));
     }
@@ -282,7 +168,7 @@ fn any_payload<'a>(
     stored: &'a [u8],
     clock: Clock,
 ) -> Result<Option<Cow<'a, [u8]>>> {
-    let shape = Shape::of(options, stored);
+    let shape = Shape::of_value(options, stored, stored.len());
     if !shape.is_live(clock)? {
         return Ok(None);
     }
@@ -301,6 +187,7 @@ pub(crate) fn view<'a>(
 ) -> Result<Option<&'a [u8]>> {
     if options.layout == Layout::Tagged
         && let Some((_, 0, payload)) = Header::of_short(stored)
+        && payload.len() <= options.coding.max_value
     {
         return Ok(Some(payload));
     }
@@ -320,7 +207,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
     stored: &[u8],
     clock: Clock,
 ) -> Result<Option<T>> {
-    let shape = Shape::of(options, stored);
+    let shape = Shape::of_value(options, stored, stored.len());
     if !shape.is_live(clock)? {
         return Ok(None);
     }
@@ -339,6 +226,25 @@ pub(crate) fn soft_expire_ms(options: &Options, head: &[u8]) -> Option<u64> {
     match Shape::of(options, head) {
         Shape::Tagged(tag) => Some(tag.soft_expire_ms).filter(|soft| *soft > 0),
         _ => None,
+    }
+}
+
+/// Room for so many bytes more of a value.
+fn reserve(bytes: &mut Vec<u8>, more: usize) -> Result<()> {
+    let result = bytes.try_reserve(more);
+    result.map_err(|_| Error::no_memory("a value", more))
+}
+
+/// A payload of one's own.
+pub(crate) fn owned(payload: Cow<'_, [u8]>) -> Result<Vec<u8>> {
+    match payload {
+        Cow::Owned(payload) => Ok(payload),
+        Cow::Borrowed(payload) => {
+            let mut copy = Vec::new();
+            reserve(&mut copy, payload.len())?;
+            copy.extend_from_slice(payload);
+            Ok(copy)
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
 use crate::store::{Room, Sink};
 
-use super::Shape;
+use super::shape::Shape;
 
 /// As much memory as a length on the wire may claim before the bytes are there.
 const RESERVE: usize = 64 << 20;
@@ -31,7 +31,7 @@ fn large(room: usize, len: usize) -> Result<Vec<u8>> {
 
 /// The first bytes of a payload, of a value of `len` bytes, with room for the rest and one byte more.
 #[inline(always)]
-fn begun(payload: &[u8], len: usize) -> Result<Vec<u8>> {
+pub(super) fn begun(payload: &[u8], len: usize) -> Result<Vec<u8>> {
     let room = payload.len().max(len.min(RESERVE)) + 1;
     let mut bytes = match room {
         0..=SMALL => Vec::with_capacity(room),
@@ -80,8 +80,8 @@ impl<'a> Gather<'a> {
 
 impl Sink for Gather<'_> {
     fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
-        self.shape = Shape::of(self.options, head);
-        if matches!(self.shape, Shape::Nothing | Shape::Broken) {
+        self.shape = Shape::of_value(self.options, head, len);
+        if matches!(self.shape, Shape::Nothing | Shape::Unreadable(_)) {
             return Ok(Room::Discard);
         }
         let payload = head.get(self.shape.offset()..).unwrap_or_default();
@@ -130,7 +130,7 @@ impl<T: DeserializeOwned> Sink for Decode<'_, T> {
         if head.len() < len {
             return self.gather.begin(head, len);
         }
-        let shape = Shape::of(self.gather.options, head);
+        let shape = Shape::of_value(self.gather.options, head, len);
         self.gather.shape = shape;
         if matches!(shape, Shape::Bare | Shape::Tagged(_)) {
             let payload = head.get(shape.offset()..).unwrap_or_default();
@@ -190,8 +190,8 @@ impl<'a> Fill<'a> {
 
 impl Sink for Fill<'_> {
     fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
-        self.shape = Shape::of(self.options, head);
-        if matches!(self.shape, Shape::Nothing | Shape::Broken) {
+        self.shape = Shape::of_value(self.options, head, len);
+        if matches!(self.shape, Shape::Nothing | Shape::Unreadable(_)) {
             return Ok(Room::Discard);
         }
         let offset = self.shape.offset();

@@ -210,7 +210,7 @@ fn the_header_says_how_a_value_was_written() {
         (Compressor::None, 0),
         (Compressor::Zlib, 1),
         (Compressor::Zstd, 2),
-        (Compressor::Lz4, 3),
+        (Compressor::Lz4, 4),
     ];
     for (codec, high) in codecs {
         for (compressor, low) in compressors {
@@ -283,6 +283,147 @@ fn a_plain_value_that_looks_like_an_integer_is_refused() {
     let error = encode(&plain, &(b'4', b'9'), &mut Vec::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("layout=plain"), "{error}");
+}
+
+fn plain(codec: Codec, compressor: Compressor) -> Options {
+    Options {
+        layout: Layout::Plain,
+        coding: Settings {
+            codec,
+            compressor,
+            ..Settings::default()
+        },
+        ..Options::default()
+    }
+}
+
+/// What every way of reading says to a stored value.
+fn reads(options: &Options, value: &[u8]) -> [Result<()>; 6] {
+    let clock = Clock::default();
+    let (mut gather, mut sink) = (Gather::new(options), Decode::<Vec<u8>>::new(options));
+    let first = value.len().min(32);
+    feed(&mut gather, value, first);
+    feed(&mut sink, value, first);
+    let mut memory = vec![7; value.len()];
+    let mut fill = Fill::new(options, &mut memory);
+    feed(&mut fill, value, first);
+    let kept = {
+        let mut look = Keeping::new(options, Gather::new(options));
+        feed(&mut look, value, first);
+        look.finish(Judge::Fresh).0.seen.map(drop)
+    };
+    [
+        gather.take(clock).map(drop),
+        sink.finish(clock).map(drop),
+        fill.finish(clock).map(drop),
+        payload(options, value, clock).map(drop),
+        decode::<Vec<u8>>(options, value, clock).map(drop),
+        kept,
+    ]
+}
+
+fn are_undecodable(reads: [Result<()>; 6], word: &str) {
+    for (index, read) in reads.into_iter().enumerate() {
+        let error = read.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode, "{index}");
+        assert!(error.to_string().contains(word), "{index}: {error}");
+    }
+}
+
+/// The header was handed out as part of the value.
+#[test]
+fn an_entry_with_a_header_is_undecodable_where_values_have_none() {
+    let tagged = typed(&Options::default(), &vec![1_u8; 100]);
+    let placeholder = Header {
+        has_value: false,
+        lease: Some(LeaseBlock::default()),
+        ..Header::short(0, 0)
+    };
+    for compressor in [Compressor::None, Compressor::Zlib, Compressor::Zstd] {
+        let options = plain(Codec::Json, compressor);
+        if compressor.absence(&options.coding).is_none() {
+            are_undecodable(reads(&options, &tagged), "layout=tagged");
+            are_undecodable(reads(&options, &placeholder.encode()), "layout=tagged");
+        }
+    }
+    // What nobody takes for a header is somebody's bytes.
+    let bytes = b"\xC1\x21\0\0bytes";
+    let options = plain(Codec::Json, Compressor::None);
+    let found = payload(&options, bytes, Clock::default()).unwrap();
+    assert_eq!(found.as_deref(), Some(&bytes[..]));
+}
+
+#[test]
+fn a_plain_value_that_looks_like_a_header_is_refused() {
+    let options = plain(Codec::Postcard, Compressor::None);
+    let looks = [0xC1_u8, 0x11, 0, 0, 7];
+    for result in [
+        bytes(&options, &looks).map(drop),
+        pack_bytes(&options, &looks).map(drop),
+        encode(&options, &looks, &mut Vec::new()).map(drop),
+    ] {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains("layout=tagged"), "{error}");
+    }
+    bytes(&Options::default(), &looks).unwrap();
+    // Compressed, each of these is another thing; a block of LZ4 opens with its length, and tells what it is.
+    for (compressor, len) in [(Compressor::Zlib, 5), (Compressor::Lz4, 0x11C1)] {
+        let options = plain(Codec::Postcard, compressor);
+        if compressor.absence(&options.coding).is_none() {
+            let payload_in = [&looks[..], &vec![b'x'; len - 5]].concat();
+            let (head, body) = bytes(&options, &payload_in).unwrap();
+            assert!(head.is_empty() && (compressor == Compressor::Zlib || is_tagged(&body)));
+            let found = payload(&options, &body, Clock::default()).unwrap();
+            assert_eq!(found.as_deref(), Some(&payload_in[..]));
+        }
+    }
+}
+
+#[test]
+fn a_value_above_max_value_is_not_read_either() {
+    let with_bound = |max_value, layout| Options {
+        layout,
+        coding: Settings {
+            max_value,
+            ..Settings::default()
+        },
+        ..Options::default()
+    };
+    let text = vec![1_u8; 1000];
+    for layout in [Layout::Tagged, Layout::Plain] {
+        let wide = with_bound(1 << 20, layout);
+        let value = typed(&wide, &text);
+        let len = value.len() - if layout == Layout::Tagged { 4 } else { 0 };
+        for read in reads(&with_bound(len, layout), &value) {
+            read.unwrap();
+        }
+        are_undecodable(reads(&with_bound(len - 1, layout), &value), "`max_value`");
+        are_undecodable(reads(&with_bound(50, layout), &[b'x'; 51]), "`max_value`");
+    }
+    // Whether there is a value is another question.
+    let tagged = typed(&Options::default(), &text);
+    assert!(is_live(
+        &with_bound(10, Layout::Tagged),
+        &tagged[..32],
+        Clock::default()
+    ));
+}
+
+#[cfg(feature = "zlib")]
+#[test]
+fn what_is_left_uncompressed_is_bounded_too() {
+    let mut options = plain(Codec::Json, Compressor::Zlib);
+    options.coding.max_value = 50;
+    assert!(payload(&options, &[b'{'; 50], Clock::default()).is_ok());
+    let error = payload(&options, &[b'{'; 51], Clock::default()).unwrap_err();
+    assert!(error.to_string().contains("`max_value`"), "{error}");
+    // Compression may make it longer.
+    let noise: Vec<u8> = (0..50).map(|byte: u8| byte.wrapping_mul(167)).collect();
+    let (_, packed) = bytes(&options, &noise).unwrap();
+    assert!(packed.len() > 50);
+    let found = payload(&options, &packed, Clock::default()).unwrap();
+    assert_eq!(found.as_deref(), Some(&noise[..]));
 }
 
 #[cfg(feature = "zstd")]

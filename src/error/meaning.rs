@@ -54,6 +54,11 @@ impl Error {
         }
     }
 
+    /// Whether the server has refused a write because it is full, and may hold what was to be written over.
+    pub(crate) fn says_full(&self) -> bool {
+        self.code() == Some("OOM")
+    }
+
     /// True when the server could not be asked at all, or could not serve just now: the faults that
     /// `on_error=miss` turns into a miss.
     pub fn is_unavailable(&self) -> bool {

@@ -157,7 +157,9 @@ pub unsafe extern "C" fn redis_cache_get_into(
 }
 
 /// Writes a value, in place of what was there. A lifetime that has passed removes the key
-/// instead. OK. One round trip.
+/// instead. OK. One round trip; where the server is full (ERR_SERVER, a text with "OOM") a second
+/// one, which removes the key: what was to be written over is not found then, and never an old
+/// value.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_set(
     cache: *const redis_cache,
@@ -177,7 +179,7 @@ pub unsafe extern "C" fn redis_cache_set(
     }
 }
 
-/// Writes a value unless there is one: OK or EXISTS. With a lifetime that has passed it says the
+/// Writes a value unless redis_cache_has_key() finds one: OK or EXISTS. With a lifetime that has passed it says the
 /// same and stores nothing. One round trip.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_add(
@@ -217,7 +219,9 @@ pub unsafe extern "C" fn redis_cache_delete(
     }
 }
 
-/// Whether there is an entry: OK or NOT_FOUND. One round trip.
+/// Whether there is a value: OK or NOT_FOUND. Its header alone is looked at: one that cannot be
+/// read, or of another data type, is there too; one that is known to be absent, only leased or
+/// soft-expired is not. One round trip.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_has_key(
     cache: *const redis_cache,

@@ -52,7 +52,7 @@ impl Deref for Client<'_> {
 pub(super) unsafe fn client<'a>(cache: *const redis_cache) -> Result<Client<'a>> {
     // SAFETY: as promised by the caller.
     let cache = unsafe { &borrow("cache", cache)?.cache };
-    if cache.shared.hooks.are_any() {
+    if cache.shared.runs_functions {
         return Ok(hold(cache));
     }
     Ok(Client::Lent(cache))

@@ -1,4 +1,4 @@
-//! The configuration of a client: locations, options by name and two functions of the caller. It only fills a
+//! The configuration of a client: locations, options by name and three functions of the caller. It only fills a
 //! [`Config`]; what the options mean and whether they fit together is decided there.
 
 use std::ffi::{c_char, c_void};
@@ -36,7 +36,9 @@ pub unsafe extern "C" fn redis_cache_config_free(config: *mut redis_cache_config
 }
 
 /// Adds a server, or several in a comma list: host, host:port, [v6]:port, /path/to.sock, or a
-/// redis://, rediss://, unix:// or memory:// URL, whose query may set any option. `name` is the
+/// redis://, rediss://, valkey://, valkeys://, unix:// or memory:// URL, whose query may set any
+/// option. A user without a password (redis://user@host) is sent with the password of the whole
+/// cache, or with the empty one; a password alone is written redis://:password@host. `name` is the
 /// stable name of the node on a ring, its address when NULL; `weight` is its share there, 1 for
 /// an ordinary one. Servers beyond the first make a ring unless the options name another topology.
 /// OK or ERR_CONFIG. No network.
@@ -68,7 +70,11 @@ pub unsafe extern "C" fn redis_cache_config_add_server(
 }
 
 /// Sets an option by its name, such as "prefix", "ttl" or "timeout"; the value is written as in a
-/// URL's query, but not percent-encoded: "app", "5m", "250ms". OK, or ERR_CONFIG for an unknown
+/// URL's query, but not percent-encoded: "app", "5m", "250ms". A "password_file" is read at every
+/// connect, and its last line break is cut; the PEM files of "tls_ca", "tls_cert" and "tls_key" are
+/// read again when they have changed, and the error function hears of one that is of no use then;
+/// "address_map", "10.0.0.5:6379>203.0.113.7:7001;...", says where servers behind NAT really are. OK,
+/// or ERR_CONFIG for an unknown
 /// name or a value that does not fit, with a text that names both and says what would.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_config_set(
@@ -145,6 +151,10 @@ pub unsafe extern "C" fn redis_cache_config_set_error_fn_owned(
 /// is handed to it and must, like the function, live as long as any client, view, iterator, lease or
 /// lock that comes from this configuration; both are used from any thread.
 /// redis_cache_config_set_key_fn_owned() tells when that is over.
+///
+/// It runs for every key of every call, also of the calls that it makes itself: one that asks its
+/// own client, or a view of it, for a key is called for that key in turn, and unless it ends that
+/// the stack does and the process dies. Other clients, and functions without keys, are free to it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_config_set_key_fn(
     config: *mut redis_cache_config,
@@ -186,6 +196,37 @@ pub unsafe extern "C" fn redis_cache_config_set_key_fn_owned(
                 };
                 let written = writer.finish("key", code)?;
                 Ok(written.into_value().unwrap_or_default())
+            })
+        });
+        drop(before);
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
+/// Sets the function that says who logs in, as redis_cache_credentials_fn tells. `destroy`, unless it
+/// is NULL, is called with `user_data` once when nobody will call the function any more, as
+/// redis_cache_config_set_error_fn_owned() says. With the options username, password or password_file,
+/// of the cache or a location, redis_cache_connect() says ERR_CONFIG.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_config_set_credentials_fn(
+    config: *mut redis_cache_config,
+    r#fn: redis_cache_credentials_fn,
+    user_data: *mut c_void,
+    destroy: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,
+) -> redis_cache_status {
+    guard_to_the_end(|| {
+        let user_data = UserData { user_data, destroy };
+        // SAFETY: the caller keeps the rules of the header.
+        let config = unsafe { borrow_mut("config", config)? };
+        let function = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
+        let before = config.change(|config| {
+            config.credentials_bytes(move |node| {
+                let node = c_text(node);
+                let mut writer = redis_cache_writer::of_credentials();
+                // SAFETY: the caller promised a function and data for any thread, as long as clients live.
+                let code =
+                    unsafe { function(user_data.get(), node.as_ptr().cast(), &raw mut writer) };
+                writer.finish_credentials(code)
             })
         });
         drop(before);

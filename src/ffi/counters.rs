@@ -7,7 +7,7 @@ use super::client::*;
 use super::types::*;
 
 /// Writes an integer, as its decimal digits, so that redis_cache_incr() works on it. OK. One
-/// round trip.
+/// round trip; where the server is full, as redis_cache_set().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_set_int(
     cache: *const redis_cache,

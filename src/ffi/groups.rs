@@ -294,9 +294,11 @@ pub unsafe extern "C" fn redis_cache_keys_begin(
 }
 
 /// The next key: OK and `*out`, which lives until the next call on this iterator; NOT_FOUND at
-/// the end. An error ends the iteration before its end, and is said again until it is freed. Keys come without prefix and version, but as on the wire under a key function. One
-/// may come twice while the server rehashes its keys, as with SCAN. One round trip for every
-/// `scan_count` keys of the database.
+/// the end. An error ends the iteration before its end, and is said again until it is freed. Keys
+/// come without prefix and version, but as on the wire under a key function; those for which
+/// redis_cache_has_key() says OK, and no locks. One may come twice while the server rehashes its
+/// keys, as with SCAN. Two round trips for every `scan_count` keys of the database, one with
+/// `layout=plain`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_keys_next(
     keys: *mut redis_cache_keys,

@@ -135,7 +135,8 @@ pub unsafe extern "C" fn redis_cache_get_many(
 
 /// Writes many values, each in place of what was there. OK, or PARTIAL when some failed; `*out`,
 /// unless `out` is NULL, then has an item for each entry, OK or its error, and is freed with
-/// redis_cache_results_free(). When all failed for one reason it is that error. One round trip.
+/// redis_cache_results_free(). When all failed for one reason it is that error. One round trip; a
+/// second one removes the keys that a full server has refused, as redis_cache_set() does.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_set_many(
     cache: *const redis_cache,

@@ -9,7 +9,8 @@ use super::types::*;
 /// Makes a value stale at once: reads miss it, and redis_cache_get_or_set() serves it, for as long
 /// as it had to live, while one caller computes a new one. An invalidation without a herd. Integers
 /// and values of other programs, which cannot be stale, are deleted. OK, or NOT_FOUND when there is
-/// no fresh value; ERR_UNSUPPORTED with layout=plain. One round trip.
+/// no fresh value; ERR_UNSUPPORTED with layout=plain. One round trip; where the server is full
+/// (ERR_SERVER, a text with "OOM") a second one, which removes the key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_expire_soft(
     cache: *const redis_cache,

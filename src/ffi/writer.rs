@@ -5,8 +5,11 @@ use std::ffi::{c_char, c_void};
 use std::mem;
 use std::ptr::NonNull;
 
+use zeroize::{Zeroize, Zeroizing};
+
 use super::boundary::*;
 use super::types::*;
+use crate::config::Secrets;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Expiry;
 
@@ -22,6 +25,8 @@ pub struct redis_cache_writer {
     is_begun: bool,
     /// Whether anything was said of one that nobody asked for.
     is_overfull: bool,
+    /// Of credentials: what was written first was ended, so it is the user.
+    has_user: bool,
     fault: Option<String>,
     renewal: Option<Renewal>,
 }
@@ -30,6 +35,8 @@ pub struct redis_cache_writer {
 #[derive(Debug, Clone, Copy)]
 enum Purpose {
     Key,
+    /// A user and a password.
+    Credentials,
     /// What takes the place of a value.
     Rewrite,
     Value,
@@ -101,6 +108,7 @@ impl redis_cache_writer {
             current: Written::default(),
             is_begun: false,
             is_overfull: false,
+            has_user: false,
             fault: None,
             renewal,
         }
@@ -109,6 +117,11 @@ impl redis_cache_writer {
     /// For a function that makes a key.
     pub(super) fn of_key() -> Self {
         Self::new(Purpose::Key, None)
+    }
+
+    /// For a function that says who logs in.
+    pub(super) fn of_credentials() -> Self {
+        Self::new(Purpose::Credentials, None)
     }
 
     /// For a function that makes what takes the place of a value.
@@ -147,6 +160,27 @@ impl redis_cache_writer {
             "the compute function was given {wanted} keys and made {more}{made} values: each is appended (or skipped, \
              or said to be absent) and ended by redis_cache_writer_next()"
         ))
+    }
+
+    /// User and password, of which the latter may stand alone. All that was written is overwritten.
+    pub(super) fn finish_credentials(mut self, code: i32) -> Result<Option<Secrets>, String> {
+        let mut parts: Vec<Zeroizing<Vec<u8>>> = Vec::with_capacity(2);
+        let written = mem::take(&mut self.made).into_iter();
+        let last = mem::take(&mut self.current);
+        let last = Some(last).filter(|_| self.is_begun);
+        for part in written.chain(last) {
+            parts.push(Zeroizing::new(part.into_value().unwrap_or_default()));
+        }
+        self.judge("credentials", code)?;
+        if self.is_overfull {
+            return Err("the credentials function said more than a user and a password".to_owned());
+        }
+        let mut parts = parts.iter_mut().map(|part| mem::take(&mut **part));
+        let (user, password) = match (parts.next(), parts.next(), self.has_user) {
+            (Some(user), password, true) => (user, password),
+            (password, _, _) => (Vec::new(), password),
+        };
+        Ok(Secrets::new(user, password))
     }
 
     fn judge(&mut self, function: &str, code: i32) -> Result<(), String> {
@@ -188,6 +222,9 @@ impl redis_cache_writer {
         }
         let text = match self.purpose {
             Purpose::Key => "a key that is being made is never stored, absent, skipped or leased",
+            Purpose::Credentials => {
+                "credentials are a user, redis_cache_writer_next(), and a password, and nothing else"
+            }
             Purpose::Rewrite => {
                 "a value that is rewritten keeps its lifetime: return 1 to keep it, 2 to delete it"
             }
@@ -201,12 +238,17 @@ impl Purpose {
     fn wanted(self) -> usize {
         match self {
             Purpose::Key | Purpose::Rewrite | Purpose::Value => 1,
+            Purpose::Credentials => 2,
             Purpose::Values(count) => count,
         }
     }
 
     fn is_many(self) -> bool {
         matches!(self, Purpose::Values(_))
+    }
+
+    fn has_parts(self) -> bool {
+        self.is_many() || matches!(self, Purpose::Credentials)
     }
 
     fn is_stored(self) -> bool {
@@ -225,21 +267,44 @@ pub unsafe extern "C" fn redis_cache_writer_append(
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, data) = unsafe { (borrow_mut("out", out)?, bytes("data", data.cast(), len)?) };
+        let is_secret = matches!(out.purpose, Purpose::Credentials);
         let Content::Value(value) = &mut out.begin()?.content else {
             return Err(invalid(
                 "this value was said to be absent: nothing can be appended to it",
             ));
         };
+        if is_secret {
+            append_secret(value, data)?;
+            return Ok(REDIS_CACHE_OK);
+        }
         value
             .try_reserve(data.len())
             .or_else(|_| value.try_reserve_exact(data.len()))
-            .map_err(|_| Error::no_memory("a value", value.len().saturating_add(data.len())))?;
+            .map_err(|_| no_memory(value, data))?;
         value.extend_from_slice(data);
         Ok(REDIS_CACHE_OK)
     })
 }
 
-/// Ends one value of many; what follows belongs to the next key. The last value needs none, but
+/// Growing leaves no copy behind.
+fn append_secret(secret: &mut Vec<u8>, data: &[u8]) -> Result<()> {
+    if secret.capacity() - secret.len() < data.len() {
+        let mut room = Vec::new();
+        room.try_reserve(secret.len().saturating_add(data.len()).max(128))
+            .map_err(|_| no_memory(secret, data))?;
+        room.extend_from_slice(secret);
+        secret.zeroize();
+        *secret = room;
+    }
+    secret.extend_from_slice(data);
+    Ok(())
+}
+
+fn no_memory(value: &[u8], data: &[u8]) -> Error {
+    Error::no_memory("a value", value.len().saturating_add(data.len()))
+}
+
+/// Ends one value of many; what follows belongs to the next key. Of credentials it ends the user. The last value needs none, but
 /// takes one; so does a key that was skipped or said to be absent, which ends with whatever is said
 /// of the next. A value to which nothing was appended is empty. OK, ERR_INVALID_ARGUMENT when every
 /// key has its value, or ERR_UNSUPPORTED in a function that makes one thing.
@@ -250,7 +315,8 @@ pub unsafe extern "C" fn redis_cache_writer_next(
     guard(|| {
         // SAFETY: the caller keeps the rules of the header.
         let out = unsafe { borrow_mut("out", out)? };
-        out.needs(out.purpose.is_many(), "there is only one value to make")?;
+        out.needs(out.purpose.has_parts(), "there is only one value to make")?;
+        out.has_user = true;
         let done = mem::take(out.current()?);
         out.made.push(done);
         out.is_begun = false;

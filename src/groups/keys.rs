@@ -1,13 +1,20 @@
 //! The keys of a cache as an iterator, read page by page while the caller goes.
 
+use std::collections::BTreeSet;
+
 use crate::cache::Cache;
+use crate::config::Layout;
+use crate::entry;
 use crate::error::Result;
 use crate::groups::walk::{Glob, Walk};
 use crate::store::KeyList;
 
 /// The caller's keys that match a glob: prefix and version are stripped (under a key function without a reverse
-/// function they are wire keys). A key that exists during the whole walk is shown; while a server rehashes it may be
-/// shown twice. Reads a page (one round trip) whenever the last one is used up; the first fault is the last item.
+/// function they are wire keys). Shown is what [`has_key`](Cache::has_key) says yes to: neither locks, nor what is known
+/// to be absent, has expired softly or is only leased. A key that exists during the whole walk is shown; while a server
+/// rehashes it may be shown twice. Reads a page whenever the last one is used up: two round trips, the keys and how their
+/// values begin (which from Redis 7.2 on is no use of them for the server's eviction); one with `layout=plain`. The first
+/// fault is the last item.
 #[derive(Debug)]
 pub struct Keys {
     cache: Cache,
@@ -17,7 +24,8 @@ pub struct Keys {
 }
 
 impl Cache {
-    /// The keys of this version that match a glob (`*`, `?`, `[a-z]`, `\` escapes). One round trip a page.
+    /// The keys of this version that match a glob (`*`, `?`, `[a-z]`, `\` escapes). Two round trips a page of
+    /// `scan_count` keys.
     pub fn keys(&self, pattern: impl AsRef<[u8]>) -> Result<Keys> {
         let pattern = self.report(self.keys.pattern(pattern.as_ref()))?;
         let glob = Glob {
@@ -58,17 +66,48 @@ impl Iterator for Keys {
 impl Keys {
     /// False at the end.
     fn turn_page(&mut self) -> Result<bool> {
-        let Some(walk) = &mut self.walk else {
+        let (cache, Some(walk)) = (&self.cache, &mut self.walk) else {
             return Ok(false);
         };
-        let Some(page) = self
-            .cache
-            .report(walk.page(&self.cache, &|_, _| Ok(true)))?
-        else {
+        let Some(page) = cache.report(walk.page(cache, &|_, _| Ok(true)))? else {
             return Ok(false);
+        };
+        let node = walk.node().unwrap_or_default();
+        let shown = match living(cache, node, &page.keys) {
+            // It is read again where its keys are by now.
+            Err(_) if walk.moves_on(cache) => return Ok(true),
+            Err(error) => return cache.report(Err(error)),
+            Ok(shown) => shown,
         };
         walk.advance(&page);
-        (self.page, self.at) = (page.keys, 0);
+        (self.page, self.at) = (shown.unwrap_or(page.keys), 0);
         Ok(true)
     }
+}
+
+/// Those of the keys under which a read would find a value; `None`: all.
+fn living(cache: &Cache, node: &str, keys: &KeyList) -> Result<Option<KeyList>> {
+    let options = &cache.shared.options;
+    // Without headers there is nothing that would tell.
+    if options.layout == Layout::Plain || keys.len() == 0 {
+        return Ok(None);
+    }
+    let (mut dead, mut fault) = (BTreeSet::new(), None);
+    let mut each = |place: usize, head: Result<&[u8]>, clock| match head {
+        Ok(head) if entry::is_live(options, head, clock) => {}
+        Ok(_) => drop(dead.insert(place)),
+        Err(error) => fault = Some(error),
+    };
+    let store = &cache.shared.store;
+    store.heads_at(node, keys, cache.budget(), &mut each);
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    if dead.is_empty() {
+        return Ok(None);
+    }
+    let mut shown = KeyList::default();
+    let live = keys.iter().filter(|(place, _)| !dead.contains(place));
+    live.for_each(|(_, key)| shown.push_bytes(key));
+    Ok(Some(shown))
 }

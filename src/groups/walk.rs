@@ -184,7 +184,7 @@ impl Walk {
         let mut fault = None;
         page.next = cache.shared.store.scan(step, cache.budget(), &mut |key| {
             page.scanned += 1;
-            if self.glob.owned_only && !cache.keys.owns(key) {
+            if self.glob.owned_only && !cache.keys.owns(key) || cache.keys.is_lock(key) {
                 return;
             }
             match concerns(node, key) {

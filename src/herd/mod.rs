@@ -54,7 +54,8 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Callback`] with the loader's error as its source, for the caller and all threads that waited,
     /// unless an old value can be served; [`ErrorKind::Busy`] with `on_wait_timeout=busy`;
-    /// [`ErrorKind::InvalidArgument`] when a loader asks for its own key.
+    /// [`ErrorKind::InvalidArgument`] when a loader asks for its own key, and for a value or a type that does not fit the
+    /// codec (see [`Codec`](crate::config::Codec)).
     pub fn get_or_set<T, E>(
         &self,
         key: impl AsRef<[u8]>,
@@ -128,7 +129,8 @@ impl Cache {
 
     /// Makes a value stale at once: reads miss it, and [`get_or_set`](Cache::get_or_set) serves it while one caller
     /// renews it, for as long as the key had to live. Invalidation without a herd. Integers and values of other
-    /// programs, which cannot be stale, are deleted. False: there was no such value. One round trip.
+    /// programs, which cannot be stale, are deleted. False: there was no such value. One round trip; where the server is
+    /// full (the code word `OOM`) a second one, which removes the key.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] with `layout=plain`.

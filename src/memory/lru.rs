@@ -1,9 +1,13 @@
 //! Numbered slots that remember the order of their use. A slot keeps its number for as long as its item lives, so
 //! numbers can serve as cursors; the order is a list threaded through the slots by number, so that taking, using
-//! and finding the least recently used are all O(1) and need no allocation of their own.
+//! and finding the least recently used are all O(1) and need no allocation of their own. An item may be taken out of the
+//! order for a while, and keeps its slot.
 
 /// The number of no slot: looking it up finds nothing, which is what ends the lists.
 const NOWHERE: usize = usize::MAX;
+
+/// What `newer` says of an item outside of the order: no slot either.
+const PARKED: usize = usize::MAX - 1;
 
 /// Items in numbered slots, from the most to the least recently used.
 pub(crate) struct Lru<T> {
@@ -37,7 +41,7 @@ impl<T> Lru<T> {
         self.slots.len()
     }
 
-    /// The least recently used slot.
+    /// The least recently used slot of those in the order.
     pub(crate) fn oldest(&self) -> Option<usize> {
         (self.oldest != NOWHERE).then_some(self.oldest)
     }
@@ -73,8 +77,11 @@ impl<T> Lru<T> {
     /// Empties the slot.
     pub(crate) fn remove(&mut self, number: usize) -> Option<T> {
         let item = self.slots.get_mut(number)?.item.take()?;
-        self.unlink(number);
+        if !self.is_parked(number) {
+            self.unlink(number);
+        }
         if let Some(slot) = self.slots.get_mut(number) {
+            slot.newer = NOWHERE;
             slot.older = std::mem::replace(&mut self.vacant, number);
         }
         Some(item)
@@ -82,10 +89,35 @@ impl<T> Lru<T> {
 
     /// Makes the item in this slot the most recently used.
     pub(crate) fn refresh(&mut self, number: usize) {
-        if number != self.newest && self.get(number).is_some() {
+        let is_ordered = self.get(number).is_some() && !self.is_parked(number);
+        if number != self.newest && is_ordered {
             self.unlink(number);
             self.link_as_newest(number);
         }
+    }
+
+    /// Takes the item in this slot out of the order.
+    pub(crate) fn park(&mut self, number: usize) {
+        if self.get(number).is_none() || self.is_parked(number) {
+            return;
+        }
+        self.unlink(number);
+        if let Some(slot) = self.slots.get_mut(number) {
+            slot.newer = PARKED;
+        }
+    }
+
+    /// Puts it back, as the most recently used.
+    pub(crate) fn unpark(&mut self, number: usize) {
+        if self.is_parked(number) {
+            self.link_as_newest(number);
+        }
+    }
+
+    fn is_parked(&self, number: usize) -> bool {
+        self.slots
+            .get(number)
+            .is_some_and(|slot| slot.newer == PARKED)
     }
 
     fn unlink(&mut self, number: usize) {
@@ -148,6 +180,26 @@ mod tests {
         assert_eq!(lru.insert(7), numbers[1]);
         assert_eq!(lru.slots(), 3);
         assert_eq!(drained(lru), [0, 2, 7]);
+    }
+
+    #[test]
+    fn what_is_parked_is_not_the_oldest_and_keeps_its_slot() {
+        let mut lru = Lru::default();
+        let numbers: Vec<usize> = (0..4).map(|item| lru.insert(item)).collect();
+        lru.park(numbers[0]);
+        lru.park(numbers[0]);
+        lru.park(numbers[2]);
+        lru.refresh(numbers[0]);
+        assert_eq!(
+            (lru.get(numbers[0]), lru.oldest()),
+            (Some(&0), Some(numbers[1]))
+        );
+        assert_eq!(lru.remove(numbers[2]), Some(2));
+        lru.unpark(numbers[2]);
+        assert_eq!(lru.insert(7), numbers[2]);
+        lru.unpark(numbers[0]);
+        lru.unpark(numbers[0]);
+        assert_eq!(drained(lru), [1, 3, 7, 0]);
     }
 
     proptest! {

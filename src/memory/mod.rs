@@ -1,6 +1,7 @@
 //! The embedded store behind `memory://`: a [`Store`] with the behaviour of a Redis server and the scripts, inside
 //! this process and without a network. One mutex guards a [`Table`]; values are shared, so that they are copied to
-//! their readers while others go on. It is bounded in bytes; what was unused for longest goes first.
+//! their readers while others go on. It is bounded in bytes; what was unused for longest goes first, but for locks and
+//! leases that are held.
 
 pub(crate) mod leases;
 pub(crate) mod lru;
@@ -17,8 +18,8 @@ use crate::base::clocks::wall_us;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 use crate::store::{
-    Access, Change, EachDone, EachValue, HEAD_LEN, Head, KeyList, Pttl, ScanStep, Sink, Store,
-    Touch, Traffic, Value, Values, Walks, glob,
+    Access, Change, EachDone, EachHead, EachValue, HEAD_LEN, Head, KeyList, Pttl, ScanStep, Sink,
+    Store, Touch, Traffic, Value, Values, Walks, glob,
 };
 
 use self::table::Table;
@@ -69,6 +70,11 @@ impl MemoryStore {
         self.step(|table, now| table.find(key, now).map(|entry| Arc::clone(entry.value())))
     }
 
+    /// The same, and it is none the more used for that.
+    fn peek(&self, key: &[u8]) -> Option<Arc<[u8]>> {
+        self.step(|table, now| table.peek(key, now).map(|entry| Arc::clone(entry.value())))
+    }
+
     fn must_be_this(&self, node: &str) -> Result<()> {
         if node == self.location {
             return Ok(());
@@ -98,7 +104,9 @@ impl Values for MemoryStore {
 
     fn set(&self, key: &[u8], value: Value<'_>, life: Life, _: Budget) -> Result<()> {
         let value = self.joined("SET", value)?;
-        self.command("SET", |table, now| table.set(key, value, life, now))
+        self.command("SET", |table, now| {
+            table.set_or_remove(key, value, life, now)
+        })
     }
 
     fn set_many(
@@ -214,13 +222,23 @@ impl Walks for MemoryStore {
         Ok(removed.count() as u64)
     }
 
-    fn read_at(&self, node: &str, keys: &KeyList, budget: Budget, each: &mut EachValue<'_>) {
-        match self.must_be_this(node) {
-            Ok(()) => self.get_many(keys, Access::Write, budget, each),
-            Err(error) => {
-                let tell = |place| each(place, Err(error.clone()), Clock::own());
-                keys.places().into_iter().for_each(tell);
-            }
+    fn heads_at(&self, node: &str, keys: &KeyList, _: Budget, each: &mut EachHead<'_>) {
+        let here = self.must_be_this(node);
+        for (index, key) in keys.iter() {
+            let head = here.clone().map(|()| self.peek(key));
+            let head = head
+                .as_ref()
+                .map(|value| value.as_deref().unwrap_or_default());
+            each(index, head.map_err(Clone::clone), Clock::own());
+        }
+    }
+
+    fn read_at(&self, node: &str, keys: &KeyList, _: Budget, each: &mut EachValue<'_>) {
+        let here = self.must_be_this(node);
+        for (index, key) in keys.iter() {
+            let value = here.clone().map(|()| self.peek(key));
+            let value = value.as_ref().map(|value| value.as_deref());
+            each(index, value.map_err(Clone::clone), Clock::own());
         }
     }
 

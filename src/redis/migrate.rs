@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Life;
 use crate::redis::command::Command;
 use crate::redis::command::script::Script;
+use crate::redis::command::untouched::Untouched;
 use crate::redis::command::values::pack_set_new;
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
@@ -15,7 +16,7 @@ use crate::redis::connection::resp::{Encoder, Token};
 use crate::redis::fleet::many::{Batch, Each, Group, To};
 use crate::redis::fleet::scripted;
 use crate::redis::store::RedisStore;
-use crate::store::{Entry, HEAD_LEN, KeyList, Pttl, Room, Sink, Store, Value, Values};
+use crate::store::{Entry, HEAD_LEN, KeyList, Pttl, Room, Sink, Store, Value};
 
 /// How often a move begins again because the entry changed under it.
 const ATTEMPTS: usize = 16;
@@ -32,7 +33,7 @@ pub(crate) fn rename(store: &RedisStore, from: &[u8], to: &[u8], budget: Budget)
         let Some(entry) = taken else {
             return Ok(is_moved);
         };
-        store.set(to, entry.value(), entry.life(), budget)?;
+        store.put(to, entry.value(), entry.life(), budget)?;
         is_moved = true;
         let pack = |out: &mut Encoder<'_>| pack_drop(out, &entry);
         let (dropped, _) =
@@ -54,7 +55,7 @@ pub(crate) fn export(
     to: &dyn Store,
     budget: &dyn Fn() -> Budget,
 ) -> Result<u64> {
-    let lengths = Lengths { keys };
+    let lengths = Untouched(Lengths { keys });
     let sizes = store.fleet.ask_node(node, budget(), lengths)?;
     let (mut from, mut moved) = (0, 0);
     while from < keys.len() {
@@ -195,6 +196,10 @@ impl scripted::Step for Copy<'_> {
         self.script
     }
 
+    fn touches(&self) -> bool {
+        false
+    }
+
     fn pack_args(&self, _: &mut Encoder<'_>, _: usize) {}
 
     fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(Option<Entry>)) -> Reply<()> {
@@ -239,6 +244,10 @@ impl scripted::Step for Drop<'_> {
 
     fn script(&self) -> &Script {
         self.script
+    }
+
+    fn touches(&self) -> bool {
+        false
     }
 
     fn pack_args(&self, to: &mut Encoder<'_>, item: usize) {

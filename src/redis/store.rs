@@ -3,10 +3,12 @@
 use crate::base::budget::Budget;
 use crate::config::{Hooks, Location, Options};
 use crate::error::Result;
-use crate::store::Access;
+use crate::expiry::Life;
+use crate::store::{Access, Value};
 
 use super::command::Run;
 use super::command::script::{Script, Scripts};
+use super::command::values::Set;
 use super::connection::replies::Replies;
 use super::connection::reply::Reply;
 use super::connection::resp::Encoder;
@@ -26,6 +28,20 @@ impl RedisStore {
             fleet: Fleet::new(options, locations, hooks)?,
             scripts: Scripts::new(),
         })
+    }
+
+    /// SET, and nothing but SET, whatever comes of it.
+    #[inline]
+    pub(super) fn put(
+        &self,
+        key: &[u8],
+        value: Value<'_>,
+        life: Life,
+        budget: Budget,
+    ) -> Result<()> {
+        let set = Set { key, value, life };
+        self.fleet.ask((key, Access::Write), budget, set)?;
+        Ok(())
     }
 
     /// Runs a script where its first key is. Also says who answered.

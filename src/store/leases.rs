@@ -242,7 +242,7 @@ pub(crate) trait Leases {
     );
 
     /// EXPIRE_SOFT: a value becomes stale at once and may be served for as long as it could have been. False: there was
-    /// none.
+    /// none. Where the store is full (OOM) the key is removed, in a second round trip, before that is told.
     fn expire_soft(&self, key: &[u8], budget: Budget) -> Result<bool>;
 
     /// Takes a lock that nobody else holds: its fencing number, another one each time. `None`: somebody holds it.

@@ -22,7 +22,7 @@ pub(crate) use leases::{
     Acquired, Claim, EachAcquired, EachStored, Force, LATEST_MS, Leases, Stored, Token,
 };
 pub(crate) use values::{EachDone, EachValue, Pttl, Touch, Values};
-pub(crate) use walks::{Change, Entry, ScanStep, Walks};
+pub(crate) use walks::{Change, EachHead, Entry, ScanStep, Walks};
 
 /// What a call is going to do with a key, and so which node may serve it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

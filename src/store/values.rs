@@ -46,10 +46,12 @@ pub(crate) trait Values {
     /// MGET, one pipeline a node; a key of another data type is `None`.
     fn get_many(&self, keys: &KeyList, access: Access, budget: Budget, each: &mut EachValue<'_>);
 
-    /// SET PX; with [`Life::Expired`] the key is removed instead.
+    /// SET PX; with [`Life::Expired`] the key is removed instead. Where the store is full (OOM) the key is removed too, in a
+    /// second round trip, before that is told: what was to be written over is not read any more. No other write does so.
     fn set(&self, key: &[u8], value: Value<'_>, life: Life, budget: Budget) -> Result<()>;
 
-    /// SET PX of many, one pipeline a node. `values` is as long as `keys`; either all lives are over, or none.
+    /// SET PX of many, one pipeline a node. `values` is as long as `keys`; either all lives are over, or none. Those that
+    /// a full node refuses are removed, in a second pipeline.
     fn set_many(
         &self,
         keys: &KeyList,

@@ -2,6 +2,7 @@
 
 use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::Clock;
 
 use super::{EachDone, EachValue, KeyList, Pttl, Store, Value};
 
@@ -34,6 +35,9 @@ pub(crate) struct ScanStep<'a> {
     pub(crate) count: u32,
 }
 
+/// Is told of item `index` how its value begins.
+pub(crate) type EachHead<'a> = dyn FnMut(usize, Result<&[u8]>, Clock) + 'a;
+
 /// Walks, and what they do. Every item of a [`KeyList`] is reported to `each` exactly once, in any order.
 pub(crate) trait Walks {
     /// The nodes that own keys, by stable names, in a stable order.
@@ -52,6 +56,11 @@ pub(crate) trait Walks {
 
     /// UNLINK of keys that a scan of `node` has shown; returns how many there were.
     fn unlink(&self, node: &str, keys: &KeyList, budget: Budget) -> Result<u64>;
+
+    /// The first bytes of the values of keys that a scan of `node` has shown, at least [`HEAD_LEN`](super::HEAD_LEN) of those
+    /// that have so many; a key of another data type, or one that is gone, has an empty head. Where the store knows how to,
+    /// it is not taken for a use of the entries; nor is [`read_at`](Walks::read_at).
+    fn heads_at(&self, node: &str, keys: &KeyList, budget: Budget, each: &mut EachHead<'_>);
 
     /// The whole values of keys that a scan of `node` has shown; a key of another data type is `None`.
     fn read_at(&self, node: &str, keys: &KeyList, budget: Budget, each: &mut EachValue<'_>);

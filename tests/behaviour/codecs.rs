@@ -280,7 +280,12 @@ fn the_header_tells_codec_and_compressor(at: &Fixture) {
     let number =
         |names: &[&str], name: &str| names.iter().position(|one| *one == name).unwrap() as u8;
     for (codec, compressor, writer) in writers(at) {
-        let (high, low) = (number(&CODECS, codec) + 1, number(&COMPRESSORS, compressor));
+        let low = match number(&COMPRESSORS, compressor) {
+            // 3 is LZ4 without its checksum.
+            3 => 4,
+            other => other,
+        };
+        let high = number(&CODECS, codec) + 1;
         writer.set("k", &page(), Expiry::Default).unwrap();
         assert_eq!(
             at.stored("k").unwrap()[..4],

@@ -229,10 +229,10 @@ fn scans_use_the_configured_count(at: &Fixture) {
         assert!(cache.keys("*").unwrap().count() > 0);
         cache.delete_pattern("nothing*").unwrap();
         cache.sweep("nothing*").scan_count(5).delete().unwrap();
-        let scans = monitor.commands(at.server());
+        let mut scans = monitor.commands(at.server());
+        scans.retain(|words| words[0].eq_ignore_ascii_case("SCAN"));
         assert!(scans.len() >= 3, "{scans:?}");
         for (index, scan) in scans.iter().enumerate() {
-            assert!(scan[0].eq_ignore_ascii_case("SCAN"), "{scan:?}");
             let asked = scan
                 .iter()
                 .skip_while(|word| !word.eq_ignore_ascii_case("COUNT"))
@@ -281,8 +281,10 @@ fn sweeps_never_block_the_server(at: &Fixture) {
         largest.is_some_and(|words| words <= 1 + 2000),
         "one UNLINK of {largest:?} words"
     );
+    // How the values begin that a read may find, which a server that knows how does not take for a use of them.
+    assert_eq!(count("GETRANGE"), 1111);
     assert_eq!(
-        count("SCAN") + count("UNLINK") + count("SET"),
+        count("SCAN") + count("UNLINK") + count("SET") + count("GETRANGE") + count("CLIENT"),
         commands.len(),
         "something else was sent"
     );

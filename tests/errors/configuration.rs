@@ -171,3 +171,78 @@ fn credentials_of_a_url_are_decoded_and_sent() {
         Some("value")
     );
 }
+
+/// Locks of the prefix `app` live under `app:lock:`.
+#[test]
+fn a_prefix_where_locks_live_is_refused() {
+    for prefix in ["lock", "app:lock", ":lock", "a:lock:lock"] {
+        let said = |error: redis_cache::Error| {
+            let text = error.to_string();
+            assert_eq!(error.kind(), ErrorKind::Config, "{text}");
+            assert!(
+                text.contains("`prefix`") && text.contains("locks of another prefix"),
+                "{text}"
+            );
+            assert!(text.contains(&format!("as `{prefix}s`")), "{text}");
+        };
+        said(Cache::open(&format!("memory://?prefix={prefix}")).unwrap_err());
+        let config = || Config::new().server("memory://").unwrap();
+        said(
+            config()
+                .set("prefix", prefix)
+                .unwrap()
+                .connect()
+                .unwrap_err(),
+        );
+        said(config().prefix(prefix).connect().unwrap_err());
+    }
+    for prefix in [
+        "locks",
+        "app:locks",
+        "lock:app",
+        "app:lock:",
+        "clock",
+        "lock ",
+    ] {
+        let config = Config::new().server("memory://").unwrap();
+        config.prefix(prefix).connect().unwrap();
+    }
+}
+
+#[test]
+fn texts_with_a_nul_are_refused_and_not_cut() {
+    let config = || Config::new().server("memory://").unwrap();
+    let refused = |error: redis_cache::Error| {
+        let text = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Config, "{text}");
+        assert!(text.contains("NUL") && !text.contains("secret"), "{text}");
+    };
+    for url in [
+        "memory://?prefix=a%00b",
+        "memory://na%00me",
+        "redis://u:secret%00word@h",
+        "redis://u%00secret:p@h",
+        "redis://h?password=secret%00",
+        "redis://h?name=%00",
+        "redis://h?client%00_name=x",
+        "/sock%00et",
+    ] {
+        refused(Cache::open(url).unwrap_err());
+        refused(Config::new().server(url).unwrap_err());
+    }
+    for (name, value) in [
+        ("prefix", "a\0b"),
+        ("username", "secret\0"),
+        ("password", "secret\0"),
+        ("sentinel_name", "\0"),
+    ] {
+        refused(config().set(name, value).unwrap_err());
+    }
+    let tls = Config::new().server("rediss://h").unwrap();
+    refused(tls.set("tls_ca", "a\0b").unwrap_err());
+    refused(config().prefix("a\0b").connect().unwrap_err());
+    refused(config().prefix(b"\0".to_vec()).connect().unwrap_err());
+    refused(config().password("secret\0").connect().unwrap_err());
+    refused(config().username("secret\0").connect().unwrap_err());
+    refused(Config::new().server_with("h", Some("a\0b"), 1).unwrap_err());
+}

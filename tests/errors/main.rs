@@ -9,5 +9,6 @@ mod common;
 mod configuration;
 mod credentials;
 mod everywhere;
+mod full;
 mod misses;
 mod texts;

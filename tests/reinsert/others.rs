@@ -29,7 +29,9 @@ fn what_is_no_entry_of_this_cache_stays() {
             other.set_bytes("k", &json, MINUTE).unwrap();
         }
         // The wire key of a lock: no version stands in it.
-        let locks = neighbour(&format!("{}:lock", store.space()));
+        let locks = store.bare_config().prefix(store.space());
+        let locks = locks.key_fn(|prefix, _, name| Ok([prefix, b":lock:", name].concat()));
+        let locks = locks.set("layout", "plain").unwrap().codec_json();
         locks.set_bytes("k", &json, MINUTE).unwrap();
         for (key, value) in [
             ("number", &b"42"[..]),

@@ -2,6 +2,8 @@
 
 pub(crate) mod codecs;
 pub(crate) mod compressors;
+pub(crate) mod depth;
+pub(crate) mod fitting;
 #[cfg(all(feature = "json", feature = "msgpack"))]
 pub(crate) mod transcoding;
 

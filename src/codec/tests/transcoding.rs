@@ -25,7 +25,7 @@ enum Tree {
 
 fn written(codec: Codec, value: &Tree) -> Vec<u8> {
     let mut out = Vec::new();
-    encode(&settings(codec, Compressor::None), value, &mut out).unwrap();
+    encode(&settings(codec, Compressor::None), value, false, &mut out).unwrap();
     out
 }
 

@@ -1,5 +1,5 @@
 //! The machinery: a deserializer dressed as a value that can be serialized. Each value is visited as what it is and
-//! handed on at once, so nothing is collected in between. The readers bound how deep it goes.
+//! handed on at once, so nothing is collected in between. The readers are under the same watch as those of typed values.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -7,6 +7,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{self, Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use super::super::guard::Watch;
+use super::super::guard::behind::Behind;
 use super::super::json;
 use super::super::msgpack;
 use super::super::names::{JSON, MSGPACK, undecodable};
@@ -41,11 +43,13 @@ struct Work {
 }
 
 fn json_to_msgpack(payload: &[u8], out: &mut Vec<u8>, work: &Work) -> Result<(), String> {
-    let mut reader = serde_json::Deserializer::from_slice(payload);
+    let watch = Watch::plain();
+    let mut reader = json::reader(payload);
+    let out = Behind { out, watch: &watch };
     let mut writer = rmp_serde::Serializer::new(out)
         .with_struct_map()
         .with_human_readable();
-    let value = Value::new(&mut reader, work);
+    let value = Value::new(watch.over(&mut reader), work);
     value
         .serialize(&mut writer)
         .map_err(|_| "json: it cannot be parsed".to_owned())?;
@@ -54,8 +58,10 @@ fn json_to_msgpack(payload: &[u8], out: &mut Vec<u8>, work: &Work) -> Result<(),
 
 fn msgpack_to_json(payload: &[u8], out: &mut Vec<u8>, work: &Work) -> Result<(), String> {
     let mut reader = msgpack::reader(payload);
+    let watch = Watch::plain();
+    let out = Behind { out, watch: &watch };
     let mut writer = serde_json::Serializer::new(out);
-    let value = Value::new(&mut reader, work);
+    let value = Value::new(watch.over(&mut reader), work);
     value
         .serialize(&mut writer)
         .map_err(|_| "msgpack: it cannot be parsed".to_owned())?;

@@ -123,10 +123,10 @@ fn only_some_topologies_have_replicas_to_read_from() {
 }
 
 #[test]
-fn a_cluster_has_one_database() {
+fn the_locations_of_a_cluster_have_one_database() {
     let cluster = |urls| list(urls).topology(Topology::Cluster);
     settled(cluster("redis://h1/0,h2").db(0));
-    assert!(clash(cluster("h1").db(1)).contains("option `db`"));
+    settled(cluster("redis://h1/1,h2").db(1));
     assert!(clash(cluster("h1,redis://h2/1")).contains("option `db`"));
 }
 
@@ -135,6 +135,26 @@ fn plain_values_are_never_stale() {
     let plain = list("h").layout(Layout::Plain);
     assert!(clash(plain.clone().stale(Duration::from_secs(1))).contains("option `stale`"));
     settled(plain.stale(Duration::ZERO));
+}
+
+/// It was cut to what the header holds.
+#[test]
+fn nothing_is_stale_for_longer_than_49_days() {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    settled(list("h").stale(days(49)));
+    settled(list("h?stale=49d"));
+    for config in [
+        list("h").stale(days(49) + Duration::from_millis(1)),
+        list("h").stale(days(50)),
+        list("h").stale(Duration::MAX),
+    ] {
+        let text = clash(config);
+        assert!(
+            text.contains("`stale`") && text.contains("49 days"),
+            "{text}"
+        );
+    }
+    assert!(crate::Config::new().set("stale", "50d").is_err());
 }
 
 #[test]

@@ -127,7 +127,8 @@ pub(crate) fn through_type<T: Serialize + DeserializeOwned>(
 ) -> Option<Vec<u8>> {
     let value: T = codec::decode(&options.coding, codec, payload).ok()?;
     let mut out = Vec::new();
-    codec::encode(&options.coding, &value, &mut out).ok()?;
+    let is_plain = options.layout == Layout::Plain;
+    codec::encode(&options.coding, &value, is_plain, &mut out).ok()?;
     Some(out)
 }
 
@@ -143,7 +144,10 @@ fn plain(
     }
     let body = match entry::compress(options, &payload)? {
         Some(packed) => packed,
-        None if Integer::parse(&payload).is_some() => return Ok(None),
+        // It would be read as something else.
+        None if Integer::parse(&payload).is_some() || entry::is_tagged(&payload) => {
+            return Ok(None);
+        }
         None => payload.into_owned(),
     };
     Ok(Some((Head::new(), body)))

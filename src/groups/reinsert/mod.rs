@@ -80,7 +80,8 @@ impl Sweep<'_> {
     ///
     /// Lifetime, soft expiry, stale window and a lease that somebody holds are kept, and whoever writes at the same
     /// time wins. Passed over are integers, values of other programs, other data types, keys that are only leased or
-    /// known to be absent, and what cannot be read. Two exchanges a batch, and a SCAN a page.
+    /// known to be absent, and what cannot be read. Two exchanges a batch, and a SCAN a page. From Redis 7.2 on what is only
+    /// read is none the more used for the server's eviction.
     ///
     /// # Errors
     /// The first fault ends the sweep; what was rewritten until then stays so. Never hidden by `on_error`.

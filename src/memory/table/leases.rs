@@ -17,14 +17,14 @@ const UNKNOWN_FLAG: u8 = 8;
 const NOBODY: [u8; 8] = [0; 8];
 
 /// An entry with a lease block, as the scripts see it.
-struct Leased {
+pub(super) struct Leased {
     has_value: bool,
     block: LeaseBlock,
 }
 
 impl Leased {
     /// `None`: no lease can stand in this value.
-    fn of(value: &[u8]) -> Option<Leased> {
+    pub(super) fn of(value: &[u8]) -> Option<Leased> {
         let mut head = *value.first_chunk::<HEAD_LEN>()?;
         if let Some(flags) = head.get_mut(1) {
             *flags &= !UNKNOWN_FLAG;
@@ -34,6 +34,11 @@ impl Leased {
             has_value: header.has_value,
             block: header.lease?,
         })
+    }
+
+    /// Until when somebody holds the lease, if nobody renews it. A back-off holds nothing.
+    pub(super) fn held_until(&self) -> Option<u64> {
+        (self.block.token != NOBODY).then_some(self.block.deadline_ms)
     }
 
     fn is_fresh(&self, now: u64) -> bool {
@@ -129,6 +134,7 @@ impl Table {
         }
         entry.set_lease(until, *token.bytes());
         entry.live_at_least(life_ms, now);
+        self.holds(key, now);
         Ok(Acquired::Yours(token))
     }
 
@@ -177,6 +183,7 @@ impl Table {
             (false, 0) => entry.set_lease(0, NOBODY),
             (false, ms) => entry.set_lease(now.saturating_add(ms), NOBODY),
         }
+        self.holds(key, now);
         true
     }
 
@@ -187,11 +194,18 @@ impl Table {
         };
         entry.set_lease(now.saturating_add(lease_ms), *token.bytes());
         entry.live_at_least(lease_ms.saturating_mul(2), now);
+        self.holds(key, now);
         true
     }
 
-    /// EXPIRE_SOFT.
+    /// EXPIRE_SOFT. When the entry would grow beyond what fits, it goes.
     pub(crate) fn expire_soft(&mut self, key: &[u8], now: u64) -> Result<bool> {
+        let done = self.make_stale(key, now);
+        self.holds(key, now);
+        self.or_remove(key, now, done)
+    }
+
+    fn make_stale(&mut self, key: &[u8], now: u64) -> Result<bool> {
         let Some(entry) = self.entry(key, now) else {
             return Ok(false);
         };
@@ -234,7 +248,7 @@ impl Table {
                 };
                 let value = [&header.encode(), payload].concat();
                 let expiry = entry.expiry;
-                self.put(key, Arc::from(value), expiry)?;
+                self.put(key, Arc::from(value), expiry, now)?;
                 Ok(true)
             }
             (None, None) => {
@@ -259,6 +273,10 @@ impl Table {
             return Ok(None);
         }
         self.set(key, Arc::from(&token.bytes()[..]), Life::Millis(ms), now)?;
+        if let Some(entry) = self.entry(key, now) {
+            entry.is_lock = true;
+        }
+        self.holds(key, now);
         self.last_fence = now_us.max(self.last_fence + 1);
         Ok(Some(self.last_fence))
     }
@@ -270,6 +288,7 @@ impl Table {
             return false;
         };
         entry.expiry = Deadline(Some(now.saturating_add(ms)));
+        self.holds(key, now);
         true
     }
 
@@ -286,6 +305,13 @@ impl Table {
         let entry = self.entry(key, now)?;
         let seen = Leased::of(&entry.value)?;
         (seen.block.token == *token.bytes()).then_some((entry, seen))
+    }
+
+    /// Who holds it, and until when, may have changed.
+    fn holds(&mut self, key: &[u8], now: u64) {
+        if let Some(slot) = self.slot(key, now) {
+            self.keep_if_held(slot, now);
+        }
     }
 
     fn entry(&mut self, key: &[u8], now: u64) -> Option<&mut Entry> {

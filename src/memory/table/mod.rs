@@ -1,7 +1,8 @@
 //! The entries of one store and the steps that must happen in one piece: what Redis does inside a command or a
 //! script. A table knows nothing of locks and of clocks; every step is told what time it is. It never holds more
-//! than its limit in bytes, and says no to an entry that could not fit if it were alone.
+//! than its limit in bytes, and says no to an entry for which others could not make way.
 
+mod kept;
 pub(crate) mod leases;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -17,6 +18,8 @@ use crate::store::{Pttl, Touch};
 
 use super::lru::Lru;
 
+use kept::Kept;
+
 /// What an entry takes besides the bytes of its key and value: its slot, its place in the index and the
 /// bookkeeping of two allocations, with the slack of growing tables. (glibc: 159-203 bytes with 10^3 to 10^5 entries.)
 const ENTRY_OVERHEAD: usize = 192;
@@ -26,6 +29,10 @@ pub(crate) struct Entry {
     key: Arc<[u8]>,
     value: Arc<[u8]>,
     expiry: Deadline,
+    /// A lock, and not a value.
+    is_lock: bool,
+    /// It makes way for nobody until then; 0: it does.
+    kept_until: u64,
 }
 
 /// When an entry is gone, in Unix milliseconds. It is still there in the last of them, as in Redis.
@@ -36,6 +43,8 @@ struct Deadline(Option<u64>);
 pub(crate) struct Table {
     index: HashMap<Arc<[u8]>, usize>,
     entries: Lru<Entry>,
+    /// Those that make way for nobody.
+    kept: Kept,
     used: usize,
     limit: usize,
     /// The fencing number that was given last.
@@ -100,6 +109,7 @@ impl Table {
         Table {
             index: HashMap::new(),
             entries: Lru::default(),
+            kept: Kept::default(),
             used: 0,
             limit,
             last_fence: 0,
@@ -125,6 +135,12 @@ impl Table {
         self.entries.get(slot)
     }
 
+    /// The same for a look that is no use.
+    pub(crate) fn peek(&self, key: &[u8], now: u64) -> Option<&Entry> {
+        let entry = self.entries.get(*self.index.get(key)?)?;
+        Some(entry).filter(|entry| !entry.expiry.has_passed(now))
+    }
+
     /// The slot of the entry under `key`, of any kind. An entry whose time has passed is removed on the way.
     fn slot(&mut self, key: &[u8], now: u64) -> Option<usize> {
         let &slot = self.index.get(key)?;
@@ -148,12 +164,32 @@ impl Table {
     /// SET.
     pub(crate) fn set(&mut self, key: &[u8], value: Arc<[u8]>, life: Life, now: u64) -> Result<()> {
         match Deadline::of(life, now) {
-            Some(expiry) => self.put(key, value, expiry),
+            Some(expiry) => self.put(key, value, expiry, now),
             None => {
                 self.remove(key, now);
                 Ok(())
             }
         }
+    }
+
+    /// SET of a caller's value: when it is refused, what it was to take the place of goes all the same.
+    pub(crate) fn set_or_remove(
+        &mut self,
+        key: &[u8],
+        value: Arc<[u8]>,
+        life: Life,
+        now: u64,
+    ) -> Result<()> {
+        let done = self.set(key, value, life, now);
+        self.or_remove(key, now, done)
+    }
+
+    /// Leaves nothing under the key of a write that was refused.
+    fn or_remove<T>(&mut self, key: &[u8], now: u64, done: Result<T>) -> Result<T> {
+        if done.is_err() {
+            self.remove(key, now);
+        }
+        done
     }
 
     /// ADD of lease.lua: SET where there is no live value. A life that is over stores nothing and removes nothing.
@@ -168,7 +204,7 @@ impl Table {
             return Ok(false);
         }
         if let Some(expiry) = Deadline::of(life, now) {
-            self.put(key, value, expiry)?;
+            self.put(key, value, expiry, now)?;
         }
         Ok(true)
     }
@@ -187,7 +223,7 @@ impl Table {
         if self.slot(key, now).is_some() {
             return Ok(false);
         }
-        self.put(key, value, expiry)?;
+        self.put(key, value, expiry, now)?;
         Ok(true)
     }
 
@@ -212,6 +248,7 @@ impl Table {
             self.remove_slot(slot);
         } else if let Some(entry) = self.entries.get_mut(slot) {
             entry.move_expiry(until);
+            self.keep_if_held(slot, now);
         }
         true
     }
@@ -234,7 +271,7 @@ impl Table {
             return Err(wrong("the counter would overflow its 64 bits"));
         };
         let expiry = entry.expiry;
-        self.put(key, decimal(sum), expiry)?;
+        self.put(key, decimal(sum), expiry, now)?;
         Ok(Some(sum))
     }
 
@@ -251,7 +288,7 @@ impl Table {
             return Ok(sum);
         }
         if let Some(expiry) = Deadline::of(life, now) {
-            self.put(key, decimal(initial), expiry)?;
+            self.put(key, decimal(initial), expiry, now)?;
         }
         Ok(initial)
     }
@@ -266,9 +303,9 @@ impl Table {
         };
         if from != to {
             let (value, expiry) = (Arc::clone(value), *expiry);
-            self.fits(to, &value)?;
+            self.fits(to, &value, now)?;
             self.remove_slot(slot);
-            self.put(to, value, expiry)?;
+            self.put(to, value, expiry, now)?;
         }
         Ok(true)
     }
@@ -286,7 +323,7 @@ impl Table {
         };
         let expiry = entry.expiry;
         match new {
-            Some(new) => self.put(key, new, expiry)?,
+            Some(new) => self.put(key, new, expiry, now)?,
             None => {
                 self.remove(key, now);
             }
@@ -334,25 +371,35 @@ impl Table {
     }
 
     /// Stores an entry, in the slot that its key has already. Older ones make way.
-    fn put(&mut self, key: &[u8], value: Arc<[u8]>, expiry: Deadline) -> Result<()> {
-        self.fits(key, &value)?;
+    fn put(&mut self, key: &[u8], value: Arc<[u8]>, expiry: Deadline, now: u64) -> Result<()> {
+        self.fits(key, &value, now)?;
         self.used += cost(key, &value);
-        if let Some(&slot) = self.index.get(key) {
-            if let Some(entry) = self.entries.get_mut(slot) {
-                self.used -= entry.cost();
-                entry.value = value;
-                entry.expiry = expiry;
+        let slot = match self.index.get(key) {
+            Some(&slot) => {
+                self.let_go(slot);
+                if let Some(entry) = self.entries.get_mut(slot) {
+                    self.used -= entry.cost();
+                    entry.value = value;
+                    entry.expiry = expiry;
+                    entry.is_lock = false;
+                }
+                self.entries.refresh(slot);
+                slot
             }
-            self.entries.refresh(slot);
-        } else {
-            let key: Arc<[u8]> = Arc::from(key);
-            let slot = self.entries.insert(Entry {
-                key: Arc::clone(&key),
-                value,
-                expiry,
-            });
-            self.index.insert(key, slot);
-        }
+            None => {
+                let key: Arc<[u8]> = Arc::from(key);
+                let slot = self.entries.insert(Entry {
+                    key: Arc::clone(&key),
+                    value,
+                    expiry,
+                    is_lock: false,
+                    kept_until: 0,
+                });
+                self.index.insert(key, slot);
+                slot
+            }
+        };
+        self.keep_if_held(slot, now);
         while self.used > self.limit {
             let Some(oldest) = self.entries.oldest() else {
                 break;
@@ -362,24 +409,37 @@ impl Table {
         Ok(())
     }
 
-    /// Refuses, like a server at its `maxmemory`, an entry that is larger than the whole store.
-    fn fits(&self, key: &[u8], value: &[u8]) -> Result<()> {
+    /// Refuses, like a server at its `maxmemory`, an entry that would not fit if all made way for it that may.
+    fn fits(&mut self, key: &[u8], value: &[u8], now: u64) -> Result<()> {
         let (cost, limit) = (cost(key, value), self.limit);
-        if cost <= limit {
-            return Ok(());
+        if cost > limit {
+            return Err(full(format!(
+                "the entry of {cost} bytes is larger than memory_limit ({limit} bytes)"
+            )));
         }
-        let text = format!(
-            "OOM command not allowed: the entry of {cost} bytes is larger than memory_limit ({limit} bytes)"
-        );
-        Err(Error::from_server(text.as_bytes()))
+        let own = self.index.get(key).copied();
+        let kept = self.kept_besides(own, now);
+        if cost > limit - kept.min(limit) {
+            return Err(full(format!(
+                "locks and leases that are held take {kept} bytes of memory_limit ({limit} bytes), and the entry has {cost}"
+            )));
+        }
+        Ok(())
     }
 
     fn remove_slot(&mut self, slot: usize) -> Option<Entry> {
+        self.let_go(slot);
         let entry = self.entries.remove(slot)?;
         self.index.remove(&entry.key);
         self.used -= entry.cost();
         Some(entry)
     }
+}
+
+#[cold]
+fn full(why: String) -> Error {
+    let text = format!("OOM command not allowed: {why}");
+    Error::from_server(text.as_bytes())
 }
 
 fn cost(key: &[u8], value: &[u8]) -> usize {

@@ -2,6 +2,7 @@
 
 pub(crate) mod script;
 pub(crate) mod server;
+pub(crate) mod untouched;
 pub(crate) mod values;
 pub(crate) mod verb;
 

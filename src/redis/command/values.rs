@@ -199,7 +199,7 @@ pub(crate) fn pack_set_new(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, l
     };
 }
 
-fn pack_head(to: &mut Encoder<'_>, key: &[u8]) {
+pub(crate) fn pack_head(to: &mut Encoder<'_>, key: &[u8]) {
     to.command(4).arg(b"GETRANGE").arg(key).arg(b"0").arg(b"31");
 }
 

@@ -5,6 +5,8 @@
 pub(crate) struct Verb {
     pub(crate) name: &'static str,
     pub(crate) resend: Resend,
+    /// A script that asks the server what time it is.
+    pub(crate) asks_time: bool,
 }
 
 /// What may be done when a connection broke after a command was sent and before its reply came.
@@ -21,6 +23,7 @@ impl Verb {
         Verb {
             name,
             resend: Resend::Safe,
+            asks_time: false,
         }
     }
 
@@ -28,6 +31,7 @@ impl Verb {
         Verb {
             name,
             resend: Resend::Never,
+            asks_time: false,
         }
     }
 }

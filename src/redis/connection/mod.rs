@@ -15,6 +15,8 @@ pub(crate) mod tests;
 use std::fmt;
 use std::os::fd::RawFd;
 
+use zeroize::Zeroize;
+
 use crate::base::budget::Budget;
 use crate::config::{Address, Connector, Parser};
 use crate::error::{Error, ErrorKind, Result};
@@ -36,7 +38,7 @@ pub(crate) struct Dial {
     /// The location is `rediss://`, and this is how its certificate is checked. A connector brings its own.
     pub(crate) tls: Option<TlsSettings>,
     pub(crate) parser: Parser,
-    /// Makes the connections instead of us; it is given `info`.
+    /// Makes the connections instead of us; it is given `info` with user and password.
     pub(crate) connector: Option<Connector>,
     pub(crate) info: redis::ConnectionInfo,
 }
@@ -78,15 +80,25 @@ enum Link {
 }
 
 impl Connection {
-    /// Connects, and does nothing else: no greeting, no password.
-    pub(crate) fn open(how: &Dial, budget: Budget) -> Result<Connection> {
+    /// Connects, and does nothing else: no greeting, no password. A connector is given `info`.
+    pub(crate) fn open_as(
+        how: &Dial,
+        info: &redis::ConnectionInfo,
+        budget: Budget,
+    ) -> Result<Connection> {
         let wire = || Wire::connect(&how.address, how.tls.as_ref(), budget);
         let link = match (&how.connector, &how.parser) {
-            (Some(connector), _) => Link::Custom(Box::new(Custom::open(connector, &how.info)?)),
+            (Some(connector), _) => Link::Custom(Box::new(Custom::open(connector, info)?)),
             (None, Parser::Native) => Link::Native(wire()?),
             (None, Parser::Redis) => Link::Parsed(Box::new(Parsed::over(wire()?))),
         };
         Ok(Connection::over(link))
+    }
+
+    /// The same for nobody in particular.
+    #[cfg(test)]
+    pub(crate) fn open(how: &Dial, budget: Budget) -> Result<Connection> {
+        Connection::open_as(how, &how.info, budget)
     }
 
     /// Over a wire that is connected.
@@ -134,6 +146,18 @@ impl Connection {
         self.owed += std::mem::take(&mut self.queued);
         self.outgoing.clear();
         sent
+    }
+
+    /// Room for commands with a secret in them: they stay in one place, until [`Connection::wipe`].
+    pub(crate) fn secret_room(&mut self, len: usize) {
+        self.outgoing.reserve(len);
+    }
+
+    /// Overwrites what was sent.
+    pub(crate) fn wipe(&mut self) {
+        if self.outgoing.is_empty() {
+            self.outgoing.zeroize();
+        }
     }
 
     /// A batch for which there was no memory is dropped; the connection is as it was before.
@@ -330,6 +354,15 @@ impl Connection {
     /// Whether that is found out of the socket; a custom connection may go on believing that it is open.
     pub(crate) fn knows_its_end(&self) -> bool {
         !matches!(self.link, Link::Custom(_))
+    }
+
+    /// Whether a part of a reply has come that nobody has read; of a custom connection that is not known.
+    pub(crate) fn has_part(&mut self) -> bool {
+        match &mut self.link {
+            Link::Native(wire) => !wire.buffered().is_empty(),
+            Link::Parsed(parsed) => !parsed.wire().buffered().is_empty(),
+            Link::Custom(_) => true,
+        }
     }
 
     /// What becomes readable when a reply comes; a custom connection may have none, and has read it already.

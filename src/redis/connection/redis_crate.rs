@@ -305,7 +305,8 @@ impl Queue {
             Value::Okay => Owned::Status(b"OK".to_vec()),
             Value::SimpleString(text) => Owned::Status(text.into_bytes()),
             Value::Double(value) => Owned::Status(value.to_string().to_lowercase().into_bytes()),
-            Value::BigNumber(digits) => Owned::Status(digits.to_vec()),
+            #[allow(clippy::needless_borrow, reason = "which trait it is depends on it")]
+            Value::BigNumber(number) => Owned::Status((&number).to_digits()),
             Value::ServerError(error) => Owned::Error(wire_text(&error).into_bytes()),
             Value::Attribute { data, .. } => return self.flatten(*data),
             Value::Array(values) | Value::Set(values) | Value::Push { data: values, .. } => {
@@ -329,6 +330,30 @@ impl Queue {
         if self.tokens.is_empty() {
             *self = Queue::default();
         }
+    }
+}
+
+/// The digits of a big number. Whether `redis` gives bytes or a number is up to its feature `num-bigint`, which any other
+/// crate of the program may have turned on; the method is there for both, and for bytes it is found first.
+#[allow(dead_code, reason = "one of the two is used")]
+trait OfBytes {
+    fn to_digits(&self) -> Vec<u8>;
+}
+
+impl OfBytes for Vec<u8> {
+    fn to_digits(&self) -> Vec<u8> {
+        self.clone()
+    }
+}
+
+#[allow(dead_code, reason = "one of the two is used")]
+trait OfNumber {
+    fn to_digits(&self) -> Vec<u8>;
+}
+
+impl<N: std::fmt::Display> OfNumber for &N {
+    fn to_digits(&self) -> Vec<u8> {
+        self.to_string().into_bytes()
     }
 }
 

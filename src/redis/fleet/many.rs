@@ -58,6 +58,11 @@ pub(crate) trait Batch {
         false
     }
 
+    /// Whether the keys are used by this: a walk over all of them only looks.
+    fn touches(&self) -> bool {
+        true
+    }
+
     /// How many of these items the next window takes; at least one.
     fn window(&self, items: &[usize]) -> usize;
 
@@ -356,6 +361,7 @@ impl<J: Batch> Scatter<'_, J> {
             batch: self.batch,
             share,
             losses,
+            is_untouched: !self.batch.touches() && share.node.knows_no_touch(),
             items: rest.get(..self.batch.window(rest)).unwrap_or(rest),
             group: match self.fleet.topology.takes_many_keys() {
                 true => J::GROUP,

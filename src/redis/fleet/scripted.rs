@@ -28,6 +28,11 @@ pub(crate) trait Step {
     /// Writes the arguments of an item; those of a repetition where [`Encoder::lost`] says so.
     fn pack_args(&self, to: &mut Encoder<'_>, item: usize);
 
+    /// Whether the keys are used by this: a walk over all of them only looks.
+    fn touches(&self) -> bool {
+        true
+    }
+
     /// How many bytes these are, roughly.
     fn size(&self, _item: usize) -> usize {
         0
@@ -83,6 +88,10 @@ impl<S: Step> Batch for ByScript<'_, S> {
 
     fn verb(&self) -> Verb {
         self.step.script().verb
+    }
+
+    fn touches(&self) -> bool {
+        self.step.touches()
     }
 
     fn reword(&self, refusal: &Error) -> bool {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::redis::command::Command;
+use crate::redis::command::untouched::{self, Begun};
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
@@ -129,6 +130,8 @@ pub(super) struct Window<'a, J> {
     pub(super) items: &'a [usize],
     /// Items of one command.
     pub(super) group: usize,
+    /// Whether the server is asked not to count this as a use of the keys.
+    pub(super) is_untouched: bool,
 }
 
 /// A window as a command, while its replies are read.
@@ -188,12 +191,18 @@ impl<J: Batch> Window<'_, J> {
     /// Writes what is left to do when so many items are done with: what was answered is not asked for again.
     pub(super) fn pack(&self, to: &mut Encoder<'_>, progress: usize) {
         let lost = to.lost();
+        if self.is_untouched {
+            untouched::pack_begin(to);
+        }
         for (_, items) in self.groups(progress) {
             if self.share.asking {
                 to.command(1).arg(b"ASKING");
             }
             to.set_lost(lost + self.losses.of_any(items));
             self.batch.pack(to, items);
+        }
+        if self.is_untouched {
+            untouched::pack_end(to);
         }
     }
 
@@ -234,6 +243,10 @@ impl<J: Batch> Window<'_, J> {
         each: &mut impl Each<J>,
     ) -> Reply<()> {
         let node = &self.share.node;
+        let begun = match self.is_untouched {
+            true => Some(Begun::read(from)?),
+            false => None,
+        };
         for (before, items) in self.groups(*progress) {
             if self.share.asking {
                 from.skip()?;
@@ -260,6 +273,12 @@ impl<J: Batch> Window<'_, J> {
                 setbacks.extend(left.iter().map(setback));
             }
             *progress = before + items.len();
+        }
+        if let Some(begun) = begun {
+            begun.read_end(from)?;
+            if begun.is_unknown() {
+                node.knows_not_no_touch();
+            }
         }
         Ok(Ok(()))
     }

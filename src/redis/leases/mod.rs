@@ -195,14 +195,9 @@ impl Leases for RedisStore {
     }
 
     fn expire_soft(&self, key: &[u8], budget: Budget) -> Result<bool> {
-        self.step(
-            &self.scripts.expire_soft,
-            key,
-            0,
-            budget,
-            |_| {},
-            |from| from.done_once(),
-        )
+        let script = &self.scripts.expire_soft;
+        self.step(script, key, 0, budget, |_| {}, |from| from.done_once())
+            .map_err(|error| self.leave_nothing_old(key, error, budget))
     }
 
     fn lock(&self, key: &[u8], token: Token, ms: u64, budget: Budget) -> Result<Option<u64>> {

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use crate::base::budget::Budget;
+use crate::config::Address;
 use crate::error::{Error, Result};
 use crate::redis::connection::Connection;
 use crate::redis::connection::reply::Reply;
-use crate::redis::wire::poll;
+use crate::redis::wire::{names, poll};
 
 use super::breaker::Admission;
 use super::opening::Opening;
-use super::{Node, handshake};
+use super::{Node, handshake, login};
 
 impl Node {
     /// A connection that is ready for commands. A failure counts at once: a node that cannot be connected to is not
@@ -51,8 +52,19 @@ impl Node {
     #[cold]
     pub(crate) fn was_refused(&self, admission: Admission, refusal: &Error) {
         match refusal.code() {
-            Some("READONLY") => self.answered(),
+            Some("READONLY") => {
+                self.answered();
+                self.doubt_name();
+            }
             _ => self.did_not_serve(admission, refusal),
+        }
+    }
+
+    /// A connection led to the wrong server, or to one in the wrong state: the name may have moved.
+    #[cold]
+    pub(crate) fn doubt_name(&self) {
+        if let Address::Tcp { host, .. } = self.address() {
+            names::doubt(host);
         }
     }
 
@@ -90,7 +102,7 @@ impl Node {
             match opening.advance(self) {
                 Ok(Some(opened)) => {
                     return Ok(opened.map(|(connection, offset)| {
-                        self.clock.learn(offset);
+                        self.learn(offset);
                         connection
                     }));
                 }
@@ -115,7 +127,14 @@ impl Node {
     }
 
     fn ask_connector(&self, budget: Budget) -> Reply<Connection> {
-        let mut connection = match Connection::open(&self.dial, budget) {
+        let mut opened = self.open_with_secrets(budget);
+        if self.login.asker().is_some()
+            && let Err(error) = &opened
+            && matches!(error.code(), Some("WRONGPASS" | "NOAUTH"))
+        {
+            opened = self.open_with_secrets(budget);
+        }
+        let mut connection = match opened {
             Ok(connection) => connection,
             Err(error) if error.meaning().is_fault() => return Err(error),
             Err(error) => return Ok(Err(error)),
@@ -123,8 +142,15 @@ impl Node {
         let (login, is_primary) = (&self.login, self.is_primary);
         let told = handshake::ask_time(&mut connection, login, is_primary, budget)?;
         Ok(told.map(|offset| {
-            self.clock.learn(offset);
+            self.learn(offset);
             connection
         }))
+    }
+
+    /// A connector does the login itself.
+    fn open_with_secrets(&self, budget: Budget) -> Result<Connection> {
+        let secrets = self.login.secrets()?;
+        let info = login::with_secrets(&self.dial.info, secrets.as_deref())?;
+        Connection::open_as(&self.dial, &info, budget)
     }
 }

@@ -10,7 +10,7 @@ use crate::redis::connection::replies::Replies;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::connection::{AtHand, Connection, SendFault};
 use crate::redis::node::Node;
-use crate::redis::wire::Wants;
+use crate::redis::wire::{Ears, Wants};
 
 use super::breaker::Admission;
 use super::opening::Opening;
@@ -156,6 +156,7 @@ impl<'a> Call<'a> {
     pub(crate) fn recover(&mut self, fault: SendFault) -> Result<(), Failed> {
         let SendFault { error, unsent } = fault;
         self.node.pool().broken(&mut self.loan, error.is_timeout());
+        self.node.forget_bare();
         let may_resend = unsent || self.is_safe();
         self.lost += u32::from(!unsent);
         if !may_resend || error.is_timeout() || !self.goes_on() {
@@ -178,6 +179,7 @@ impl<'a> Call<'a> {
             return false;
         }
         self.loan.end();
+        self.node.doubt_name();
         if !is_fresh {
             self.node.pool().doubt(self.budget.started());
         }
@@ -312,6 +314,7 @@ impl<'a> Exchange<'a> {
         Some(Wants {
             socket: Some(socket),
             events: libc::POLLIN | out,
+            besides: Ears::NONE,
             until: self.call.budget.ends(),
         })
     }

@@ -1,10 +1,13 @@
 //! The first words on a new connection, all in one pipeline: protocol and login, database, what the server may show
 //! of this client, the server's time, and where that matters its role. What an old or locked-down server does not know or permit of the last two
-//! kinds is done without.
+//! kinds is done without. Where a function of the caller says the credentials, the login goes first and alone, for it may
+//! have to be said in other words.
+
+use std::sync::Arc;
 
 use crate::base::budget::Budget;
 use crate::base::clocks::uptime_us;
-use crate::config::Protocol;
+use crate::config::{Protocol, Secrets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::connection::Connection;
 use crate::redis::connection::replies::Replies;
@@ -12,15 +15,7 @@ use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
 
 use super::login::Login;
-use super::time::{Offset, pack_time, read_time};
-
-fn judge(answers: Answers, login: &Login) -> Result<Offset> {
-    let refusal = answers.to_opening.map(|error| login_refused(error, login));
-    let refusal = refusal.or_else(|| answers.to_select.map(|error| db_refused(error, login)));
-    let refusal = refusal.or_else(|| answers.to_readonly.map(|error| error.during("READONLY")));
-    let refusal = refusal.or(answers.to_role);
-    refusal.map_or(Ok(answers.offset), Err)
-}
+use super::time::{Offset, pack_time, read_time, read_told};
 
 /// The rest of it, for connections whose login is somebody else's affair: READONLY, the time, and the role.
 pub(crate) fn ask_time(
@@ -88,11 +83,49 @@ enum Words {
     Auth,
 }
 
+/// What is said together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    All(Words),
+    /// Nothing but who we are.
+    Login(Words),
+    /// What is left after that.
+    Rest,
+    /// To a server that hangs up on greetings: nothing but what must be said.
+    Bare,
+    /// What time is it?
+    Time,
+}
+
+impl Said {
+    /// Whether the login is in it, and in which words.
+    fn login(self) -> Option<Words> {
+        match self {
+            Said::All(words) | Said::Login(words) => Some(words),
+            Said::Bare => Some(Words::Auth),
+            Said::Rest | Said::Time => None,
+        }
+    }
+
+    /// Whether the rest of what must be said is in it.
+    fn has_needs(self) -> bool {
+        matches!(self, Said::All(_) | Said::Rest | Said::Bare)
+    }
+
+    /// Whether what may be left away is in it.
+    fn has_extras(self) -> bool {
+        matches!(self, Said::All(_) | Said::Rest)
+    }
+}
+
 /// What the server said to the pipeline: refusals of what is not optional, and the time.
+#[derive(Default)]
 struct Answers {
-    to_opening: Option<Error>,
+    to_login: Option<Error>,
     to_select: Option<Error>,
     to_readonly: Option<Error>,
+    /// That it serves nobody who has not logged in, where nothing else was asked that is not optional.
+    to_time: Option<Error>,
     offset: Offset,
     /// That it is a replica, where it must not be one.
     to_role: Option<Error>,
@@ -102,48 +135,94 @@ struct Answers {
 #[derive(Debug)]
 pub(crate) struct Greeting {
     said: Said,
+    secrets: Option<Arc<Secrets>>,
     sent_at: i64,
     /// Nobody has listened for a while: when the server has answered says nothing about its clock.
     is_stale: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
-    All(Words),
-    /// What time is it?
-    Time,
+    /// The function for the credentials was asked a second time.
+    is_asked_again: bool,
+    /// The server has answered something.
+    is_heard: bool,
 }
 
 impl Greeting {
-    /// Says hello; to a server that is expected to be a primary or not.
+    /// Says hello; to a server that is expected to be a primary or not. With `is_bare` in as few words as possible.
     pub(crate) fn begin(
         connection: &mut Connection,
         login: &Login,
         is_primary: bool,
+        is_bare: bool,
         budget: Budget,
     ) -> Result<Greeting> {
+        let secrets = login.secrets()?;
         let words = match login.protocol {
             Protocol::Resp2 => Words::Auth,
             _ => Words::Hello,
         };
-        say(&mut connection.encoder(), login, words, is_primary);
-        Greeting::sent(connection, Said::All(words), budget)
+        let said = match (is_bare, login.asker()) {
+            (true, _) => Said::Bare,
+            (false, Some(_)) if secrets.is_some() => Said::Login(words),
+            _ => Said::All(words),
+        };
+        let mut greeting = Greeting {
+            said,
+            secrets,
+            sent_at: 0,
+            is_stale: false,
+            is_asked_again: false,
+            is_heard: false,
+        };
+        greeting.say(said, connection, login, is_primary, budget)?;
+        Ok(greeting)
     }
 
-    fn sent(connection: &mut Connection, said: Said, budget: Budget) -> Result<Greeting> {
-        let sent_at = uptime_us();
+    fn say(
+        &mut self,
+        said: Said,
+        connection: &mut Connection,
+        login: &Login,
+        is_primary: bool,
+        budget: Budget,
+    ) -> Result<()> {
+        let secrets = self.secrets.as_deref();
+        if let Some(secrets) = secrets {
+            let user = secrets.username.as_ref().map_or(0, |user| user.len());
+            connection.secret_room(1024 + user + secrets.password.len());
+        }
+        let mut to = connection.encoder();
+        if let Some(words) = said.login() {
+            open(&mut to, secrets, words);
+        }
+        if said.has_needs() {
+            if login.db != 0 {
+                to.command(2).arg(b"SELECT").int(i64::from(login.db));
+            }
+            read_replica(&mut to, login);
+        }
+        if said.has_extras() {
+            present(&mut to, login);
+        }
+        if said.has_extras() || said == Said::Time {
+            pack_time(&mut to);
+        }
+        if said.has_needs() {
+            pack_role(&mut to, is_primary);
+        }
+        (self.said, self.sent_at, self.is_stale) = (said, uptime_us(), false);
         // A fresh socket takes so little at once.
-        connection.send(budget).map_err(|fault| fault.error)?;
-        Ok(Greeting {
-            said,
-            sent_at,
-            is_stale: false,
-        })
+        let sent = connection.send(budget).map_err(|fault| fault.error);
+        connection.wipe();
+        sent
     }
 
     /// It was put aside, and is taken up again.
     pub(crate) fn go_on(&mut self) {
         self.is_stale = true;
+    }
+
+    /// Whether the server has said nothing at all.
+    pub(crate) fn is_unheard(&self) -> bool {
+        !self.is_heard
     }
 
     /// When all replies are there: what came of it; `None` when something else has to be said first.
@@ -154,118 +233,158 @@ impl Greeting {
         is_primary: bool,
         budget: Budget,
     ) -> Reply<Option<Offset>> {
-        let offset = match self.said {
-            Said::Time => Ok(read_time(&mut replies(connection, budget), self.sent_at)?),
-            Said::All(words) => {
-                let answers = hear(connection, login, words, is_primary, self.sent_at, budget)?;
-                let knows_not = answers.to_opening.as_ref().is_some_and(knows_no_resp3);
-                if words == Words::Hello && login.protocol == Protocol::Auto && knows_not {
-                    // The pipeline ran without a login; all of it is said again.
-                    let words = Words::Auth;
-                    say(&mut connection.encoder(), login, words, is_primary);
-                    *self = Greeting::sent(connection, Said::All(words), budget)?;
-                    return Ok(Ok(None));
-                }
-                judge(answers, login)
-            }
+        let answers = self.answers(connection, login, is_primary, budget)?;
+        let next = match (&answers.to_login, self.said) {
+            (Some(refusal), said) => match self.in_other_words(said, refusal, login) {
+                Ok(other) => other,
+                Err(fault) => return Ok(Err(fault)),
+            },
+            (None, Said::Login(_)) => Some(Said::Rest),
+            (None, _) => None,
         };
+        if let Some(said) = next {
+            self.say(said, connection, login, is_primary, budget)?;
+            return Ok(Ok(None));
+        }
+        let offset = self.judge(answers, login);
         if self.is_stale && matches!(offset, Ok(Some(_))) {
-            pack_time(&mut connection.encoder());
-            *self = Greeting::sent(connection, Said::Time, budget)?;
+            self.say(Said::Time, connection, login, is_primary, budget)?;
             return Ok(Ok(None));
         }
         Ok(offset.map(Some))
     }
-}
 
-fn say(to: &mut Encoder<'_>, login: &Login, words: Words, is_primary: bool) {
-    open(to, login, words);
-    if login.db != 0 {
-        to.command(2).arg(b"SELECT").int(i64::from(login.db));
-    }
-    read_replica(to, login);
-    present(to, login);
-    pack_time(to);
-    pack_role(to, is_primary);
-}
-
-fn hear(
-    connection: &mut Connection,
-    login: &Login,
-    words: Words,
-    is_primary: bool,
-    sent_at: i64,
-    budget: Budget,
-) -> Result<Answers> {
-    let has_opening = words == Words::Hello || login.password.is_some();
-    let has_db = login.db != 0;
-    let asks_readonly = login.reads_replica;
-    let optional = 2 + usize::from(login.client_name.is_some());
-
-    // A server that hangs up may have said why in its first reply.
-    let mut first = None;
-    let mut answer = |connection: &mut Connection| match connection.skip(budget) {
-        Ok(error) => {
-            first.get_or_insert_with(|| error.clone());
-            Ok(error)
+    /// What else may be said to a server that refuses the login: it does not speak RESP3, or the credentials have changed.
+    fn in_other_words(
+        &mut self,
+        said: Said,
+        refusal: &Error,
+        login: &Login,
+    ) -> Result<Option<Said>> {
+        let is_wrong = refusal.code() == Some("WRONGPASS");
+        let is_hello = said.login() == Some(Words::Hello);
+        if is_hello && !is_wrong && login.protocol == Protocol::Auto {
+            // What was said without a login came to nothing; all of it is said again.
+            return Ok(Some(match said {
+                Said::Login(_) => Said::Login(Words::Auth),
+                _ => Said::All(Words::Auth),
+            }));
         }
-        Err(broken) => Err(first
-            .clone()
-            .flatten()
-            .and_then(turned_away)
-            .unwrap_or(broken)),
-    };
-    let to_opening = if has_opening {
-        answer(connection)?
-    } else {
-        None
-    };
-    let to_select = if has_db { answer(connection)? } else { None };
-    let to_readonly = if asks_readonly {
-        answer(connection)?
-    } else {
-        None
-    };
-    for _ in 0..optional {
-        answer(connection)?;
+        let is_unknown = is_wrong || refusal.code() == Some("NOAUTH");
+        if login.asker().is_none() || !is_unknown || self.is_asked_again {
+            return Ok(None);
+        }
+        self.is_asked_again = true;
+        self.secrets = login.secrets()?;
+        Ok(match (&self.secrets, said.login()) {
+            (None, Some(words)) => Some(Said::All(words)),
+            _ => Some(said),
+        })
     }
-    let offset = read_time(&mut replies(connection, budget), sent_at)?;
-    let to_role = read_role(&mut replies(connection, budget), is_primary)?;
-    Ok(Answers {
-        to_opening,
-        to_select,
-        to_readonly,
-        offset,
-        to_role,
-    })
+
+    fn answers(
+        &mut self,
+        connection: &mut Connection,
+        login: &Login,
+        is_primary: bool,
+        budget: Budget,
+    ) -> Result<Answers> {
+        let (said, sent_at) = (self.said, self.sent_at);
+        let mut answers = Answers::default();
+        let is_heard = &mut self.is_heard;
+        // A server that hangs up may have said why in its first reply.
+        let mut first = None;
+        let mut answer = |connection: &mut Connection| match connection.skip(budget) {
+            Ok(error) => {
+                *is_heard = true;
+                first.get_or_insert_with(|| error.clone());
+                Ok(error)
+            }
+            Err(broken) => Err(first
+                .clone()
+                .flatten()
+                .and_then(turned_away)
+                .unwrap_or(broken)),
+        };
+        let has_login = match said.login() {
+            Some(Words::Hello) => true,
+            Some(Words::Auth) => self.secrets.is_some(),
+            None => false,
+        };
+        if has_login {
+            answers.to_login = answer(connection)?;
+        }
+        if said.has_needs() && login.db != 0 {
+            answers.to_select = answer(connection)?;
+        }
+        if said.has_needs() && login.reads_replica {
+            answers.to_readonly = answer(connection)?;
+        }
+        if said.has_extras() {
+            for _ in 0..2 + usize::from(login.client_name.is_some()) {
+                answer(connection)?;
+            }
+        }
+        if said.has_extras() || said == Said::Time {
+            match read_told(&mut replies(connection, budget), sent_at)? {
+                Ok(told) => answers.offset = Some(told),
+                Err(refusal) if refusal.code() == Some("NOAUTH") => {
+                    answers.to_time = Some(refusal);
+                }
+                Err(_) => {}
+            }
+        }
+        if said.has_needs() {
+            answers.to_role = read_role(&mut replies(connection, budget), is_primary)?;
+        }
+        Ok(answers)
+    }
+
+    fn judge(&self, answers: Answers, login: &Login) -> Result<Offset> {
+        let secrets = self.secrets.as_deref();
+        let refused = |error| login_refused(error, login, secrets);
+        let refusal = answers.to_login.map(refused);
+        let refusal = refusal.or_else(|| {
+            let to_select = answers.to_select?;
+            Some(match to_select.code() {
+                Some("NOAUTH") => refused(to_select),
+                _ => db_refused(to_select, login),
+            })
+        });
+        let refusal = refusal.or_else(|| answers.to_readonly.map(|error| error.during("READONLY")));
+        let refusal = refusal.or_else(|| answers.to_time.map(refused));
+        refusal.or(answers.to_role).map_or(Ok(answers.offset), Err)
+    }
 }
 
-/// The command that must come first; false when none must.
-fn open(to: &mut Encoder<'_>, login: &Login, words: Words) -> bool {
-    let username = login.username.as_deref().map(str::as_bytes);
-    let password = login.password.as_deref().map(str::as_bytes);
-    match (words, username, password) {
+/// The command that must come first, if any.
+fn open(to: &mut Encoder<'_>, secrets: Option<&Secrets>, words: Words) {
+    let username = secrets.and_then(|secrets| secrets.username.as_deref());
+    let username = username.map(Vec::as_slice);
+    match (words, username, secrets) {
         (Words::Hello, _, None) => {
             to.command(2).arg(b"HELLO").arg(b"3");
         }
-        (Words::Hello, username, Some(password)) => {
+        (Words::Hello, username, Some(secrets)) => {
             let username = username.unwrap_or(b"default");
             to.command(5)
                 .arg(b"HELLO")
                 .arg(b"3")
                 .arg(b"AUTH")
                 .arg(username)
-                .arg(password);
+                .arg(&secrets.password);
         }
-        (Words::Auth, _, None) => return false,
-        (Words::Auth, None, Some(password)) => {
-            to.command(2).arg(b"AUTH").arg(password);
+        (Words::Auth, _, None) => {}
+        (Words::Auth, None, Some(secrets)) => {
+            to.command(2).arg(b"AUTH").arg(&secrets.password);
         }
-        (Words::Auth, Some(username), Some(password)) => {
-            to.command(3).arg(b"AUTH").arg(username).arg(password);
+        (Words::Auth, Some(username), Some(secrets)) => {
+            to.command(3)
+                .arg(b"AUTH")
+                .arg(username)
+                .arg(&secrets.password);
         }
     }
-    true
 }
 
 /// Asks a replica of a cluster to serve reads; false when that is not wanted.
@@ -310,31 +429,40 @@ fn turned_away(error: Error) -> Option<Error> {
     (error.code() == Some("DENIED")).then_some(error)
 }
 
-/// Servers before 6.0 and many proxies do not know HELLO; a user may lack the right to it.
-fn knows_no_resp3(error: &Error) -> bool {
-    matches!(error.code(), Some("ERR" | "NOPROTO" | "NOPERM"))
-}
-
 /// Says it in fewer words than the server; an unknown command is told with its arguments, and they are secret.
-fn login_refused(error: Error, login: &Login) -> Error {
-    match error.code() {
-        Some("NOAUTH") if login.password.is_none() => {
+fn login_refused(error: Error, login: &Login, secrets: Option<&Secrets>) -> Error {
+    match (error.code(), secrets) {
+        (Some("NOAUTH"), None) => {
             Error::from_server(b"NOAUTH the server asks for a password, and none is configured")
         }
-        Some("ERR" | "NOPROTO") if login.protocol == Protocol::Resp3 => Error::from_server(
+        (Some("ERR" | "NOPROTO"), _) if login.protocol == Protocol::Resp3 => Error::from_server(
             b"NOPROTO the server does not speak RESP3: `protocol` must be `2` or `auto`",
         ),
+        (_, Some(secrets)) if secrets.is_bare => {
+            let text = format!(
+                "{} (a user is configured, and no password: what stands before the `@` of a location is a user; a \
+                 password alone is written `redis://:password@host`)",
+                error.text()
+            );
+            error.reworded_as(ErrorKind::Auth, text).during("AUTH")
+        }
         _ => error.during("AUTH"),
     }
 }
 
 fn db_refused(error: Error, login: &Login) -> Error {
     match error.code() {
+        Some("ERR") if login.is_in_cluster => {
+            let text = format!(
+                "option `db`: this cluster has no database {} for its clients ({error})",
+                login.db
+            );
+            Error::new(ErrorKind::Config, text).during("SELECT")
+        }
         Some("ERR") => {
             let text = format!("ERR the server has no database {} ({error})", login.db);
             Error::from_server(text.as_bytes()).during("SELECT")
         }
-        Some("NOAUTH") => login_refused(error, login),
         _ => error.during("SELECT"),
     }
 }

@@ -2,6 +2,7 @@
 //! [`Node::run`], or through [`Node::start_among`] and [`Exchange::finish`] when several servers are asked at once. Whatever
 //! goes wrong there carries the node's name.
 
+pub(crate) mod bare;
 pub(crate) mod breaker;
 pub(crate) mod clock;
 pub(crate) mod connect;
@@ -14,12 +15,12 @@ pub(crate) mod time;
 pub(crate) mod together;
 pub(crate) mod verdict;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::budget::Budget;
 use crate::base::moment::Moment;
-use crate::config::{Address, Hooks, Location, Options};
+use crate::config::{Address, Asker, Hooks, Location, Options, is_asked};
 use crate::error::{Error, Result};
 use crate::expiry::Clock;
 use crate::redis::connection::resp::Encoder;
@@ -30,6 +31,7 @@ use super::command::verb::Verb;
 use super::connection::{Connection, Dial};
 use super::wire::tls::{self, TlsSettings};
 
+use bare::Bare;
 use breaker::{Admission, Breaker};
 use clock::NodeClock;
 use exchange::{Call, Exchange, Failed};
@@ -53,6 +55,7 @@ pub(crate) struct Node {
     shown: String,
     dial: Dial,
     login: Login,
+    bare: Bare,
     connect_timeout: Duration,
     /// The time that a call has, and with it no connect has more.
     timeout: Duration,
@@ -65,6 +68,10 @@ pub(crate) struct Node {
     clock: NodeClock,
     refused: AtomicU64,
     retries: AtomicU64,
+    /// It is too old to leave what is read untouched.
+    is_touching: AtomicBool,
+    /// What hears of files that have changed and are of no use.
+    hooks: Hooks,
 }
 
 impl Node {
@@ -86,7 +93,7 @@ impl Node {
             tls.check(&location.address)?;
         }
         let name = location.name.clone();
-        let login = Login::new(location, options);
+        let login = Login::new(location, options, hooks);
         let limits = Limits {
             max_connections: options.max_connections,
             pool_timeout: options.pool_timeout,
@@ -106,6 +113,7 @@ impl Node {
                 info: login::connection_info(location, &login)?,
             },
             login,
+            bare: Bare::default(),
             connect_timeout: options.connect_timeout,
             timeout: options.timeout,
             is_primary: false,
@@ -120,6 +128,8 @@ impl Node {
             clock: NodeClock::new(),
             refused: AtomicU64::new(0),
             retries: AtomicU64::new(0),
+            is_touching: AtomicBool::new(false),
+            hooks: hooks.clone(),
         })
     }
 
@@ -158,6 +168,14 @@ impl Node {
     /// What the owner of the cache should hear about this node.
     pub(crate) fn caution(&self) -> Option<&'static str> {
         self.dial.tls.as_ref()?.caution()
+    }
+
+    /// Before a connection is opened: whether the files of the TLS options have changed.
+    pub(crate) fn renew_tls(&self) {
+        let tls = self.dial.tls.as_ref();
+        if let Some(error) = tls.and_then(TlsSettings::renew) {
+            self.hooks.tell(&error.at_node(&self.name));
+        }
     }
 
     /// For reads of what a replica of a cluster has: without READONLY it sends every caller on to its primary.
@@ -278,11 +296,24 @@ impl Node {
 
     #[inline]
     fn admit(&self, verb: Verb, budget: Budget) -> Result<Admission, Failed> {
+        if self.login.asker().is_some_and(Asker::is_running) {
+            return Err(Failed::refused(self.named(is_asked(), verb)));
+        }
         let claim = || budget.remaining().unwrap_or_default() + Duration::from_millis(1);
         self.breaker.admit(claim).map_err(|refusal| {
             self.refused.fetch_add(1, Ordering::Relaxed);
             Failed::refused(self.named(refusal, verb))
         })
+    }
+
+    /// Whether it may know CLIENT NO-TOUCH.
+    pub(crate) fn knows_no_touch(&self) -> bool {
+        !self.is_touching.load(Ordering::Relaxed)
+    }
+
+    /// It does not, and is not asked again.
+    pub(crate) fn knows_not_no_touch(&self) {
+        self.is_touching.store(true, Ordering::Relaxed);
     }
 
     /// Whether the breaker would refuse a call now.
@@ -292,7 +323,26 @@ impl Node {
 
     /// Says where and at what the error happened, unless it says so itself.
     pub(crate) fn named(&self, error: Error, verb: Verb) -> Error {
+        let error = match verb.asks_time && error.is_denied_in_script() {
+            true => self.denied(error),
+            false => error,
+        };
         error.at_node(&self.name).during(verb.name)
+    }
+
+    /// Says which command a script was denied, where it is TIME: some servers do not name it, but then they denied it to
+    /// the greeting too.
+    #[cold]
+    fn denied(&self, error: Error) -> Error {
+        let is_refused = self.clock.asked().is_some_and(|clock| !clock.is_known());
+        if !is_refused && !error.text().contains("'time' command") {
+            return error;
+        }
+        error.with_text(
+            "NOPERM this user has no right to TIME, which the script asks for: `+time` gives it (it is in @fast, not \
+             in @read, @write or @scripting)"
+                .to_owned(),
+        )
     }
 
     pub(crate) fn pool(&self) -> &Pool<Connection> {
@@ -322,8 +372,26 @@ impl Node {
         &self.login
     }
 
+    /// What the greeting told of the server's clock. Who was not greeted was not asked either: what is known stays known.
     pub(crate) fn learn(&self, offset: time::Offset) {
+        if offset.is_none() && self.bare.is_it() && self.clock.asked().is_some() {
+            return;
+        }
         self.clock.learn(offset);
+    }
+
+    /// Whether it hung up on a greeting lately, and then served without one.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.bare.is_it()
+    }
+
+    pub(crate) fn remember_bare(&self) {
+        self.bare.remember();
+    }
+
+    /// A connection broke: perhaps that was not for want of a greeting before either.
+    pub(crate) fn forget_bare(&self) {
+        self.bare.forget();
     }
 
     /// Counters and gauges of this node.

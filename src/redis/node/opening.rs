@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::base::budget::Budget;
 use crate::base::fork::PerProcess;
 use crate::base::moment::Moment;
+use crate::config::Protocol;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::connection::{AtHand, Connection};
 use crate::redis::node::Node;
 use crate::redis::wire::stream::silence;
-use crate::redis::wire::{Connecting, Wants};
+use crate::redis::wire::{Connecting, Ears, Wants};
 
 use super::handshake::Greeting;
 use super::time::Offset;
@@ -24,22 +25,31 @@ pub(crate) struct Opening {
     waited: Duration,
     /// It was put aside by somebody, and much may have happened to it since.
     is_resumed: bool,
+    /// No more is said than must be.
+    is_bare: bool,
+    /// How the server hung up on a greeting.
+    hung_up: Option<Error>,
 }
 
 enum Stage {
     Connecting(Connecting),
     Greeting(Box<(Connection, Greeting)>),
+    /// The server ended the connection and had not said a word.
+    HungUp,
     Done,
 }
 
 impl Opening {
     pub(crate) fn begin(node: &Node, budget: Budget) -> Result<Opening> {
+        node.renew_tls();
         let connecting = Connecting::begin(node.address(), budget)?;
         Ok(Opening {
             stage: Stage::Connecting(connecting),
             budget,
             waited: Duration::ZERO,
             is_resumed: false,
+            is_bare: node.is_bare(),
+            hung_up: None,
         })
     }
 
@@ -48,7 +58,7 @@ impl Opening {
         match &mut self.stage {
             Stage::Connecting(connecting) => connecting.go_on(budget),
             Stage::Greeting(greeting) => greeting.1.go_on(),
-            Stage::Done => {}
+            Stage::Done | Stage::HungUp => {}
         }
         self.budget = budget;
         self.is_resumed = true;
@@ -65,17 +75,46 @@ impl Opening {
     /// time is over that is an error too, and the opening is as good as before.
     pub(crate) fn advance(&mut self, node: &Node) -> Result<Option<Result<(Connection, Offset)>>> {
         let gone = match self.go(node) {
+            Err(fault) if self.was_hung_up_on(node, &fault) => {
+                let again = Opening::begin(node, self.budget)?;
+                *self = Opening {
+                    waited: self.waited,
+                    is_bare: true,
+                    hung_up: Some(fault),
+                    ..again
+                };
+                self.go(node)
+            }
+            gone => gone,
+        };
+        let gone = match gone {
             // What was put aside may have been given up by the server since.
             Err(_) if self.is_resumed => {
                 *self = Opening::begin(node, self.budget)?;
                 self.go(node)?
             }
-            gone => gone?,
+            // The bare attempt came to nothing either: the first one tells more.
+            Err(fault) => {
+                node.forget_bare();
+                return Err(self.hung_up.take().unwrap_or(fault));
+            }
+            Ok(gone) => gone,
         };
+        if let (Some(Ok(_)), Some(_)) = (&gone, &self.hung_up) {
+            node.remember_bare();
+        }
         if gone.is_none() && self.budget.left().is_none() {
             return Err(self.late());
         }
         Ok(gone)
+    }
+
+    /// Whether the server ended the connection when it heard the greeting, and has not said a word: as few as possible
+    /// may do.
+    fn was_hung_up_on(&self, node: &Node, fault: &Error) -> bool {
+        let is_hang_up = fault.kind() == ErrorKind::Io && matches!(self.stage, Stage::HungUp);
+        let may_be_bare = node.login().protocol != Protocol::Resp3 && !self.is_bare;
+        is_hang_up && may_be_bare && !self.is_resumed
     }
 
     fn go(&mut self, node: &Node) -> Result<Option<Result<(Connection, Offset)>>> {
@@ -91,15 +130,29 @@ impl Opening {
                         }
                         Some(wire) => {
                             let mut connection = Connection::over_wire(wire, dial.parser);
-                            let greeting =
-                                Greeting::begin(&mut connection, login, is_primary, budget)?;
+                            let is_bare = self.is_bare;
+                            let greeting = match Greeting::begin(
+                                &mut connection,
+                                login,
+                                is_primary,
+                                is_bare,
+                                budget,
+                            ) {
+                                Ok(greeting) => greeting,
+                                Err(error) if error.meaning().is_fault() => return Err(error),
+                                Err(error) => return Ok(Some(Err(error))),
+                            };
                             self.stage = Stage::Greeting(Box::new((connection, greeting)));
                         }
                     }
                 }
                 Stage::Greeting(mut talk) => {
                     let (connection, greeting) = &mut *talk;
-                    match connection.at_hand()? {
+                    let at_hand = connection.at_hand();
+                    if at_hand.is_err() && greeting.is_unheard() && !connection.has_part() {
+                        self.stage = Stage::HungUp;
+                    }
+                    match at_hand? {
                         AtHand::All => {}
                         AtHand::Much => return Err(endless()),
                         AtHand::Part => {
@@ -113,7 +166,7 @@ impl Opening {
                         Err(refusal) => return Ok(Some(Err(refusal))),
                     }
                 }
-                Stage::Done => return Err(opened_before()),
+                Stage::Done | Stage::HungUp => return Err(opened_before()),
             }
         }
     }
@@ -123,7 +176,7 @@ impl Opening {
         match &self.stage {
             Stage::Connecting(connecting) => connecting.late(),
             Stage::Greeting(_) => silence(false, self.budget),
-            Stage::Done => opened_before(),
+            Stage::Done | Stage::HungUp => opened_before(),
         }
     }
 
@@ -133,11 +186,13 @@ impl Opening {
             Stage::Greeting(talk) => Wants {
                 socket: talk.0.socket(),
                 events: libc::POLLIN,
+                besides: Ears::NONE,
                 until: self.budget.ends(),
             },
-            Stage::Done => Wants {
+            Stage::Done | Stage::HungUp => Wants {
                 socket: None,
                 events: 0,
+                besides: Ears::NONE,
                 until: self.budget.started(),
             },
         };
@@ -164,7 +219,7 @@ impl Parking {
 
     /// Puts an opening aside, unless it has come to its end. A second one is given up.
     pub(crate) fn put(&self, opening: Box<Opening>) {
-        if matches!(opening.stage, Stage::Done) {
+        if matches!(opening.stage, Stage::Done | Stage::HungUp) {
             return;
         }
         let mut place = self.place().lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::base::clocks::uptime_us;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::redis::command::Command;
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
@@ -50,9 +50,14 @@ const LEAN_US: i64 = 5000;
 /// took long. So our idea of the server's clock is seldom behind it: what the server calls expired is never fresh here,
 /// and of what is expired here first, the server has the last word.
 pub(super) fn read_time(from: &mut Replies<'_>, sent_at: i64) -> Result<Offset> {
+    Ok(read_told(from, sent_at)?.ok())
+}
+
+/// The same, or why the server does not tell.
+pub(super) fn read_told(from: &mut Replies<'_>, sent_at: i64) -> Reply<Told> {
     match from.next()? {
         Token::Array(2) => {}
-        Token::Error(_) => return Ok(None),
+        Token::Error(text) => return Ok(Err(Error::from_server(text))),
         _ => return Err(reply::unexpected("a time")),
     }
     let seconds: i64 = from.digits()?;
@@ -60,7 +65,7 @@ pub(super) fn read_time(from: &mut Replies<'_>, sent_at: i64) -> Result<Offset> 
     let round_trip = uptime_us().saturating_sub(sent_at).max(0);
     let ours = sent_at.saturating_add((round_trip / 2 - LEAN_US).max(0));
     let servers = seconds.saturating_mul(1_000_000).saturating_add(micros);
-    Ok(Some(Told {
+    Ok(Ok(Told {
         ahead_us: servers.saturating_sub(ours),
         round_trip_us: round_trip.unsigned_abs(),
     }))

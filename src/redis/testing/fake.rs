@@ -12,6 +12,18 @@ pub(crate) fn fake(
 ) -> Address {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
+    fake_at(listener, answer);
+    Address::Tcp {
+        host: "127.0.0.1".into(),
+        port,
+    }
+}
+
+/// The same at a place of one's own.
+pub(crate) fn fake_at(
+    listener: TcpListener,
+    answer: impl Fn(usize, &[Vec<u8>]) -> Option<Vec<u8>> + Send + Sync + 'static,
+) {
     std::thread::spawn(move || {
         let answer = &answer;
         std::thread::scope(|scope| {
@@ -20,10 +32,6 @@ pub(crate) fn fake(
             }
         });
     });
-    Address::Tcp {
-        host: "127.0.0.1".into(),
-        port,
-    }
 }
 
 /// A server that greets, and answers any other command with what `say` writes to the connection.

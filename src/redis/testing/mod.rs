@@ -24,7 +24,7 @@ use launcher::{Folder, Process, free_port, knows, log_of, on_a_free_port, socket
 pub(crate) mod launcher;
 
 pub(crate) use cut::{Cut, Way};
-pub(crate) use fake::{fake, greeting, read_command, talker};
+pub(crate) use fake::{fake, fake_at, greeting, read_command, talker};
 
 pub(crate) const MINUTE: Life = Life::Millis(60_000);
 
@@ -143,6 +143,7 @@ pub(crate) fn location(address: Address) -> Location {
         db: Some(0),
         username: None,
         password: None,
+        password_file: None,
         tls_options: TlsOptions::default(),
         name: None,
         weight: 1,

@@ -25,7 +25,7 @@ pub(crate) fn at_every_byte(server: &Server, forget: bool, round: impl Fn(&Redis
             }
             way.arm(place(bytes));
             count += 1;
-            round(&through, &format!("round:{count}"));
+            round(&through, &format!("round:{forget}:{count}"));
             if !way.is_cut() {
                 break;
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::base::budget::Budget;
 use crate::base::moment::Moment;
 use crate::base::one_at_a_time::{Meanwhile, OneAtATime};
-use crate::config::{Hooks, Location, Options, ReadFrom};
+use crate::config::{AddressMap, Hooks, Location, Options, ReadFrom};
 use crate::error::{Meaning, Result};
 use crate::store::Access;
 
@@ -38,6 +38,8 @@ pub(crate) struct Primary {
     /// And of the one that does, as far as is known.
     writer: AtomicUsize,
     read_from: ReadFrom,
+    /// Where announced addresses really are.
+    address_map: AddressMap,
     lookout: OneAtATime<()>,
 }
 
@@ -74,6 +76,7 @@ impl Primary {
             configured,
             writer: AtomicUsize::new(configured),
             read_from: options.read_from,
+            address_map: options.address_map.clone(),
             lookout: OneAtATime::new(),
         })
     }
@@ -179,7 +182,12 @@ impl Primary {
         let mut witnesses = Vec::with_capacity(roles.len());
         for (member, role) in self.members.iter().zip(roles) {
             let is_late = role.as_ref().is_err_and(|failed| failed.error.is_timeout());
-            let role = role.ok();
+            let role = role.ok().map(|role| match role {
+                Role::Replica { of } => Role::Replica {
+                    of: self.address_map.place(of),
+                },
+                role => role,
+            });
             // One that was made a primary is one until it is seen as something else.
             if let Some(role @ (Role::Replica { .. } | Role::Other)) = &role {
                 let follows = *role != Role::Other;

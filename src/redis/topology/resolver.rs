@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::budget::Budget;
+use crate::config::AddressMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::node::Node;
 
@@ -23,6 +24,8 @@ pub(crate) struct Resolver {
     pub(crate) name: String,
     pub(crate) wants_replicas: bool,
     pub(crate) connect_timeout: Duration,
+    /// Where announced addresses really are.
+    pub(crate) address_map: AddressMap,
 }
 
 /// The sentinels, each list in the order in which they are to be asked.
@@ -110,7 +113,13 @@ impl Resolver {
             wants_replicas: self.wants_replicas,
         };
         let answer = sentinel.run(0, budget, &mut ask);
-        answer.map_err(|failed| failed.error)
+        let found = answer.map_err(|failed| failed.error)?;
+        let place = |address| self.address_map.place(address);
+        Ok(found.map(|found| Directory {
+            primary: place(found.primary),
+            replicas: found.replicas.into_iter().map(place).collect(),
+            ..found
+        }))
     }
 
     /// Why nobody could say where the primary is.

@@ -1,5 +1,5 @@
-//! How the nodes of one cache speak TLS: the files are read once, when the cache is made. A node that is met later gets
-//! what the others have, whatever has become of the files meanwhile.
+//! How the nodes of one cache speak TLS: the files are read when the cache is made, and again when they have changed. A
+//! node that is met later gets what the others have.
 
 use crate::config::{Hooks, Location, Options, TlsOptions};
 use crate::error::{Error, ErrorKind, Result};

@@ -2,7 +2,7 @@
 //! redirection says. All of it as the specification has it
 //! (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>); no network and no state here.
 
-use crate::config::Address;
+use crate::config::{Address, AddressMap};
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::command::Command;
 use crate::redis::command::verb::Verb;
@@ -71,9 +71,13 @@ pub(crate) enum Host {
 }
 
 impl Place {
-    /// Where that is, as the node at `asked` told it; or why nobody can say. A server behind a Unix socket is on this
-    /// machine.
-    pub(crate) fn address(&self, asked: &Address) -> Result<Address, &'static str> {
+    /// Where that is, as the node at `asked` told it, or where `map` says that it really is; or why nobody can say. A
+    /// server behind a Unix socket is on this machine.
+    pub(crate) fn address(
+        &self,
+        asked: &Address,
+        map: &AddressMap,
+    ) -> Result<Address, &'static str> {
         let (asked_host, asked_port) = match asked {
             Address::Tcp { host, port } => (host.as_str(), *port),
             Address::Unix(_) | Address::Memory(_) => ("127.0.0.1", 0),
@@ -89,7 +93,7 @@ impl Place {
             self.port
         } {
             0 => Err("the cluster gives its port as 0"),
-            port => Ok(Address::Tcp { host, port }),
+            port => Ok(map.place(Address::Tcp { host, port })),
         }
     }
 

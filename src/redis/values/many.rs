@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
-use crate::redis::command::values::{pack_set, pack_set_new, pack_unlink};
+use crate::redis::command::values::{pack_head, pack_set, pack_set_new, pack_unlink};
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
@@ -21,6 +21,8 @@ pub(crate) fn done(each: &mut EachDone<'_>) -> impl FnMut(usize, Result<bool>, C
 
 pub(crate) struct Get<'a> {
     pub(crate) keys: &'a KeyList,
+    /// Whether that is a use of the keys.
+    pub(crate) touches: bool,
 }
 
 impl Batch for Get<'_> {
@@ -31,6 +33,10 @@ impl Batch for Get<'_> {
 
     fn verb(&self) -> Verb {
         Verb::safe("MGET")
+    }
+
+    fn touches(&self) -> bool {
+        self.touches
     }
 
     fn window(&self, items: &[usize]) -> usize {
@@ -61,6 +67,42 @@ impl Batch for Get<'_> {
             }
         })
         .map(Ok)
+    }
+}
+
+/// The first bytes of each, by a walk.
+pub(crate) struct Heads<'a> {
+    pub(crate) keys: &'a KeyList,
+}
+
+impl Batch for Heads<'_> {
+    type Answer<'a> = &'a [u8];
+    const GROUP: usize = 1;
+
+    fn verb(&self) -> Verb {
+        Verb::safe("GETRANGE")
+    }
+
+    fn touches(&self) -> bool {
+        false
+    }
+
+    fn window(&self, items: &[usize]) -> usize {
+        items.len().min(WINDOW_READS)
+    }
+
+    fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
+        for item in items {
+            pack_head(to, key(self.keys, *item));
+        }
+    }
+
+    fn read(
+        &self,
+        from: &mut Replies<'_>,
+        group: &mut Group<'_, Self, impl Each<Self>>,
+    ) -> Reply<()> {
+        Ok(from.head()?.map(|head| group.tell(0, &head)))
     }
 }
 

@@ -3,11 +3,13 @@
 
 pub(crate) mod many;
 
+use std::collections::BTreeMap;
+
 use crate::base::budget::Budget;
 use crate::entry::header::Header;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
-use crate::redis::command::values::{Add, Get, Look, Set, TimeToLive, Unlink, pack_life, signed};
+use crate::redis::command::values::{Add, Get, Look, TimeToLive, Unlink, pack_life, signed};
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::Encoder;
@@ -41,7 +43,10 @@ impl Values for RedisStore {
     }
 
     fn get_many(&self, keys: &KeyList, access: Access, budget: Budget, each: &mut EachValue<'_>) {
-        let get = many::Get { keys };
+        let get = many::Get {
+            keys,
+            touches: true,
+        };
         self.fleet
             .ask_many(To::Owners(access), keys, &get, budget, each);
     }
@@ -50,9 +55,8 @@ impl Values for RedisStore {
         if life == Life::Expired {
             return self.delete(key, budget).map(drop);
         }
-        let set = Set { key, value, life };
-        self.fleet.ask((key, Access::Write), budget, set)?;
-        Ok(())
+        self.put(key, value, life, budget)
+            .map_err(|error| self.leave_nothing_old(key, error, budget))
     }
 
     fn set_many(
@@ -66,8 +70,15 @@ impl Values for RedisStore {
             return self.delete_many(keys, budget, each);
         }
         let set = many::Set { keys, values };
+        let mut refused: Vec<(usize, Error)> = Vec::new();
         self.fleet
-            .ask_many(OWNERS, keys, &set, budget, many::done(each));
+            .ask_many(OWNERS, keys, &set, budget, |item, done, _| match done {
+                Err(error) if error.says_full() => refused.push((item, error)),
+                done => each(item, done),
+            });
+        if !refused.is_empty() {
+            self.leave_none_old(keys, refused, budget, each);
+        }
     }
 
     /// A script follows only when what is in its way is not a live value.
@@ -189,6 +200,55 @@ impl Values for RedisStore {
             outcome => outcome.map(|(moved, _)| moved),
         }
     }
+}
+
+impl RedisStore {
+    /// What a caller wanted to write over is not to be read any more, although a full server took nothing in its place:
+    /// a miss, never an old value. What another client has stored in between goes too.
+    #[cold]
+    pub(crate) fn leave_nothing_old(&self, key: &[u8], refusal: Error, budget: Budget) -> Error {
+        if !refusal.says_full() {
+            return refusal;
+        }
+        match self.delete(key, budget) {
+            Ok(_) => refusal,
+            Err(error) => still_there(refusal, &error),
+        }
+    }
+
+    /// The same for the keys that a full server has refused, of whom `each` is told then.
+    #[cold]
+    fn leave_none_old(
+        &self,
+        keys: &KeyList,
+        refused: Vec<(usize, Error)>,
+        budget: Budget,
+        each: &mut EachDone<'_>,
+    ) {
+        let items = refused.iter().map(|(item, _)| *item).collect();
+        let mut refused: BTreeMap<usize, Error> = refused.into_iter().collect();
+        let delete = many::Delete { keys };
+        self.fleet
+            .ask_some(OWNERS, keys, items, &delete, budget, |item, done, _| {
+                let Some(refusal) = refused.remove(&item) else {
+                    return;
+                };
+                let refusal = match done {
+                    Ok(_) => refusal,
+                    Err(error) => still_there(refusal, &error),
+                };
+                each(item, Err(refusal));
+            });
+    }
+}
+
+/// A full server has refused a value, and what became of the old one is not known.
+fn still_there(refusal: Error, why: &Error) -> Error {
+    let text = format!(
+        "{}; and the old value may still be there: {why}",
+        refusal.text()
+    );
+    refusal.with_text(text)
 }
 
 /// What is over by its header is a miss too. A hit never asks for the time.

@@ -11,7 +11,7 @@ use crate::redis::migrate;
 use crate::redis::store::RedisStore;
 use crate::redis::values::many;
 use crate::store::{
-    Access, Change, EachDone, EachValue, Entry, KeyList, ScanStep, Store, Values, Walks,
+    Access, Change, EachDone, EachHead, EachValue, Entry, KeyList, ScanStep, Store, Values, Walks,
 };
 
 impl Walks for RedisStore {
@@ -52,8 +52,17 @@ impl Walks for RedisStore {
         self.fleet.ask_node(node, budget, UnlinkAll::new(&keys))
     }
 
+    fn heads_at(&self, node: &str, keys: &KeyList, budget: Budget, each: &mut EachHead<'_>) {
+        let heads = many::Heads { keys };
+        self.fleet
+            .ask_many(self.walker(node), keys, &heads, budget, each);
+    }
+
     fn read_at(&self, node: &str, keys: &KeyList, budget: Budget, each: &mut EachValue<'_>) {
-        let get = many::Get { keys };
+        let get = many::Get {
+            keys,
+            touches: false,
+        };
         self.fleet
             .ask_many(self.walker(node), keys, &get, budget, each);
     }

@@ -27,6 +27,11 @@ impl scripted::Step for Replace<'_> {
         self.script
     }
 
+    /// What somebody else wrote meanwhile is only looked at.
+    fn touches(&self) -> bool {
+        false
+    }
+
     fn pack_args(&self, to: &mut Encoder<'_>, item: usize) {
         let Some(change) = self.changes.get(item) else {
             return;

@@ -6,7 +6,7 @@ use crate::base::moment::Moment;
 use crate::error::Result;
 
 use super::stream::{GRACE, SendFault, took_no_more};
-use super::{Wants, Wire, poll};
+use super::{Ears, Wants, Wire, poll};
 
 /// What is still to be written.
 #[derive(Debug)]
@@ -110,6 +110,7 @@ impl Wire {
             poll(&[Wants {
                 socket: Some(self.socket()),
                 events: libc::POLLIN | libc::POLLOUT,
+                besides: Ears::NONE,
                 until: budget.ends(),
             }]);
         }

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 use super::stream::{Stream, silence};
 use super::tls::{Secure, TlsSettings};
-use super::{Wants, Wire, dial};
+use super::{Ears, Wants, Wire, dial};
 
 #[derive(Debug)]
 pub(crate) struct Connecting {
@@ -97,11 +97,13 @@ impl Connecting {
                 } else {
                     libc::POLLIN
                 },
+                besides: Ears::NONE,
                 until: self.budget.ends(),
             },
             Stage::Done => Wants {
                 socket: None,
                 events: 0,
+                besides: Ears::NONE,
                 until: self.budget.started(),
             },
         }

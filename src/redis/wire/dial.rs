@@ -1,19 +1,19 @@
 //! Connects a socket without waiting for it: TCP with every address the name has, Unix with a backlog that may be full.
-//! Only the resolver of the C library cannot be interrupted; addresses that are numbers do not go through it.
+//! A name is looked for meanwhile; while nobody answers, the addresses that it had last are tried.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind as Io};
-use std::net::ToSocketAddrs;
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
-use crate::base::fork;
 use crate::base::moment::Moment;
 use crate::config::Address;
 use crate::error::{Error, ErrorKind, Result};
-use crate::redis::wire::poll::Wants;
+use crate::redis::wire::names::{self, Resolving, Told};
+use crate::redis::wire::poll::{Ears, Wants};
 
 use crate::base::budget::Budget;
 
@@ -22,13 +22,17 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Pauses between attempts at a full backlog.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(10));
 
-/// A connect under way. Nothing in it waits, but the resolver of the C library.
+/// A connect under way. Nothing in it waits.
 #[derive(Debug)]
 pub(crate) struct Dialing {
+    /// Still looks for the addresses of the name.
+    resolving: Option<Box<Resolving>>,
+    port: u16,
     /// Not tried yet.
     addresses: VecDeque<SockAddr>,
     /// On its way to the address that is tried now.
     socket: Option<Socket>,
+    goal: Option<SocketAddr>,
     /// When the next address gets its turn, or when a full backlog is tried again.
     until: Moment,
     pause: Duration,
@@ -38,34 +42,76 @@ pub(crate) struct Dialing {
 
 impl Dialing {
     pub(crate) fn begin(address: &Address, budget: Budget) -> Result<Dialing> {
-        let addresses: VecDeque<SockAddr> = match address {
+        let mut dialing = Dialing {
+            resolving: None,
+            port: 0,
+            addresses: VecDeque::new(),
+            socket: None,
+            goal: None,
+            until: budget.started(),
+            pause: PAUSES.0,
+            budget,
+            fault: None,
+        };
+        match address {
             Address::Tcp { host, port } => {
-                let resolved = fork::undisturbed(|| (host.as_str(), *port).to_socket_addrs());
-                let resolved =
-                    resolved.map_err(|error| Error::from_io(error, "cannot resolve the host"))?;
-                resolved.map(SockAddr::from).collect()
+                dialing.port = *port;
+                match names::number(host) {
+                    Some(number) => dialing.lead_to(vec![number]),
+                    None => dialing.resolving = Some(Box::new(Resolving::begin(host, budget))),
+                }
             }
-            Address::Unix(path) => VecDeque::from([SockAddr::unix(path).map_err(refused)?]),
+            Address::Unix(path) => {
+                dialing.addresses = VecDeque::from([SockAddr::unix(path).map_err(refused)?]);
+            }
             Address::Memory(_) => {
                 let text = "a memory:// store cannot be connected to";
                 return Err(Error::new(ErrorKind::Config, text));
             }
-        };
-        let nowhere = addresses
-            .is_empty()
-            .then(|| Error::new(ErrorKind::Io, "cannot resolve the host: it has no address"));
-        Ok(Dialing {
-            addresses,
-            socket: None,
-            until: budget.started(),
-            pause: PAUSES.0,
-            budget,
-            fault: nowhere,
-        })
+        }
+        Ok(dialing)
+    }
+
+    /// Asks what the name is by now.
+    fn resolve(&mut self) {
+        while let Some(resolving) = &mut self.resolving {
+            match resolving.advance() {
+                Ok(Told::Nothing) => return,
+                Ok(Told::Last(addresses)) => self.lead_to(addresses),
+                Ok(Told::Found(addresses)) => {
+                    self.resolving = None;
+                    self.lead_to(addresses);
+                }
+                Err(error) => {
+                    self.resolving = None;
+                    self.fault = Some(error);
+                }
+            }
+        }
+    }
+
+    /// These are the addresses; if one of them is being tried already, that goes on.
+    fn lead_to(&mut self, addresses: Vec<SocketAddr>) {
+        let port = self.port;
+        let with_port = addresses.into_iter().map(|mut address| {
+            address.set_port(port);
+            SockAddr::from(address)
+        });
+        self.addresses = with_port.collect();
+        self.fault = None;
+        let is_goal = |it: &SockAddr| it.as_socket() == self.goal;
+        match self.addresses.iter().position(is_goal) {
+            Some(place) if self.socket.is_some() => drop(self.addresses.remove(place)),
+            _ => {
+                self.socket = None;
+                self.until = self.budget.started();
+            }
+        }
     }
 
     /// Goes on as far as that is possible without waiting. When the time is over is for the caller to say.
     pub(crate) fn advance(&mut self) -> Result<Option<Socket>> {
+        self.resolve();
         loop {
             let now = Moment::now();
             if let Some(socket) = &self.socket {
@@ -91,7 +137,10 @@ impl Dialing {
                 return Ok(None);
             }
             let Some(address) = self.addresses.pop_front() else {
-                return Err(self.late());
+                match self.resolving {
+                    Some(_) => return Ok(None),
+                    None => return Err(self.late()),
+                }
             };
             // An address that swallows packets must leave time for the others.
             let others = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
@@ -112,6 +161,7 @@ impl Dialing {
             }
             self.until = now.after(left / others.saturating_add(1));
             self.socket = Some(socket);
+            self.goal = address.as_socket();
         }
     }
 
@@ -124,20 +174,38 @@ impl Dialing {
             None => self.pause.min(left),
         });
         self.budget = budget;
+        if let Some(resolving) = &mut self.resolving {
+            resolving.go_on(budget);
+        }
     }
 
     /// Why nothing has come of it by now.
     pub(crate) fn late(&self) -> Error {
-        let fault = self.fault.clone();
-        fault.unwrap_or_else(|| too_slow(self.budget))
+        match (&self.resolving, &self.fault) {
+            (Some(resolving), None) => resolving.late(),
+            (Some(resolving), Some(fault)) => {
+                let why = resolving.late();
+                let text = format!("{}; where it was last: {}", why.text(), fault.text());
+                why.with_text(text)
+            }
+            (None, Some(fault)) => fault.clone(),
+            (None, None) => too_slow(self.budget),
+        }
     }
 
     /// What it waits for.
     pub(crate) fn wants(&self) -> Wants {
+        let has_more = self.socket.is_some() || !self.addresses.is_empty();
+        let until = match &self.resolving {
+            Some(resolving) if has_more => self.until.min(resolving.until()),
+            Some(resolving) => resolving.until(),
+            None => self.until,
+        };
         Wants {
             socket: self.socket.as_ref().map(AsRawFd::as_raw_fd),
             events: libc::POLLOUT,
-            until: self.until,
+            besides: self.resolving.as_ref().map_or(Ears::NONE, |it| it.ears()),
+            until,
         }
     }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod ahead;
 pub(crate) mod connecting;
 pub(crate) mod dial;
+pub(crate) mod names;
 pub(crate) mod poll;
 pub(crate) mod stream;
 #[cfg(test)]
@@ -21,7 +22,7 @@ use crate::config::Address;
 use crate::error::{Error, Result};
 use ahead::Outgoing;
 pub(crate) use connecting::Connecting;
-pub(crate) use poll::{Wants, poll};
+pub(crate) use poll::{Ears, Wants, poll};
 pub(crate) use stream::SendFault;
 use stream::Stream;
 use tls::{Secure, TlsSettings};

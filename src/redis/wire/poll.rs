@@ -11,18 +11,39 @@ pub(crate) struct Wants {
     /// `None`: only for the time.
     pub(crate) socket: Option<RawFd>,
     pub(crate) events: libc::c_short,
+    pub(crate) besides: Ears,
     /// It wants to go on then, whatever has happened.
     pub(crate) until: Moment,
 }
 
+/// Sockets that are waited for besides: those of name servers, each with a datagram and a connection at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ears([(RawFd, libc::c_short); 6]);
+
+impl Ears {
+    pub(crate) const NONE: Ears = Ears([(-1, 0); 6]);
+
+    /// One more; what there is no room for is looked at when something else happens.
+    pub(crate) fn add(&mut self, socket: RawFd, events: libc::c_short) {
+        if let Some(place) = self.0.iter_mut().find(|ear| ear.0 < 0) {
+            *place = (socket, events);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (RawFd, libc::c_short)> {
+        self.0.into_iter().take_while(|ear| ear.0 >= 0)
+    }
+}
+
 /// Waits until one of them can go on; tells which have something.
 pub(crate) fn poll(wants: &[Wants]) -> Vec<bool> {
-    let mut polls: Vec<_> = wants
-        .iter()
-        .map(|wants| libc::pollfd {
-            // poll passes over what is negative.
-            fd: wants.socket.unwrap_or(-1),
-            events: wants.events,
+    // poll passes over what is negative.
+    let own = (wants.iter()).map(|wants| (wants.socket.unwrap_or(-1), wants.events));
+    let besides = wants.iter().flat_map(|wants| wants.besides.iter());
+    let mut polls: Vec<_> = (own.chain(besides))
+        .map(|(fd, events)| libc::pollfd {
+            fd,
+            events,
             revents: 0,
         })
         .collect();
@@ -35,7 +56,8 @@ pub(crate) fn poll(wants: &[Wants]) -> Vec<bool> {
         let is_interrupted =
             polled < 0 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted;
         if !is_interrupted {
-            return polls.iter().map(|poll| poll.revents != 0).collect();
+            let own = polls.iter().take(wants.len());
+            return own.map(|poll| poll.revents != 0).collect();
         }
     }
 }

@@ -19,8 +19,9 @@ pub(crate) struct Script {
 
 impl Script {
     fn new(verb: Verb, text: &'static str) -> Self {
+        let asks_time = text.contains(parts::ASKS_TIME);
         Script {
-            verb,
+            verb: Verb { asks_time, ..verb },
             text,
             sha: redis::Script::new(text).get_hash().to_owned(),
         }

@@ -1,5 +1,8 @@
 //! What the scripts are put together from. Their texts are joined, so every part ends where a word may begin.
 
+/// What stands in a script that asks for the server's time.
+pub(super) const ASKS_TIME: &str = "redis.call('TIME')";
+
 /// `t`: the server's time, in seconds and microseconds. On Redis 6.2 with `lua-replicate-commands no` a script may
 /// write after TIME only when its writes are replicated one by one.
 macro_rules! clock {

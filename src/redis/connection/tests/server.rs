@@ -104,7 +104,7 @@ fn resp3_of_a_real_server_is_understood() {
         }
         connection.send(millis(2000)).unwrap();
         let hello = render(&mut connection, millis(2000)).unwrap();
-        assert!(hello.starts_with("[14] 'server' 'redis'"), "{hello}");
+        assert!(hello.starts_with("[14] 'server' '"), "{hello}");
         for _ in 0..4 {
             render(&mut connection, millis(2000)).unwrap();
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::moment::Moment;
 use crate::base::random::draw;
-use crate::config::{Address, ReadFrom};
+use crate::config::{Address, AddressMap, ReadFrom};
 use crate::error::Error;
 use crate::store::Access;
 
@@ -122,7 +122,7 @@ impl Known {
         let mut shards: Vec<Shard> = Vec::new();
         let mut of_slot = vec![NOBODY; SLOTS];
         let mut numbers: HashMap<String, u16> = HashMap::new();
-        let atlas = Atlas::new(ranges, asked);
+        let atlas = Atlas::new(ranges, asked, maker.address_map());
         for range in ranges {
             let mut member = |place: &Place, role| {
                 let address = atlas.address(place)?;
@@ -170,7 +170,7 @@ impl Known {
         asked: &Address,
         maker: &Maker,
     ) -> Option<Arc<Member>> {
-        let address = place.address(asked).ok()?;
+        let address = place.address(asked, maker.address_map()).ok()?;
         let key = (address.to_string(), Role::Primary);
         let make = || maker.make(&address, Role::Primary).ok();
         let member = self.find(&key).or_else(make)?;
@@ -268,28 +268,29 @@ impl Shard {
 /// The addresses of all nodes, as the node at `asked` told them.
 struct Atlas<'a> {
     asked: &'a Address,
+    map: &'a AddressMap,
     /// Those that were told, and whose they are. A node without a port that comes out at the address of another one has
     /// been mistaken for it.
     owners: HashMap<String, &'a str>,
 }
 
 impl<'a> Atlas<'a> {
-    fn new(ranges: &'a [Range], asked: &'a Address) -> Self {
+    fn new(ranges: &'a [Range], asked: &'a Address, map: &'a AddressMap) -> Self {
         let mut owners = HashMap::new();
         let places = ranges
             .iter()
             .flat_map(|range| std::iter::once(&range.primary).chain(&range.replicas));
         let (told, guessed): (Vec<_>, Vec<_>) = places.partition(|place| place.port != 0);
         for place in told.into_iter().chain(guessed) {
-            if let Ok(address) = place.address(asked) {
+            if let Ok(address) = place.address(asked, map) {
                 owners.entry(address.to_string()).or_insert(&*place.id);
             }
         }
-        Atlas { asked, owners }
+        Atlas { asked, map, owners }
     }
 
     fn address(&self, place: &Place) -> Result<Address, String> {
-        let address = place.address(self.asked)?;
+        let address = place.address(self.asked, self.map)?;
         let owner = self.owners.get(&address.to_string());
         if place.port == 0 && owner.is_some_and(|owner| *owner != place.id) {
             return Err(format!(

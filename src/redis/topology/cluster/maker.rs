@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Address, Hooks, Location, Options};
+use crate::config::{Address, AddressMap, Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::super::super::node::Node;
@@ -27,6 +27,11 @@ impl Maker {
             locations: locations.to_vec(),
             tls: SharedTls::read(locations, hooks)?,
         })
+    }
+
+    /// Where announced addresses really are.
+    pub(crate) fn address_map(&self) -> &AddressMap {
+        &self.options.address_map
     }
 
     /// The nodes that the configuration names.

@@ -73,13 +73,14 @@ fn look(sentinels: &mut Sentinels, since: u64) -> Result<Directory> {
     let resolver = Resolver {
         name: "it".to_owned(),
         wants_replicas: true,
-        connect_timeout: Duration::from_millis(300),
+        connect_timeout: Duration::from_secs(3),
+        address_map: AddressMap::default(),
     };
     resolver.look(
         sentinels,
         usize::MAX,
         since,
-        Budget::new(Duration::from_secs(3)),
+        Budget::new(Duration::from_secs(30)),
     )
 }
 
@@ -218,6 +219,7 @@ fn no_more_are_asked_than_there_is_time_for() {
         name: "it".to_owned(),
         wants_replicas: false,
         connect_timeout: Duration::from_secs(1),
+        address_map: AddressMap::default(),
     };
     let budget = Budget::new(Duration::from_millis(200));
     let error = resolver

@@ -53,7 +53,11 @@ pub(crate) fn identity(member: &Member<'_>) -> String {
         }
         (Address::Tcp { host, port }, None) => format!("({}, {port}, {db}, None)", text(host)),
         (Address::Tcp { host, port }, Some(scheme)) => {
-            let path = if scheme == "rediss" { "None" } else { "''" };
+            let path = if matches!(scheme, "rediss" | "valkeys") {
+                "None"
+            } else {
+                "''"
+            };
             format!("({}, {port}, {db}, {path})", text(&lower_case(host)))
         }
         (Address::Unix(path), None) => {

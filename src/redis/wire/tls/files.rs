@@ -1,5 +1,6 @@
-//! The PEM files of the TLS options. Each is read once, when the configuration is connected, so that a file that is
-//! missing, empty or the wrong one is an error that names the option and the path, and not a failing handshake later.
+//! The PEM files of the TLS options. They are read when the configuration is connected, so that a file that is missing,
+//! empty or the wrong one is an error that names the option and the path, and not a failing handshake later; and again
+//! when they have changed.
 
 use std::fs::File;
 use std::io::{self, Read};

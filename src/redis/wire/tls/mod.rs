@@ -5,8 +5,10 @@
 
 pub(crate) mod fault;
 pub(crate) mod files;
+pub(crate) mod renewal;
 pub(crate) mod sessions;
 pub(crate) mod settings;
+pub(crate) mod shared;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod trusting;

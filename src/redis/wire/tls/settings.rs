@@ -1,62 +1,32 @@
-//! How this process speaks TLS: one `ClientConfig` for all connections with the same options, whoever opens them,
-//! because reading the roots of the system takes milliseconds and resuming a session saves most of a handshake.
-//! Every server has sessions of its own. After a fork the child uses no lock and no session of its parent.
+//! How this process speaks TLS to a location: by what its options and the files that they name come to, which may change
+//! (`renewal.rs`), under the name that the server is to have.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
 
-use rustls::client::Resumption;
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 
-use crate::base::fork::PerProcess;
 use crate::config::{Address, TlsOptions};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::fault::{Told, Trust};
-use super::files::Files;
-use super::sessions::Sessions;
-use super::trusting::Trusting;
-
-/// Sets of options that are kept when nobody uses them any more.
-const MOST_SHARED: usize = 8;
-/// Servers whose sessions are remembered.
-const MOST_SERVERS: usize = 256;
+use super::renewal::Renewal;
 
 /// How connections to a location are secured. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct TlsSettings {
-    shared: Arc<Shared>,
+    files: Arc<Renewal>,
     /// `tls_server_name`; otherwise the host that is connected to.
     server_name: Option<ServerName<'static>>,
 }
-
-struct Shared {
-    digest: [u8; 32],
-    config: ClientConfig,
-    told: Told,
-    servers: PerProcess<Mutex<Servers>>,
-}
-
-/// The same configuration for each server, with its sessions; the newest last. A session stands for a name that was
-/// checked, so it is only resumed under that name.
-type Servers = Vec<(Server, Arc<ClientConfig>)>;
-type Server = (Address, ServerName<'static>);
-/// The newest last.
-type Registry = Vec<Arc<Shared>>;
 
 /// Reads the files that the options name. Everything that is wrong with them is found here.
 pub(crate) fn prepare(options: &TlsOptions) -> Result<TlsSettings> {
     let server_name = options.server_name.as_deref();
     let server_name = server_name.map(server_name_option).transpose()?;
-    let files = Files::read(options)?;
-    let shared = match known(&files.digest()) {
-        Some(shared) => shared,
-        None => keep(Shared::new(&files)?),
-    };
     Ok(TlsSettings {
-        shared,
+        files: Arc::new(Renewal::begin(options)?),
         server_name,
     })
 }
@@ -64,7 +34,7 @@ pub(crate) fn prepare(options: &TlsOptions) -> Result<TlsSettings> {
 impl TlsSettings {
     /// What the owner of a cache must hear once, if anything: that nobody checks who the server is.
     pub(crate) fn caution(&self) -> Option<&'static str> {
-        (self.shared.told.trust == Trust::Nobody).then_some(
+        (self.told().trust == Trust::Nobody).then_some(
             "`tls_insecure=true`: the certificates of servers are not checked, so whoever is in between can read and \
              change everything",
         )
@@ -76,7 +46,13 @@ impl TlsSettings {
     }
 
     pub(crate) fn told(&self) -> Told {
-        self.shared.told
+        self.files.shared().told
+    }
+
+    /// Looks whether the files have changed, before a connection is opened. What is wrong with them then is for the owner
+    /// of the cache to hear, and changes nothing.
+    pub(crate) fn renew(&self) -> Option<Error> {
+        self.files.look()
     }
 
     /// What a connection to the server at `address` starts from.
@@ -85,7 +61,7 @@ impl TlsSettings {
         address: &Address,
     ) -> Result<(Arc<ClientConfig>, ServerName<'static>)> {
         let name = self.name_of(address)?;
-        Ok((self.shared.of_server(address, &name), name))
+        Ok((self.files.shared().of_server(address, &name), name))
     }
 
     fn name_of(&self, address: &Address) -> Result<ServerName<'static>> {
@@ -113,127 +89,10 @@ fn server_name_option(name: &str) -> Result<ServerName<'static>> {
     })
 }
 
-impl Shared {
-    fn new(files: &Files) -> Result<Shared> {
-        let given = files.roots()?;
-        let trust = match &given {
-            _ if files.is_insecure() => Trust::Nobody,
-            Some(_) => Trust::File,
-            None => Trust::System,
-        };
-        let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| files.unusable(error))?;
-        let builder = match (trust, given) {
-            (Trust::Nobody, _) => builder
-                .dangerous()
-                .with_custom_certificate_verifier(trusting(&provider)),
-            (_, Some(roots)) => builder.with_root_certificates(roots),
-            (_, None) => builder.with_root_certificates(system_roots()?),
-        };
-        let client = files.client()?;
-        let told = Told {
-            trust,
-            has_certificate: client.is_some(),
-        };
-        let mut config = match client {
-            Some((chain, key)) => builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|error| files.unusable(error))?,
-            None => builder.with_no_client_auth(),
-        };
-        // Every server gets sessions of its own.
-        config.resumption = Resumption::disabled();
-        Ok(Shared {
-            digest: files.digest(),
-            config,
-            told,
-            servers: PerProcess::new(Mutex::new(Vec::new())),
-        })
-    }
-
-    /// A copy of the configuration costs a few reference counts; what is inside is shared.
-    fn of_server(&self, address: &Address, name: &ServerName<'static>) -> Arc<ClientConfig> {
-        let mut servers = locked(self.servers.get(|_| Mutex::new(Vec::new())));
-        let mut known = servers.iter();
-        if let Some((_, config)) =
-            known.find(|(server, _)| server.0 == *address && server.1 == *name)
-        {
-            return Arc::clone(config);
-        }
-        let mut config = self.config.clone();
-        config.resumption = Resumption::store(Arc::new(Sessions::default()));
-        let config = Arc::new(config);
-        if servers.len() >= MOST_SERVERS {
-            servers.remove(0);
-        }
-        servers.push(((address.clone(), name.clone()), Arc::clone(&config)));
-        config
-    }
-}
-
-fn trusting(provider: &CryptoProvider) -> Arc<Trusting> {
-    Arc::new(Trusting(provider.signature_verification_algorithms))
-}
-
-fn system_roots() -> Result<RootCertStore> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (usable, _) = roots.add_parsable_certificates(found.certs);
-    if usable > 0 {
-        return Ok(roots);
-    }
-    let reason = found.errors.first();
-    let reason = reason.map_or(String::new(), |error| format!(" ({error})"));
-    let text = format!(
-        "option `tls_ca`: this system has no root certificates to trust{reason}; name a PEM file of some"
-    );
-    Err(Error::new(ErrorKind::Config, text))
-}
-
-/// Everything that was prepared, and is likely to be asked for again.
-fn registry() -> MutexGuard<'static, Registry> {
-    static REGISTRY: OnceLock<PerProcess<Mutex<Registry>>> = OnceLock::new();
-    let registry = REGISTRY.get_or_init(|| PerProcess::new(Mutex::new(Vec::new())));
-    locked(registry.get(|inherited| {
-        let known = inherited.try_lock();
-        Mutex::new(known.map_or_else(|_| Vec::new(), |known| known.clone()))
-    }))
-}
-
-fn known(digest: &[u8; 32]) -> Option<Arc<Shared>> {
-    let mut registry = registry();
-    let at = registry
-        .iter()
-        .position(|shared| shared.digest == *digest)?;
-    let shared = registry.remove(at);
-    registry.push(Arc::clone(&shared));
-    Some(shared)
-}
-
-/// Another thread may have prepared the same in the meantime; the first stays.
-fn keep(fresh: Shared) -> Arc<Shared> {
-    if let Some(shared) = known(&fresh.digest) {
-        return shared;
-    }
-    let fresh = Arc::new(fresh);
-    let mut registry = registry();
-    if registry.len() >= MOST_SHARED {
-        registry.remove(0);
-    }
-    registry.push(Arc::clone(&fresh));
-    fresh
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl fmt::Debug for TlsSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsSettings")
-            .field("told", &self.shared.told)
+            .field("files", &self.files)
             .field("server_name", &self.server_name)
             .finish_non_exhaustive()
     }
