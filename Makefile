@@ -1,0 +1,74 @@
+# Builds and installs redis_cache for C and C++. It takes GNU make, Rust, a C compiler and GNU binutils.
+#
+#   make                  the libraries as they are installed: optimized, without debug information
+#   make install          PREFIX=/usr/local, LIBDIR, INCLUDEDIR, MANDIR, and DESTDIR for packagers; installs what `make`
+#                         left, so that root needs no Rust
+#   make uninstall        with the same variables: removes what they name
+#   make tour             the tour in Rust, C and C++, without a server
+#   make test             every test, and what it needs
+#   make deb              the packages libredis-cache0 and libredis-cache-dev, under the target folder
+#   make dist             the sources as a tarball, under the target folder
+#
+# CARGOFLAGS="--no-default-features --features capi" leaves things out; TARGET=x86_64-unknown-linux-musl is for another
+# system. CARGO, CARGO_TARGET_DIR, and RUSTFLAGS are respected.
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+CARGO ?= cargo
+
+VERSION := $(shell awk -F'"' '/^version = / { print $$2; exit }' Cargo.toml)
+MAJOR := $(firstword $(subst ., ,$(VERSION)))
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+BUILT := $(TARGET_DIR)/$(if $(TARGET),$(TARGET)/)dist
+STAGE := $(BUILT)/install
+HEADERS := $(patsubst include/%,%,$(wildcard include/*.h include/*.hpp include/redis_cache/*.hpp))
+CMAKE := $(LIBDIR)/cmake/redis_cache
+
+.PHONY: all install uninstall tour test deb dist
+
+# As one crate type at a time would not be, an rlib among them is not optimized as a whole.
+all:
+	@mkdir -p $(STAGE)
+	$(CARGO) rustc --lib --profile dist --crate-type cdylib,staticlib $(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS) \
+		-- --print native-static-libs=$(BUILT)/native-static-libs
+	@packaging/one_object.sh $(BUILT)/libredis_cache.a redis_cache_ $(STAGE)/libredis_cache.a
+	@cp $(BUILT)/libredis_cache.so $(BUILT)/native-static-libs $(STAGE)
+
+SPACE := $() $()
+# What the compiler's driver links by itself is left out: with -static it takes another one for gcc_s.
+PRIVATE_LIBS = $(filter-out -lgcc_s -lc,$(shell cat $(STAGE)/native-static-libs))
+under_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@PC_LIBDIR@|$(call under_prefix,$(LIBDIR))|g' \
+	-e 's|@PC_INCLUDEDIR@|$(call under_prefix,$(INCLUDEDIR))|g' -e 's|@PRIVATE_LIBS@|$(PRIVATE_LIBS)|g' \
+	-e 's|@CMAKE_LIBS@|$(subst $(SPACE),;,$(PRIVATE_LIBS))|g' packaging/$(1).in
+
+install: $(if $(wildcard $(STAGE)/libredis_cache.so),,all)
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(CMAKE) $(DESTDIR)$(INCLUDEDIR)/redis_cache $(DESTDIR)$(MANDIR)/man3
+	for header in $(HEADERS); do install -m 644 include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header || exit; done
+	install -m 644 $(STAGE)/libredis_cache.a $(DESTDIR)$(LIBDIR)
+	install -m 755 $(STAGE)/libredis_cache.so $(DESTDIR)$(LIBDIR)/libredis_cache.so.$(VERSION)
+	ln -sf libredis_cache.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libredis_cache.so.$(MAJOR)
+	ln -sf libredis_cache.so.$(MAJOR) $(DESTDIR)$(LIBDIR)/libredis_cache.so
+	$(call fill,redis_cache.pc) >$(DESTDIR)$(LIBDIR)/pkgconfig/redis_cache.pc
+	$(call fill,redis_cache-config.cmake) >$(DESTDIR)$(CMAKE)/redis_cache-config.cmake
+	$(call fill,redis_cache-config-version.cmake) >$(DESTDIR)$(CMAKE)/redis_cache-config-version.cmake
+	awk -v version=$(VERSION) -f packaging/man.awk include/redis_cache.h >$(DESTDIR)$(MANDIR)/man3/redis_cache.3
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ! command -v ldconfig >/dev/null || ldconfig
+
+uninstall:
+	cd $(DESTDIR)$(LIBDIR) && rm -f libredis_cache.a libredis_cache.so* pkgconfig/redis_cache.pc
+	rm -rf $(DESTDIR)$(CMAKE) $(DESTDIR)$(INCLUDEDIR)/redis_cache
+	rm -f $(DESTDIR)$(INCLUDEDIR)/redis_cache.h $(DESTDIR)$(INCLUDEDIR)/redis_cache.hpp $(DESTDIR)$(MANDIR)/man3/redis_cache.3
+
+tour test:
+	@$(MAKE) --no-print-directory -C ffi-tests $@
+
+deb: all
+	@packaging/deb.sh $(VERSION) $(TARGET_DIR)/deb
+
+dist:
+	@git archive --format=tar.gz --prefix=redis_cache-$(VERSION)/ -o $(TARGET_DIR)/redis_cache-$(VERSION).tar.gz HEAD
+	@echo $(TARGET_DIR)/redis_cache-$(VERSION).tar.gz
