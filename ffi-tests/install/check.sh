@@ -137,7 +137,7 @@ beside_others() {
 }
 
 megabytes() {
-    stat -c %s "$1" | awk '{ printf "%.1f", $1 / 1000000 }'
+    stat -c %s "$1" | awk '{ printf "%.2f", $1 / 1000000 }'
 }
 
 # size WHAT FILE LIMIT: the README says how large it is, within a tenth
@@ -150,7 +150,7 @@ size() {
 
 sizes() {
     grep -qF "\`$native_libs\`" "$root/README.md" || fail "the README does not say that programs need $native_libs"
-    ${CC:-gcc} -O2 -s "$programs/1.c" -I"$prefix/include" "$prefix/lib/libredis_cache.a" $native_libs -o hello
+    ${CC:-gcc} -O2 -s -Wl,--gc-sections "$programs/1.c" -I"$prefix/include" "$prefix/lib/libredis_cache.a" $native_libs -o hello
     size 'the shared library' "$prefix/lib/libredis_cache.so.$version" 4.8
     size 'a program of ten lines with the static library inside' hello 4.4
 }
