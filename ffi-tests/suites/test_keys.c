@@ -139,7 +139,7 @@ static void hash_shortens_only_long_keys(void)
 
     memset(key, 'a', sizeof key);
     STATUS(OK, redis_cache_make_key(cache, key, 300, &bytes));
-    DATA(":1:9835fa6bf4e20a9b9ea812506302e98982721a6cf8d2cae67af57129bf21ae90", 67, bytes.data, bytes.len);
+    DATA(":1:sha256:9835fa6bf4e20a9b9ea812506302e98982721a6cf8d2cae67af57129bf21ae90", 74, bytes.data, bytes.len);
     redis_cache_bytes_free(&bytes);
     WIRE(cache, "short", ":1:short");
     STATUS(OK, with_length(cache, 300));

@@ -227,7 +227,7 @@ impl<'a> Sweep<'a> {
                 Ok(Turned::Within) => break 'pages,
                 Err(fault) => walk.miss(self.cache, fault)?,
             }
-            if self.stops(&walk, &swept, ends) {
+            if self.stops(&mut walk, &swept, ends) {
                 break;
             }
         }
@@ -276,7 +276,7 @@ impl<'a> Sweep<'a> {
         Ok(Turned::Behind)
     }
 
-    fn stops(&mut self, walk: &Walk, swept: &Swept, ends: Option<Instant>) -> bool {
+    fn stops(&mut self, walk: &mut Walk, swept: &Swept, ends: Option<Instant>) -> bool {
         let done = if self.dry_run {
             swept.matched
         } else {

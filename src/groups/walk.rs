@@ -22,6 +22,8 @@ pub(crate) struct Walk {
     nodes: Vec<String>,
     glob: Glob,
     count: u32,
+    /// What [`fraction`](Walk::fraction) said last.
+    told: f64,
 }
 
 /// Which keys a walk shows.
@@ -56,6 +58,7 @@ impl Walk {
             nodes,
             glob,
             count,
+            told: 0.0,
         })
     }
 
@@ -171,15 +174,18 @@ impl Walk {
         }
     }
 
-    /// The part of the key space that lies behind, 0 to 1.
-    pub(crate) fn fraction(&self, cache: &Cache) -> f64 {
-        let cursor = self.ahead.front().map_or(0, |place| place.cursor);
-        let within = match cursor {
-            0 => 0.0,
-            cursor => cache.shared.store.walked(cursor),
-        };
+    /// The part of the key space that lies behind, 0 to 1. It never goes back.
+    pub(crate) fn fraction(&mut self, cache: &Cache) -> f64 {
         let all = self.nodes.len();
-        (all.saturating_sub(self.ahead.len()) as f64 + within) / all.max(1) as f64
+        let behind = all.saturating_sub(self.ahead.len()) as f64;
+        let all = all.max(1) as f64;
+        let at_least = (self.told * all - behind).clamp(0.0, 1.0);
+        let within = match self.ahead.front().map_or(0, |place| place.cursor) {
+            0 => 0.0,
+            cursor => cache.shared.store.walked(cursor, at_least),
+        };
+        self.told = self.told.max((behind + within) / all);
+        self.told
     }
 }
 

@@ -211,8 +211,8 @@ impl Walks for MemoryStore {
         Ok(next)
     }
 
-    fn walked(&self, cursor: u64) -> f64 {
-        self.step(|table, _| table.walked(cursor))
+    fn walked(&self, cursor: u64, at_least: f64) -> f64 {
+        self.step(|table, _| table.walked(cursor)).max(at_least)
     }
 
     fn unlink(&self, node: &str, keys: &KeyList, _: Budget) -> Result<u64> {

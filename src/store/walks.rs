@@ -51,8 +51,9 @@ pub(crate) trait Walks {
     /// The next batch of keys that match; returns the cursor to go on with, 0 at the end.
     fn scan(&self, step: ScanStep<'_>, budget: Budget, each: &mut dyn FnMut(&[u8])) -> Result<u64>;
 
-    /// How much of a node's key space lies behind a cursor of [`scan`](Walks::scan), 0 to 1.
-    fn walked(&self, cursor: u64) -> f64;
+    /// How much of a node's key space lies behind a cursor of [`scan`](Walks::scan), 0 to 1, where at least so much lay
+    /// behind the one before.
+    fn walked(&self, cursor: u64, at_least: f64) -> f64;
 
     /// UNLINK of keys that a scan of `node` has shown; returns how many there were.
     fn unlink(&self, node: &str, keys: &KeyList, budget: Budget) -> Result<u64>;

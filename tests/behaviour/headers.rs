@@ -3,13 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use redis_cache::{Begun, Cache, CustomCompressor, ErrorKind, Expiry};
+use redis_cache::{Begun, Cache, ErrorKind, Expiry};
 
+use crate::common::as_it_is::as_it_is;
 use crate::common::fixture::{Backend, Fixture};
 use crate::common::kind;
 use crate::compute::loaded;
-
-type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 behaviour! {
     stores: [
@@ -41,26 +40,11 @@ fn unreadable() -> Vec<Vec<u8>> {
     ]
 }
 
-struct AsItIs;
-
-impl CustomCompressor for AsItIs {
-    fn compress(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        out.extend_from_slice(payload);
-        Ok(())
-    }
-
-    fn decompress(&self, packed: &[u8], _: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
-        out.extend_from_slice(packed);
-        Ok(())
-    }
-}
-
 fn put(at: &Fixture, key: &str, stored: &[u8]) {
     match at.backend {
         // Nobody else can reach into it, so such a value comes as what a compressor made of one without a header.
         Backend::Memory => {
-            let config = at.config().set("layout", "plain").unwrap();
-            let plain = config.custom_compressor(AsItIs).connect().unwrap();
+            let plain = as_it_is(at.config()).connect().unwrap();
             plain.set_bytes(key, stored, Expiry::Never).unwrap();
         }
         _ => at.plant(key, stored),

@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "every test program uses its own part of this")]
 
+pub(crate) mod as_it_is;
 pub(crate) mod certs;
 pub(crate) mod cluster;
 pub(crate) mod fault;

@@ -24,6 +24,7 @@ mod others;
 
 use redis_cache::{Cache, Expiry};
 
+use common::as_it_is::as_it_is;
 use common::fixture::{Backend, Fixture};
 
 const STORES: [Backend; 6] = [
@@ -48,7 +49,8 @@ fn on_every_store(case: impl Fn(&Fixture)) {
 
 /// A cache that takes and shows stored bytes as they are.
 fn bare(store: &Fixture) -> Cache {
-    store.cache_with(&[("layout", "plain"), ("codec", "json")])
+    let config = as_it_is(store.config());
+    config.set("codec", "json").unwrap().connect().unwrap()
 }
 
 /// Puts an entry there as it is.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis_cache::{Config, Expiry, Rewrite, Ttl};
 
+use crate::common::as_it_is::as_it_is;
 use crate::common::fixture::{Backend, unique_name};
 use crate::common::fleet::Fleet;
 use crate::{on_every_store, plant, short, stored};
@@ -16,14 +17,7 @@ fn what_is_no_entry_of_this_cache_stays() {
         let msgpack = store.cache_with(&[("codec", "msgpack")]);
         let json = short(2, b"[1]");
         let longer = format!("{}more", store.space());
-        let neighbour = |prefix: &str| {
-            store
-                .bare_config()
-                .prefix(prefix)
-                .set("layout", "plain")
-                .unwrap()
-                .codec_json()
-        };
+        let neighbour = |prefix: &str| as_it_is(store.bare_config().prefix(prefix)).codec_json();
         let others = [neighbour(&longer), neighbour(&unique_name())];
         for other in &others {
             other.set_bytes("k", &json, MINUTE).unwrap();
@@ -31,7 +25,7 @@ fn what_is_no_entry_of_this_cache_stays() {
         // The wire key of a lock: no version stands in it.
         let locks = store.bare_config().prefix(store.space());
         let locks = locks.key_fn(|prefix, _, name| Ok([prefix, b":lock:", name].concat()));
-        let locks = locks.set("layout", "plain").unwrap().codec_json();
+        let locks = as_it_is(locks).codec_json();
         locks.set_bytes("k", &json, MINUTE).unwrap();
         for (key, value) in [
             ("number", &b"42"[..]),

@@ -33,8 +33,8 @@ fn a_walk_finds_every_key_and_removes_what_it_is_told() {
         if cursor == 0 {
             break;
         }
-        assert!(backend.walked(cursor) > walked);
-        walked = backend.walked(cursor);
+        assert!(backend.walked(cursor, walked) > walked);
+        walked = backend.walked(cursor, walked);
     }
     assert_eq!(removed, 1000);
     assert!((10..40).contains(&steps), "{steps}");

@@ -37,8 +37,8 @@ impl Walks for RedisStore {
 
     /// A cursor counts in its reversed bits (dictScan in Redis' `dict.c`), so read backwards it is the part of the table
     /// that has been seen, whatever the table's size.
-    fn walked(&self, cursor: u64) -> f64 {
-        cursor.reverse_bits() as f64 / u64::MAX as f64
+    fn walked(&self, cursor: u64, at_least: f64) -> f64 {
+        walked(cursor, !self.fleet.topology.takes_many_keys(), at_least)
     }
 
     fn unlink(&self, node: &str, keys: &KeyList, budget: Budget) -> Result<u64> {
@@ -120,5 +120,67 @@ impl RedisStore {
             Err(error) => fault = Some(error),
         });
         fault.map_or(Ok(removed), Err)
+    }
+}
+
+/// Of two readings the lesser that does not go back: the right one never does, so what is said is never beyond it.
+fn walked(cursor: u64, is_cluster: bool, at_least: f64) -> f64 {
+    let by_slots = is_cluster.then(|| walked_by_slots(cursor));
+    let places = [Some(walked_by_buckets(cursor)), by_slots];
+    let ahead = places
+        .into_iter()
+        .flatten()
+        .filter(|place| *place >= at_least);
+    ahead.min_by(f64::total_cmp).unwrap_or(at_least)
+}
+
+/// A cursor counts the buckets of a table with its bits in reverse order
+/// (<https://redis.io/docs/latest/commands/scan/#scan-guarantees>, `dictScan` of Redis).
+fn walked_by_buckets(cursor: u64) -> f64 {
+    cursor.reverse_bits() as f64 / u64::MAX as f64
+}
+
+/// From Redis 7.4 and Valkey 8 on a node of a cluster has a table for each slot, and a cursor the slot in its last 14 bits.
+fn walked_by_slots(cursor: u64) -> f64 {
+    const SLOTS: u64 = 1 << 14;
+    ((cursor % SLOTS) as f64 + walked_by_buckets(cursor / SLOTS)) / SLOTS as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guards: from Valkey 8 on cursors in a cluster name the slot, and progress went back from 0.243 to 0.235.
+    #[test]
+    fn progress_grows_by_slots_and_by_buckets_and_never_beyond_the_truth() {
+        let by_slots = [
+            (5461, 0),
+            (5461, 4),
+            (5461, 2),
+            (5470, 0),
+            (9000, 1),
+            (10922, 0),
+        ];
+        let cursors = by_slots.map(|(slot, within)| (within << 14) + slot);
+        let said = said(&cursors);
+        assert!(said.is_sorted(), "{said:?}");
+        for (said, cursor) in said.into_iter().zip(cursors) {
+            assert!(said <= walked_by_slots(cursor), "{said} at {cursor}");
+        }
+        let cursors = [4, 2, 6, 1, 5, 3, 7].map(|bucket: u64| bucket << 10);
+        let said = self::said(&cursors);
+        assert!(
+            said.is_sorted() && said.iter().all(|said| *said <= 1.0),
+            "{said:?}"
+        );
+    }
+
+    fn said(cursors: &[u64]) -> Vec<f64> {
+        let mut last = 0.0;
+        let next = |cursor: &u64| {
+            last = walked(*cursor, true, last);
+            last
+        };
+        cursors.iter().map(next).collect()
     }
 }
