@@ -7,9 +7,9 @@ use postcard::ser_flavors::Flavor;
 use super::{Seen, Watch};
 
 /// Writes behind what a vector holds, and leaves that alone whatever happens. Memory that cannot be had is a fault.
-pub(in crate::codec) struct Behind<'w> {
-    pub(in crate::codec) out: &'w mut Vec<u8>,
-    pub(in crate::codec) watch: &'w Watch,
+pub(crate) struct Behind<'w> {
+    pub(crate) out: &'w mut Vec<u8>,
+    pub(crate) watch: &'w Watch,
 }
 
 impl Behind<'_> {

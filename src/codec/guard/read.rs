@@ -9,7 +9,7 @@ use serde::de::{
 use super::{DEPTH, Seen, Watch};
 
 /// Something of the codec's, or of the type's, under watch.
-pub(in crate::codec) struct Guard<'w, I> {
+pub(crate) struct Guard<'w, I> {
     inner: I,
     watch: &'w Watch,
     /// How many levels there may be below.
@@ -21,7 +21,7 @@ pub(in crate::codec) struct Guard<'w, I> {
 impl Watch {
     /// A deserializer under watch.
     #[inline]
-    pub(in crate::codec) fn over<I>(&self, inner: I) -> Guard<'_, I> {
+    pub(crate) fn over<I>(&self, inner: I) -> Guard<'_, I> {
         Guard {
             inner,
             watch: self,

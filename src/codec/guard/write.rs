@@ -10,7 +10,7 @@ use serde::ser::{
 use super::{DEPTH, Seen, Watch};
 
 /// A value that is written under watch.
-pub(in crate::codec) struct Guarded<'w, T: ?Sized> {
+pub(crate) struct Guarded<'w, T: ?Sized> {
     value: &'w T,
     watch: &'w Watch,
     left: u8,
@@ -19,7 +19,7 @@ pub(in crate::codec) struct Guarded<'w, T: ?Sized> {
 impl Watch {
     /// The value under watch.
     #[inline]
-    pub(in crate::codec) fn guard<'w, T: ?Sized>(&'w self, value: &'w T) -> Guarded<'w, T> {
+    pub(crate) fn guard<'w, T: ?Sized>(&'w self, value: &'w T) -> Guarded<'w, T> {
         Guarded {
             value,
             watch: self,
