@@ -60,7 +60,7 @@ void a_server_that_is_down_is_an_io_error() {
 
 // The server of the suite knows the default user only, whom nobody asks for a password.
 void a_function_says_the_credentials() {
-    if (!on_server()) return;
+    if (!on_single() || on_memory()) return;
     int asked = 0;
     std::string node;
     {

@@ -84,7 +84,7 @@ void a_stale_value_comes_with_its_lease() {
 }
 
 void a_lock_goes_back_when_it_goes_out_of_scope() {
-    const Cache cache = open_target("prefix=lock");
+    const Cache cache = open_target("prefix=locks");
     std::uint64_t first = 0;
     {
         std::optional<Lock> lock = cache.lock("door", 1min);

@@ -2,6 +2,7 @@
 //! with its files in a directory that goes with it. They know each other from the start, so a failover can follow
 //! at once. Killed by process id when dropped.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::sync::{Arc, Mutex, Weak};
@@ -217,7 +218,12 @@ fn servers(setup: &Setup, papers: Option<&Arc<Papers>>) -> Vec<Server> {
 
 /// `None` when one of them does not come up, as it does when its port is taken.
 fn launch(setup: &Setup, servers: &[u16], papers: Option<&Papers>) -> Option<Vec<Sentinel>> {
-    let ports: Vec<u16> = (0..setup.sentinels).map(|_| free_port()).collect();
+    // Each its own: two that are asked for at different times may be the same.
+    let mut ports = BTreeSet::new();
+    while ports.len() < setup.sentinels {
+        ports.insert(free_port());
+    }
+    let ports: Vec<u16> = ports.into_iter().collect();
     let sentinels: Vec<_> = (0..ports.len())
         .map(|own| Sentinel::launch(setup, &ports, own, servers, papers))
         .collect();
