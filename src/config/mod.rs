@@ -165,11 +165,11 @@ impl Config {
     /// A function that says who logs in: it is asked at every connect, and once more when the server refuses what it said
     /// (WRONGPASS, NOAUTH), so that secrets may change. It is given the location of the node, without options, and
     /// returns the user (may be empty) and the password; what it fails with fails the connect with
-    /// [`ErrorKind::Auth`](crate::ErrorKind::Auth). Sentinels are asked for by it too, unless `sentinel_password` is set.
+    /// [`ErrorKind::Auth`]. Sentinels are asked for by it too, unless `sentinel_password` is set.
     /// What it returns is overwritten after use.
     ///
     /// It runs inside the time budget of a call, which cannot interrupt it. A call on the same cache from it that would
-    /// ask a server is [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported). Together with `username`, `password` or
+    /// ask a server is [`ErrorKind::Unsupported`]. Together with `username`, `password` or
     /// `password_file`, of the cache or a location, it is refused by [`connect`](Config::connect).
     #[must_use]
     pub fn credentials(
