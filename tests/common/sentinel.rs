@@ -2,7 +2,6 @@
 //! with its files in a directory that goes with it. They know each other from the start, so a failover can follow
 //! at once. Killed by process id when dropped.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::sync::{Arc, Mutex, Weak};
@@ -219,11 +218,13 @@ fn servers(setup: &Setup, papers: Option<&Arc<Papers>>) -> Vec<Server> {
 /// `None` when one of them does not come up, as it does when its port is taken.
 fn launch(setup: &Setup, servers: &[u16], papers: Option<&Papers>) -> Option<Vec<Sentinel>> {
     // Each its own: two that are asked for at different times may be the same.
-    let mut ports = BTreeSet::new();
+    let mut ports = Vec::new();
     while ports.len() < setup.sentinels {
-        ports.insert(free_port());
+        let port = free_port();
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
     }
-    let ports: Vec<u16> = ports.into_iter().collect();
     let sentinels: Vec<_> = (0..ports.len())
         .map(|own| Sentinel::launch(setup, &ports, own, servers, papers))
         .collect();

@@ -43,7 +43,7 @@ impl Readers {
 
     fn able(&self, started: Moment) -> impl Iterator<Item = &Arc<Node>> {
         let now = started.nanos();
-        let first = now as usize % self.0.len().max(1);
+        let first = first(now, self.0.len());
         let (before, from) = self.0.split_at_checked(first).unwrap_or_default();
         let is_able = move |reader: &&Reader| {
             reader.aside_until.load(Ordering::Relaxed) <= now && !reader.node.is_refusing()
@@ -63,5 +63,28 @@ impl Readers {
             reader.aside_until.store(until, Ordering::Relaxed);
         }
         reader.is_some()
+    }
+}
+
+/// Which of so many is tried first, by chance: the last bit of a budget's beginning is a mark, and says nothing.
+fn first(nanos: u64, len: usize) -> usize {
+    (nanos / 2) as usize % len.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::base::budget::Budget;
+
+    /// Guards: reads went to every other reader only, when budgets came to have a mark.
+    #[test]
+    fn whatever_marks_a_budget_every_reader_has_its_turn() {
+        for len in 0..5 {
+            let began = || Budget::at_once(Duration::from_secs(1)).started();
+            let tried: BTreeSet<usize> = (0..10_000).map(|_| first(began().nanos(), len)).collect();
+            assert_eq!(tried.len(), len.max(1));
+        }
     }
 }
