@@ -9,6 +9,7 @@ use super::callbacks::*;
 use super::types::*;
 use super::writer::redis_cache_writer;
 use crate::config::Config;
+use crate::error::Result;
 
 /// A configuration under way: servers, options, functions. Freed with redis_cache_config_free(),
 /// at any time after redis_cache_connect(), which only reads it. One thread at a time.
@@ -124,26 +125,21 @@ pub unsafe extern "C" fn redis_cache_config_set_error_fn_owned(
     user_data: *mut c_void,
     destroy: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
-        let user_data = UserData { user_data, destroy };
-        // SAFETY: the caller keeps the rules of the header.
-        let config = unsafe { borrow_mut("config", config)? };
-        let function = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
-        let before = config.change(|config| {
-            config.error_hook(move |error| {
-                let text = c_text(error.to_string());
-                // SAFETY: the caller promised a function and data for any thread, as long as clients live.
-                unsafe {
-                    function(
-                        user_data.get(),
-                        Status::from(error.kind()) as i32,
-                        text.as_ptr().cast(),
-                    )
-                }
-            })
-        });
-        drop(before);
-        Ok(REDIS_CACHE_OK)
+    let user_data = UserData { user_data, destroy };
+    // SAFETY: the caller keeps the rules of the header.
+    let config = unsafe { borrow_mut("config", config) };
+    set_function(config, r#fn, user_data, |config, function, user_data| {
+        config.error_hook(move |error| {
+            let text = c_text(error.to_string());
+            // SAFETY: the caller promised a function and data for any thread, as long as clients live.
+            unsafe {
+                function(
+                    user_data.get(),
+                    Status::from(error.kind()) as i32,
+                    text.as_ptr().cast(),
+                )
+            }
+        })
     })
 }
 
@@ -174,32 +170,27 @@ pub unsafe extern "C" fn redis_cache_config_set_key_fn_owned(
     user_data: *mut c_void,
     destroy: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
-        let user_data = UserData { user_data, destroy };
-        // SAFETY: the caller keeps the rules of the header.
-        let config = unsafe { borrow_mut("config", config)? };
-        let function = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
-        let before = config.change(|config| {
-            config.key_fn(move |prefix, version, key| {
-                let prefix = c_text(prefix);
-                let key = redis_cache_slice::from(key);
-                let mut writer = redis_cache_writer::of_key();
-                // SAFETY: the caller promised a function and data for any thread, as long as clients live.
-                let code = unsafe {
-                    function(
-                        user_data.get(),
-                        prefix.as_ptr().cast(),
-                        version,
-                        &raw const key,
-                        &raw mut writer,
-                    )
-                };
-                let written = writer.finish("key", code)?;
-                Ok(written.into_value().unwrap_or_default())
-            })
-        });
-        drop(before);
-        Ok(REDIS_CACHE_OK)
+    let user_data = UserData { user_data, destroy };
+    // SAFETY: the caller keeps the rules of the header.
+    let config = unsafe { borrow_mut("config", config) };
+    set_function(config, r#fn, user_data, |config, function, user_data| {
+        config.key_fn(move |prefix, version, key| {
+            let prefix = c_text(prefix);
+            let key = redis_cache_slice::from(key);
+            let mut writer = redis_cache_writer::of_key();
+            // SAFETY: the caller promised a function and data for any thread, as long as clients live.
+            let code = unsafe {
+                function(
+                    user_data.get(),
+                    prefix.as_ptr().cast(),
+                    version,
+                    &raw const key,
+                    &raw mut writer,
+                )
+            };
+            let written = writer.finish("key", code)?;
+            Ok(written.into_value().unwrap_or_default())
+        })
     })
 }
 
@@ -214,23 +205,17 @@ pub unsafe extern "C" fn redis_cache_config_set_credentials_fn(
     user_data: *mut c_void,
     destroy: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
-        let user_data = UserData { user_data, destroy };
-        // SAFETY: the caller keeps the rules of the header.
-        let config = unsafe { borrow_mut("config", config)? };
-        let function = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
-        let before = config.change(|config| {
-            config.credentials_bytes(move |node| {
-                let node = c_text(node);
-                let mut writer = redis_cache_writer::of_credentials();
-                // SAFETY: the caller promised a function and data for any thread, as long as clients live.
-                let code =
-                    unsafe { function(user_data.get(), node.as_ptr().cast(), &raw mut writer) };
-                writer.finish_credentials(code)
-            })
-        });
-        drop(before);
-        Ok(REDIS_CACHE_OK)
+    let user_data = UserData { user_data, destroy };
+    // SAFETY: the caller keeps the rules of the header.
+    let config = unsafe { borrow_mut("config", config) };
+    set_function(config, r#fn, user_data, |config, function, user_data| {
+        config.credentials_bytes(move |node| {
+            let node = c_text(node);
+            let mut writer = redis_cache_writer::of_credentials();
+            // SAFETY: the caller promised a function and data for any thread, as long as clients live.
+            let code = unsafe { function(user_data.get(), node.as_ptr().cast(), &raw mut writer) };
+            writer.finish_credentials(code)
+        })
     })
 }
 
@@ -241,6 +226,23 @@ impl redis_cache_config {
         let changed = change(self.config.clone());
         mem::replace(&mut self.config, changed)
     }
+}
+
+/// Has `set` put a function of the caller's in, and what that wants to get back; this ends when the call fails.
+fn set_function<F>(
+    config: Result<&mut redis_cache_config>,
+    r#fn: Option<F>,
+    user_data: UserData,
+    set: impl FnOnce(Config, F, UserData) -> Config,
+) -> redis_cache_status {
+    guard_to_the_end(move || {
+        let user_data = user_data;
+        let config = config?;
+        let function = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;
+        let before = config.change(|config| set(config, function, user_data));
+        drop(before);
+        Ok(REDIS_CACHE_OK)
+    })
 }
 
 /// What the caller wants to get back in a callback, and how it ends.

@@ -107,12 +107,7 @@ fn a_cluster_that_announces_other_addresses_is_reached_by_the_map() {
     );
     // ASK while a slot is on its way, then MOVED.
     let slot = cluster.slot(cache.make_key("k1").unwrap());
-    let from = cluster.owner(slot);
-    let to = cluster
-        .primaries()
-        .into_iter()
-        .find(|port| *port != from)
-        .unwrap();
+    let to = cluster.other_owner(slot);
     cluster.begin_move(slot, to);
     cache.set("k1", "asked", Expiry::Default).unwrap();
     cluster.move_keys(slot, to);

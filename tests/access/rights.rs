@@ -356,12 +356,7 @@ fn a_cluster_needs_a_few_rights_more() {
     assert_eq!(cache.get::<String>("a").unwrap().as_deref(), Some("v"));
     // While a slot is on its way: a key that is not there yet is asked for elsewhere.
     let slot = cluster.slot(cache.make_key("asked").unwrap());
-    let from = cluster.owner(slot);
-    let to = cluster
-        .primaries()
-        .into_iter()
-        .find(|port| *port != from)
-        .unwrap();
+    let (from, to) = (cluster.owner(slot), cluster.other_owner(slot));
     cluster.begin_move(slot, to);
     let set = |rights: &[&str]| open(rights, "").set("asked", "v", LIFE);
     let denied = set(&["+cluster|slots"]);

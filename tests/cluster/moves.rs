@@ -14,10 +14,7 @@ use crate::{Changing, cache_on};
 /// The slot of a key, who has it, and who is to have it.
 fn route(cluster: &Cluster, cache: &Cache, key: &str) -> (u16, u16, u16) {
     let slot = cluster.slot(cache.make_key(key).unwrap());
-    let from = cluster.owner(slot);
-    let primaries = cluster.primaries();
-    let to = primaries.into_iter().find(|port| *port != from).unwrap();
-    (slot, from, to)
+    (slot, cluster.owner(slot), cluster.other_owner(slot))
 }
 
 #[test]

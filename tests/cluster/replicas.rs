@@ -147,12 +147,7 @@ fn a_slot_that_moved_is_read_from_its_new_replica() {
     let cluster = Changing::cluster();
     let cache = filled(&cluster, "replica");
     let slot = cluster.slot(cache.make_key("k0").unwrap());
-    let from = cluster.owner(slot);
-    let to = cluster
-        .primaries()
-        .into_iter()
-        .find(|port| *port != from)
-        .unwrap();
+    let (from, to) = (cluster.owner(slot), cluster.other_owner(slot));
     cluster.move_slot(slot, to);
     eventually("it is read where it is now", || {
         cache.get_bytes("k0").unwrap().is_some()

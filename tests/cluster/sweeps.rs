@@ -97,12 +97,7 @@ fn a_sweep_removes_keys_that_are_on_their_way() {
     let cluster = Changing::cluster();
     let cache = filled(&cluster);
     let slot = cluster.slot(cache.make_key("k0").unwrap());
-    let from = cluster.owner(slot);
-    let to = cluster
-        .primaries()
-        .into_iter()
-        .find(|port| *port != from)
-        .unwrap();
+    let (from, to) = (cluster.owner(slot), cluster.other_owner(slot));
     cache.set("{k0}", "new", Expiry::Never).unwrap();
     cluster.begin_move(slot, to);
     cache.set("{k0}new", "x", Expiry::Never).unwrap();
@@ -122,9 +117,7 @@ fn entries_are_rewritten_where_their_slot_has_moved_meanwhile() {
         let entries = keys.iter().map(|key| (key, "old"));
         cache.set_many_bytes(entries, Expiry::Never).unwrap();
         let slot = cluster.slot(cache.make_key("{m}").unwrap());
-        let from = cluster.owner(slot);
-        let mut others = cluster.primaries().into_iter();
-        let to = others.find(|port| *port != from).unwrap();
+        let (from, to) = (cluster.owner(slot), cluster.other_owner(slot));
         let mut calls = 0;
         let swept = cache.sweep("*").batch(10).reinsert_with(|_, value| {
             calls += 1;

@@ -219,6 +219,13 @@ impl Cluster {
         ranges.iter().find(has).expect("an owner").primary
     }
 
+    /// The port of a primary that does not have a slot.
+    pub(crate) fn other_owner(&self, slot: u16) -> u16 {
+        let from = self.owner(slot);
+        let mut others = self.primaries().into_iter().filter(|port| *port != from);
+        others.next().expect("another primary")
+    }
+
     /// The slot of a key, as Redis counts it.
     pub(crate) fn slot(&self, key: impl redis::ToRedisArgs) -> u16 {
         let mut raw = connect(self.alive()[0]).expect("a raw connection");

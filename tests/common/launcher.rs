@@ -135,6 +135,14 @@ pub(crate) const EXPIRES_AT: &str = "local at = redis.pcall('PEXPIRETIME', KEYS[
      if type(at) == 'number' then return at end \
      return math.min(1, redis.call('PTTL', KEYS[1]))";
 
+/// These words of an option and its value, or none for a server that is too old to know, or to need, it.
+pub(crate) fn where_known<'a>(words: &'a [&'a str; 2]) -> &'a [&'a str] {
+    match knows(words[0].trim_start_matches('-'), words[1]) {
+        true => words,
+        false => &[],
+    }
+}
+
 /// Whether the server's program knows an option of redis-server. It is started with another one that none knows, so it
 /// ends at once and names the first that it does not know.
 pub(crate) fn knows(option: &str, value: &str) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis_cache::{Begun, Cache, ErrorKind, Expiry, Loading, Outcome, Source};
 
-use crate::common::launcher::knows;
+use crate::common::launcher::where_known;
 use crate::common::server::Server;
 use crate::common::{eventually, fault};
 
@@ -43,11 +43,7 @@ const ALL: [Refusal; 4] = [
 impl Refusal {
     fn server(self) -> Server {
         // From 7.0 on `dir` is protected.
-        let options: &[&str] = match knows("enable-protected-configs", "yes") {
-            true => &["--enable-protected-configs", "yes"],
-            false => &[],
-        };
-        let server = Server::with(options);
+        let server = Server::with(where_known(&["--enable-protected-configs", "yes"]));
         let user = ["on", ">pw", "~*", "&*", "+@all"];
         set_user(&server, &user);
         if self == Refusal::MisConf {

@@ -18,7 +18,7 @@ use crate::store::{Access, KeyList, Room, Sink, Store, Value, Values};
 
 use super::RedisStore;
 
-use launcher::{Folder, Process, free_port, knows, log_of, on_a_free_port, socket_in};
+use launcher::{Folder, Process, free_port, log_of, on_a_free_port, socket_in, where_known};
 
 #[path = "../../../tests/common/launcher.rs"]
 pub(crate) mod launcher;
@@ -118,14 +118,11 @@ impl Server {
 fn launch(folder: &Path, port: u16, arguments: &[String]) -> Option<Process> {
     let port_text = port.to_string();
     // From 7.0 on DEBUG has to be allowed.
-    static MUST_BE_ALLOWED: LazyLock<bool> = LazyLock::new(|| knows("enable-debug-command", "yes"));
-    let allowed: &[&str] = match *MUST_BE_ALLOWED {
-        true => &["--enable-debug-command", "yes"],
-        false => &[],
-    };
+    static ALLOWED: LazyLock<&[&str]> =
+        LazyLock::new(|| where_known(&["--enable-debug-command", "yes"]));
     let own = ["--port", &port_text]
         .into_iter()
-        .chain(allowed.iter().copied());
+        .chain(ALLOWED.iter().copied());
     let arguments = own.chain(arguments.iter().map(String::as_str));
     Process::start(folder, arguments, || {
         TcpStream::connect(("127.0.0.1", port)).is_ok()

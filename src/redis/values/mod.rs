@@ -210,7 +210,7 @@ impl RedisStore {
         if !refusal.says_full() {
             return refusal;
         }
-        match self.delete(key, budget) {
+        match self.delete(key, budget.later()) {
             Ok(_) => refusal,
             Err(error) => still_there(refusal, &error),
         }
