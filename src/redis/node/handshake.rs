@@ -1,23 +1,25 @@
-//! The first words on a new connection, all in one pipeline: protocol and login, database, what the server may show
-//! of this client, the server's time, and where that matters its role. What an old or locked-down server does not know or permit of the last two
-//! kinds is done without. Where a function of the caller says the credentials, the login goes first and alone, for it may
-//! have to be said in other words.
+//! The first words on a new connection, all in one pipeline: protocol and login, database, what the server may show of
+//! this client, the server's time, and where that matters its role. What an old or locked-down server does not know or
+//! permit of the last two kinds is done without. Where a function of the caller says the credentials, the login goes first
+//! and alone, for it may have to be said in other words.
 
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
 use crate::base::clocks::uptime_us;
 use crate::config::{Protocol, Secrets};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::redis::connection::Connection;
 use crate::redis::connection::ahead::ALONG;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
-use crate::redis::connection::resp::{Encoder, Token};
+use crate::redis::connection::resp::Token;
 
 use super::along::Along;
 use super::login::Login;
+use super::refusals::{db_refused, login_refused, turned_away};
 use super::time::{Offset, pack_time, read_time, read_told};
+use super::words::{Said, Words, open, pack_role, present, read_replica};
 
 /// The rest of it, for connections whose login is somebody else's affair: READONLY, the time, and the role.
 pub(crate) fn ask_time(
@@ -40,13 +42,6 @@ pub(crate) fn ask_time(
     let role = read_role(&mut replies(connection, budget), is_primary)?;
     let refusal = refusal.map(|error| error.during("READONLY")).or(role);
     Ok(refusal.map_or(Ok(offset), Err))
-}
-
-/// Whoever is expected to be a primary is asked whether it is one.
-fn pack_role(to: &mut Encoder<'_>, is_primary: bool) {
-    if is_primary {
-        to.command(1).arg(b"ROLE");
-    }
 }
 
 /// Refuses a server that says it is a replica, in the words it would use itself. One that does not tell, because this
@@ -74,50 +69,6 @@ fn read_role(from: &mut Replies<'_>, is_primary: bool) -> Result<Option<Error>> 
 
 fn replies(connection: &mut Connection, budget: Budget) -> Replies<'_> {
     Replies::new(connection, budget, 0)
-}
-
-/// How a greeting begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Words {
-    /// HELLO 3, with the credentials in it.
-    Hello,
-    /// RESP2, with AUTH if there are credentials.
-    Auth,
-}
-
-/// What is said together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
-    All(Words),
-    /// Nothing but who we are.
-    Login(Words),
-    /// What is left after that.
-    Rest,
-    /// To a server that hangs up on greetings: nothing but what must be said.
-    Bare,
-    /// What time is it?
-    Time,
-}
-
-impl Said {
-    /// Whether the login is in it, and in which words.
-    fn login(self) -> Option<Words> {
-        match self {
-            Said::All(words) | Said::Login(words) => Some(words),
-            Said::Bare => Some(Words::Auth),
-            Said::Rest | Said::Time => None,
-        }
-    }
-
-    /// Whether the rest of what must be said is in it.
-    fn has_needs(self) -> bool {
-        matches!(self, Said::All(_) | Said::Rest | Said::Bare)
-    }
-
-    /// Whether what may be left away is in it.
-    fn has_extras(self) -> bool {
-        matches!(self, Said::All(_) | Said::Rest)
-    }
 }
 
 /// What the server said to the pipeline: refusals of what is not optional, and the time.
@@ -401,115 +352,5 @@ impl Greeting {
         let refusal = refusal.or_else(|| answers.to_readonly.map(|error| error.during("READONLY")));
         let refusal = refusal.or_else(|| answers.to_time.map(refused));
         refusal.or(answers.to_role).map_or(Ok(answers.offset), Err)
-    }
-}
-
-/// The command that must come first, if any.
-fn open(to: &mut Encoder<'_>, secrets: Option<&Secrets>, words: Words) {
-    let username = secrets.and_then(|secrets| secrets.username.as_deref());
-    let username = username.map(Vec::as_slice);
-    match (words, username, secrets) {
-        (Words::Hello, _, None) => {
-            to.command(2).arg(b"HELLO").arg(b"3");
-        }
-        (Words::Hello, username, Some(secrets)) => {
-            let username = username.unwrap_or(b"default");
-            to.command(5)
-                .arg(b"HELLO")
-                .arg(b"3")
-                .arg(b"AUTH")
-                .arg(username)
-                .arg(&secrets.password);
-        }
-        (Words::Auth, _, None) => {}
-        (Words::Auth, None, Some(secrets)) => {
-            to.command(2).arg(b"AUTH").arg(&secrets.password);
-        }
-        (Words::Auth, Some(username), Some(secrets)) => {
-            to.command(3)
-                .arg(b"AUTH")
-                .arg(username)
-                .arg(&secrets.password);
-        }
-    }
-}
-
-/// Asks a replica of a cluster to serve reads; false when that is not wanted.
-fn read_replica(to: &mut Encoder<'_>, login: &Login) -> bool {
-    if login.reads_replica {
-        to.command(1).arg(b"READONLY");
-    }
-    login.reads_replica
-}
-
-/// What CLIENT LIST shows of this client (<https://redis.io/docs/latest/commands/client-setinfo/>); the number of
-/// commands.
-fn present(to: &mut Encoder<'_>, login: &Login) -> usize {
-    to.command(4)
-        .arg(b"CLIENT")
-        .arg(b"SETINFO")
-        .arg(b"LIB-NAME")
-        .arg(b"redis_cache");
-    let version = env!("CARGO_PKG_VERSION").as_bytes();
-    to.command(4)
-        .arg(b"CLIENT")
-        .arg(b"SETINFO")
-        .arg(b"LIB-VER")
-        .arg(version);
-    let Some(name) = &login.client_name else {
-        return 2;
-    };
-    to.command(3)
-        .arg(b"CLIENT")
-        .arg(b"SETNAME")
-        .arg(name.as_bytes());
-    3
-}
-
-/// What a server says that takes nobody, before it hangs up: too many clients, or protected mode.
-fn turned_away(error: Error) -> Option<Error> {
-    let text = error.to_string();
-    if text.contains("max number of clients") {
-        let text = format!("the server takes no more clients ({text})");
-        return Some(Error::new(ErrorKind::Unavailable, text));
-    }
-    (error.code() == Some("DENIED")).then_some(error)
-}
-
-/// Says it in fewer words than the server; an unknown command is told with its arguments, and they are secret.
-fn login_refused(error: Error, login: &Login, secrets: Option<&Secrets>) -> Error {
-    match (error.code(), secrets) {
-        (Some("NOAUTH"), None) => {
-            Error::from_server(b"NOAUTH the server asks for a password, and none is configured")
-        }
-        (Some("ERR" | "NOPROTO"), _) if login.protocol == Protocol::Resp3 => Error::from_server(
-            b"NOPROTO the server does not speak RESP3: `protocol` must be `2` or `auto`",
-        ),
-        (_, Some(secrets)) if secrets.is_bare => {
-            let text = format!(
-                "{} (a user is configured, and no password: what stands before the `@` of a location is a user; a \
-                 password alone is written `redis://:password@host`)",
-                error.text()
-            );
-            error.reworded_as(ErrorKind::Auth, text).during("AUTH")
-        }
-        _ => error.during("AUTH"),
-    }
-}
-
-fn db_refused(error: Error, login: &Login) -> Error {
-    match error.code() {
-        Some("ERR") if login.is_in_cluster => {
-            let text = format!(
-                "option `db`: this cluster has no database {} for its clients ({error})",
-                login.db
-            );
-            Error::new(ErrorKind::Config, text).during("SELECT")
-        }
-        Some("ERR") => {
-            let text = format!("ERR the server has no database {} ({error})", login.db);
-            Error::from_server(text.as_bytes()).during("SELECT")
-        }
-        _ => error.during("SELECT"),
     }
 }

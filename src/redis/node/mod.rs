@@ -12,9 +12,11 @@ pub(crate) mod handshake;
 pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod pool;
+pub(crate) mod refusals;
 pub(crate) mod time;
 pub(crate) mod together;
 pub(crate) mod verdict;
+pub(crate) mod words;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
