@@ -204,7 +204,7 @@ fn a_connection_that_was_waited_for_says_so() {
     let all: Vec<_> = (0..16).map(|_| house.lend()).collect();
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| house.lend().was_awaited());
-        while house.pool.shared().slots.lock().line.len() == 0 {
+        while house.pool.shared().slots.lock().line.is_empty() {
             std::thread::yield_now();
         }
         drop(all);
