@@ -2,6 +2,7 @@
 //! what an enum needs to be said in words.
 
 pub(crate) mod backoff;
+pub(crate) mod bounded;
 pub(crate) mod budget;
 pub(crate) mod clocks;
 pub(crate) mod flight;
