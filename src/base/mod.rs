@@ -2,7 +2,6 @@
 //! what an enum needs to be said in words.
 
 pub(crate) mod backoff;
-#[allow(dead_code, reason = "those that stand on it come next")]
 pub(crate) mod bounded;
 pub(crate) mod budget;
 pub(crate) mod clocks;
