@@ -8,7 +8,7 @@ use crate::store::{
     Token, Value,
 };
 
-use super::{MemoryStore, given, locked};
+use super::{MemoryStore, given};
 
 impl Leases for MemoryStore {
     fn clock(&self, _: &[u8], _: Budget) -> Result<Clock> {
@@ -56,7 +56,6 @@ impl Leases for MemoryStore {
         life: Life,
         _: Budget,
     ) -> Result<Stored> {
-        let value = self.joined("SET", value)?;
         let done = self.command("SET", |table, now| {
             table.fulfill(key, token, value, life, now)
         })?;
@@ -88,7 +87,6 @@ impl Leases for MemoryStore {
         life: Life,
         _: Budget,
     ) -> Result<bool> {
-        let value = self.joined("SET", value)?;
         self.command("SET", |table, now| table.swap(key, old, value, life, now))
     }
 
@@ -159,7 +157,7 @@ impl Leases for MemoryStore {
 
     fn lock(&self, key: &[u8], token: Token, ms: u64, _: Budget) -> Result<Option<u64>> {
         let now_us = Clock::own().now_us();
-        locked(&self.table)
+        self.table
             .lock(key, token, ms, now_us)
             .map_err(|error| error.during("SET").at_node(&self.location))
     }

@@ -1,21 +1,18 @@
 //! The embedded store behind `memory://`: a [`Store`] with the behaviour of a Redis server and the scripts, inside
-//! this process and without a network. One mutex guards a [`Table`]; values are shared, so that they are copied to
-//! their readers while others go on. It is bounded in bytes; what was unused for longest goes first, but for locks and
+//! this process and without a network. It stands on a [`Table`]; values are shared, so that they are copied to
+//! their readers while others go on. It is bounded in bytes; what was not used for long goes first, but for locks and
 //! leases that are held.
 
 pub(crate) mod leases;
-pub(crate) mod lru;
 pub(crate) mod shared;
 pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::budget::Budget;
 use crate::base::clocks::wall_us;
-use crate::base::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 use crate::store::{
@@ -23,7 +20,7 @@ use crate::store::{
     Store, Touch, Traffic, Value, Values, Walks, glob,
 };
 
-use self::table::Table;
+use self::table::{Entry, Packed, Table};
 
 /// The most slots that one step of a scan looks at, whatever it was asked for: it does so under the lock.
 const LONGEST_STEP: usize = 10_000;
@@ -32,8 +29,7 @@ const LONGEST_STEP: usize = 10_000;
 pub(crate) struct MemoryStore {
     /// Its title, or `memory://` and the name it is shared under, if any.
     location: String,
-    /// Of std, because a forking thread holds it across the fork: see [`shared`].
-    table: Mutex<Table>,
+    table: Table,
 }
 
 impl MemoryStore {
@@ -42,38 +38,32 @@ impl MemoryStore {
         let location = title.map_or_else(location, str::to_owned);
         MemoryStore {
             location,
-            table: Mutex::new(Table::new(limit)),
+            table: Table::new(limit),
         }
     }
 
     /// One atomic step.
-    fn step<R>(&self, work: impl FnOnce(&mut Table, u64) -> R) -> R {
-        let now = Clock::own().now_ms();
-        work(&mut locked(&self.table), now)
+    fn step<R>(&self, work: impl FnOnce(&Table, u64) -> R) -> R {
+        work(&self.table, Clock::own().now_ms())
     }
 
     /// One atomic step of a command that can fail.
     fn command<R>(
         &self,
         name: &'static str,
-        work: impl FnOnce(&mut Table, u64) -> Result<R>,
+        work: impl FnOnce(&Table, u64) -> Result<R>,
     ) -> Result<R> {
         self.step(work)
             .map_err(|error| error.during(name).at_node(&self.location))
     }
 
-    /// A value in one piece, for a command of this name.
-    fn joined(&self, name: &'static str, value: Value<'_>) -> Result<Arc<[u8]>> {
-        joined(value).map_err(|error| error.during(name).at_node(&self.location))
-    }
-
-    fn value(&self, key: &[u8]) -> Option<Arc<[u8]>> {
-        self.step(|table, now| table.find(key, now).map(|entry| Arc::clone(entry.value())))
+    fn value(&self, key: &[u8]) -> Option<Packed> {
+        self.step(|table, now| table.find(key, now))
     }
 
     /// The same, and it is none the more used for that.
-    fn peek(&self, key: &[u8]) -> Option<Arc<[u8]>> {
-        self.step(|table, now| table.peek(key, now).map(|entry| Arc::clone(entry.value())))
+    fn peek(&self, key: &[u8]) -> Option<Packed> {
+        self.step(|table, now| table.peek(key, now))
     }
 
     fn must_be_this(&self, node: &str) -> Result<()> {
@@ -104,7 +94,6 @@ impl Values for MemoryStore {
     }
 
     fn set(&self, key: &[u8], value: Value<'_>, life: Life, _: Budget) -> Result<()> {
-        let value = self.joined("SET", value)?;
         self.command("SET", |table, now| {
             table.set_or_remove(key, value, life, now)
         })
@@ -125,7 +114,6 @@ impl Values for MemoryStore {
     }
 
     fn add(&self, key: &[u8], value: Value<'_>, life: Life, _: Budget) -> Result<bool> {
-        let value = self.joined("SET", value)?;
         self.command("SET", |table, now| table.add(key, value, life, now))
     }
 
@@ -138,8 +126,7 @@ impl Values for MemoryStore {
     ) {
         for (index, key) in keys.iter() {
             let added = given(values, index).and_then(|(value, life)| {
-                let value = self.joined("SET", *value)?;
-                self.command("SET", |table, now| table.set_new(key, value, *life, now))
+                self.command("SET", |table, now| table.set_new(key, *value, *life, now))
             });
             each(index, added);
         }
@@ -156,14 +143,16 @@ impl Values for MemoryStore {
     }
 
     fn head(&self, key: &[u8], _: Access, _: Budget) -> Result<Option<(Head, Clock)>> {
-        let head = self.step(|table, now| table.find(key, now).map(|entry| head_of(entry.value())));
+        let look = |entry: &Entry| head_of(entry.value());
+        let head = self.step(|table, now| table.look(key, now, look));
         Ok(head.map(|head| (head, Clock::own())))
     }
 
     fn ttl(&self, key: &[u8], _: Budget) -> Result<Option<(Pttl, Head, Clock)>> {
         Ok(self.step(|table, now| {
-            let entry = table.find(key, now)?;
-            Some((entry.pttl(now), head_of(entry.value()), Clock::own()))
+            table.look(key, now, |entry| {
+                (entry.pttl(now), head_of(entry.value()), Clock::own())
+            })
         }))
     }
 
@@ -206,8 +195,9 @@ impl Walks for MemoryStore {
             .clamp(1, LONGEST_STEP);
         let (keys, next) = self.step(|table, now| table.keys_from(step.cursor, count, now));
         keys.iter()
+            .map(Packed::key)
             .filter(|key| glob::matches(step.pattern, key))
-            .for_each(|key| each(key));
+            .for_each(each);
         Ok(next)
     }
 
@@ -255,8 +245,7 @@ impl Walks for MemoryStore {
         for (index, key) in keys.iter() {
             let change = here.clone().and_then(|()| given(changes, index));
             let done = change.and_then(|Change { old, new }| {
-                let new = new.map(|new| self.joined("SET", new)).transpose()?;
-                self.command("SET", |table, now| table.replace(key, old, new, now))
+                self.command("SET", |table, now| table.replace(key, old, *new, now))
             });
             each(index, done);
         }
@@ -265,8 +254,7 @@ impl Walks for MemoryStore {
 
 impl Store for MemoryStore {
     fn flush(&self, _: Budget) -> Result<()> {
-        // Dropping many entries takes its time; nobody has to wait for it.
-        let _dropped_unlocked = self.step(|table, _| table.take());
+        self.table.clear();
         Ok(())
     }
 
@@ -304,11 +292,6 @@ fn in_own_time(touch: Touch) -> Touch {
     Touch::At(unix_ms.saturating_add_signed(ahead_ms.saturating_neg()))
 }
 
-/// The lock, also after a panic elsewhere: steps leave a table whole.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// What the caller has for the item at `index`.
 fn given<T>(all: &[T], index: usize) -> Result<&T> {
     all.get(index).ok_or_else(|| {
@@ -317,24 +300,6 @@ fn given<T>(all: &[T], index: usize) -> Result<&T> {
             "there are fewer claims or values than keys",
         )
     })
-}
-
-/// Header and body in one allocation, made outside the lock.
-/// Shared memory cannot be asked for in a way that may fail. What is large is asked for in another way just before, and
-/// given back; so much is then there, unless another thread is quicker.
-fn joined(value: Value<'_>) -> Result<Arc<[u8]>> {
-    room::probe(value.len().saturating_add(16), "a value")?;
-    if value.head.is_empty() {
-        return Ok(Arc::from(value.body));
-    }
-    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, value.len()).collect();
-    if let Some((head, body)) =
-        Arc::get_mut(&mut bytes).and_then(|all| all.split_at_mut_checked(value.head.len()))
-    {
-        head.copy_from_slice(value.head);
-        body.copy_from_slice(value.body);
-    }
-    Ok(bytes)
 }
 
 fn head_of(value: &[u8]) -> Head {

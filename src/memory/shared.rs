@@ -2,7 +2,7 @@
 //! it forks, which goes on with a copy of its own. A forking thread holds all locks across the fork, so that the
 //! child finds every table whole and every lock free.
 //!
-//! The locks are those of std, not of parking_lot: parking_lot queues waiting threads in a table of the process,
+//! The locks, those of the map too, are those of std, not of parking_lot: parking_lot queues waiting threads in a table of the process,
 //! which the child inherits together with threads that do not exist there, and the first contended unlock may hand
 //! the lock to one of them. A futex has its waiters in the kernel, and a new process has none.
 //!
@@ -12,12 +12,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::base::fork::{self, ForkLock};
 
-use super::table::Table;
-use super::{MemoryStore, locked};
+use crate::base::bounded::Locked;
+
+use super::MemoryStore;
+use super::table::{Entry, Kept};
 
 type Names = BTreeMap<String, Weak<MemoryStore>>;
 
@@ -36,13 +38,13 @@ impl MemoryStore {
         fork::register(known);
         let Some(name) = name else { return fresh };
         let store = held_or_fresh(name, fresh);
-        locked(&store.table).raise_limit(limit);
+        store.table.raise_limit(limit);
         store
     }
 }
 
 fn held_or_fresh(name: &str, fresh: Arc<MemoryStore>) -> Arc<MemoryStore> {
-    let mut names = locked(&NAMES);
+    let mut names = self::names();
     if let Some(store) = names.get(name).and_then(Weak::upgrade) {
         return store;
     }
@@ -51,10 +53,14 @@ fn held_or_fresh(name: &str, fresh: Arc<MemoryStore>) -> Arc<MemoryStore> {
     fresh
 }
 
+fn names() -> MutexGuard<'static, Names> {
+    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The locks that this thread holds while it forks.
 #[derive(Default)]
 struct Held {
-    tables: Vec<MutexGuard<'static, Table>>,
+    tables: Vec<Vec<Locked<'static, Entry, Kept>>>,
     names: Option<MutexGuard<'static, Names>>,
 }
 
@@ -64,16 +70,17 @@ thread_local! {
 
 impl ForkLock for MemoryStore {
     fn lock_for_fork(&self) {
-        let guard = locked(&self.table);
+        let locks = self.table.lock_all();
         // SAFETY: only the lifetime changes. The registry keeps the store alive until `unlock_after_fork`, which
-        // drops the guard.
-        let guard =
-            unsafe { mem::transmute::<MutexGuard<'_, Table>, MutexGuard<'static, Table>>(guard) };
+        // drops the guards.
+        let locks = unsafe {
+            mem::transmute::<Vec<Locked<'_, Entry, Kept>>, Vec<Locked<'static, Entry, Kept>>>(locks)
+        };
         // A thread without its thread-local storage is about to end; it forks without the locks.
         let _ = HELD.try_with(|held| {
             let mut held = held.borrow_mut();
-            held.tables.push(guard);
-            held.names.get_or_insert_with(|| locked(&NAMES));
+            held.tables.push(locks);
+            held.names.get_or_insert_with(|| names());
         });
     }
 

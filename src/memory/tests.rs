@@ -1,6 +1,7 @@
 //! What callers of the embedded store see: the seam's contracts, threads, walks, names and forks.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::budget::soon;
@@ -186,7 +187,7 @@ fn errors_name_the_store_and_the_command() {
         .set(b"k", plain(&[0; 500]), Life::Forever, soon())
         .unwrap_err();
     let text = "memory://errors: SET: OOM command not allowed: \
-                the entry of 693 bytes is larger than memory_limit (300 bytes)";
+                the entry of 595 bytes is larger than memory_limit (300 bytes)";
     assert_eq!(error.to_string(), text);
 }
 

@@ -56,15 +56,15 @@ const SHARD_BYTES: usize = 1 << 20;
 
 /// A map of items of type `V` bounded in bytes, and an `E` of the owner's beside each shard.
 pub(crate) struct Bounded<V, E = ()> {
-    shards: Box<[Padded<Mutex<Shard<V, E>>>]>,
+    shards: Box<[Behind<V, E>]>,
     bound: Bound,
     /// Drawn anew for each map, so that nobody can choose keys that collide.
     seed: u64,
 }
 
-/// On cache lines of its own.
+/// A shard behind its lock, on cache lines of its own.
 #[repr(align(64))]
-struct Padded<T>(T);
+struct Behind<V, E>(Mutex<Shard<V, E>>);
 
 /// A key and its hash in one map.
 #[derive(Clone, Copy)]
@@ -93,7 +93,7 @@ impl<V: Item, E: Default> Bounded<V, E> {
     pub(crate) fn new(limit: usize) -> Self {
         let shards = (limit / SHARD_BYTES).clamp(1, MOST_SHARDS);
         Bounded {
-            shards: (0..shards).map(|_| Padded(Mutex::default())).collect(),
+            shards: (0..shards).map(|_| Behind(Mutex::default())).collect(),
             bound: Bound::new(limit, shards),
             seed: RandomState::new().hash_one(limit),
         }
@@ -212,7 +212,7 @@ impl<V: Item, E> Bounded<V, E> {
     }
 
     /// The lock, also after a panic elsewhere: steps leave a shard whole.
-    fn locked<'m>(&'m self, shard: &'m Padded<Mutex<Shard<V, E>>>) -> Locked<'m, V, E> {
+    fn locked<'m>(&'m self, shard: &'m Behind<V, E>) -> Locked<'m, V, E> {
         Locked {
             shard: shard.0.lock().unwrap_or_else(PoisonError::into_inner),
             victims: SmallVec::new(),
@@ -231,9 +231,9 @@ impl<'m, V, E> Both<'m, V, E> {
     }
 }
 
-impl Key<'_> {
+impl<'k> Key<'k> {
     /// The bytes of the key.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(self) -> &'k [u8] {
         self.bytes
     }
 
@@ -310,7 +310,12 @@ impl<V: Item, E> Locked<'_, V, E> {
 
     /// Throws the item under `key` away: whether there was one. It is dropped after the lock.
     pub(crate) fn discard(&mut self, key: Key<'_>) -> bool {
-        let item = self.remove(key);
+        self.find(key).is_some_and(|slot| self.discard_at(slot))
+    }
+
+    /// The same of the item in this slot.
+    pub(crate) fn discard_at(&mut self, slot: Slot) -> bool {
+        let item = self.take(slot);
         let was_there = item.is_some();
         self.victims.extend(item);
         was_there
@@ -343,6 +348,16 @@ impl<V: Item, E> Locked<'_, V, E> {
     /// Whether the item in this slot makes way for nobody.
     pub(crate) fn is_parked(&self, slot: Slot) -> bool {
         self.shard.slots.is_parked(slot)
+    }
+
+    /// The weight of all in the map that makes way for nobody.
+    pub(crate) fn parked_anywhere(&self) -> usize {
+        self.bound.parked()
+    }
+
+    /// The bound of the map in bytes.
+    pub(crate) fn limit(&self) -> usize {
+        self.bound.limit()
     }
 
     /// The owner's own state beside this shard.

@@ -138,13 +138,8 @@ impl<V: Item, E> Shard<V, E> {
         loop {
             let small_first = self.bytes.small * SMALL_PART >= self.bytes.small + self.bytes.main;
             let small = self.small.oldest();
-            let Some(slot) = small
-                .filter(|_| small_first)
-                .or(self.main.oldest())
-                .or(small)
-            else {
-                return None;
-            };
+            let first = small.filter(|_| small_first);
+            let slot = first.or(self.main.oldest()).or(small)?;
             if self.slots.line(slot) == Line::Small {
                 if self.slots.uses(slot, |_| 0) == 0 {
                     let tag = self.slots.tag(slot);
@@ -186,7 +181,7 @@ impl<V: Item, E> Shard<V, E> {
     }
 
     /// All items, which are taken out.
-    pub(super) fn clear(&mut self, bound: &Bound) -> impl Iterator<Item = V> + use<V, E> {
+    pub(super) fn clear(&mut self, bound: &Bound) -> Vec<V> {
         bound.give_back(self.used());
         bound.unpark(self.bytes.parked);
         self.bytes = Bytes::default();

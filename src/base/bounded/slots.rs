@@ -153,12 +153,10 @@ impl<V> Slots<V> {
     }
 
     /// All items, which are taken out.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = V> + use<V> {
+    pub(super) fn drain(&mut self) -> Vec<V> {
         let all = std::mem::take(self);
-        all.blocks
-            .into_iter()
-            .flatten()
-            .filter_map(|place| place.item)
+        let places = all.blocks.into_iter().flatten();
+        places.filter_map(|place| place.item).collect()
     }
 
     fn place(&self, number: u32) -> Option<&Place<V>> {

@@ -143,3 +143,251 @@ proptest! {
         prop_assert_eq!((map.bytes(), map.parked(), map.len()), (0, 0, 0));
     }
 }
+
+#[test]
+fn a_near_cache_takes_no_more_than_a_64th_and_starves_no_shard() {
+    let map = Bounded::<Thing, u64>::new(8 << 20);
+    let largest = (8 << 20) / LARGEST_PART;
+    let admit = |number: u64, weight| {
+        let item = thing(number, weight, 0);
+        let bytes = item.key.clone();
+        let key = map.key(&bytes);
+        map.lock(key).admit(key, item)
+    };
+    for number in 0..5000 {
+        assert!(
+            admit(number, 1 + (number as usize * 7919) % largest),
+            "{number}"
+        );
+    }
+    let full = contents(&map);
+    assert!(map.bytes() > 7 << 20, "{} bytes", map.bytes());
+    assert!(!admit(4999, largest + 1));
+    assert!(admit(4999, largest));
+    assert!(!admit(4999, largest + 1) && !contents(&map).contains_key(&4999));
+    assert!(full.contains_key(&4999), "the newest stays");
+}
+
+#[test]
+fn who_has_less_than_a_share_gets_it_from_others() {
+    let map = Bounded::<Thing, u64>::new(4 << 20);
+    let mut numbers = (0..).map(|number: u64| (number, number.to_le_bytes()));
+    let mut of_shard = |shard: usize| {
+        let (number, _) = numbers
+            .find(|(_, key)| map.shard_of(map.key(key)) == shard)
+            .unwrap();
+        thing(number, 10_000, 0)
+    };
+    // One shard takes all that there is.
+    (0..430).for_each(|_| put(&map, of_shard(0)).unwrap());
+    assert_eq!(map.lock_at(0).unwrap().bytes(), 4_190_000);
+    for shard in [1, 2, 3] {
+        (0..200).for_each(|_| put(&map, of_shard(shard)).unwrap());
+    }
+    for shard in 0..4 {
+        let bytes = map.lock_at(shard).unwrap().bytes();
+        assert!(
+            (800_000..1_600_000).contains(&bytes),
+            "{bytes} bytes in {shard}"
+        );
+    }
+    // Larger than a share: all make way.
+    put(&map, thing(u64::MAX, 3 << 20, 0)).unwrap();
+    assert!(contents(&map).contains_key(&u64::MAX));
+    assert!(put(&map, thing(u64::MAX, (4 << 20) + 1, 0)).is_err());
+}
+
+#[test]
+fn the_bound_holds_while_eight_threads_put_take_and_park() {
+    let map = Bounded::<Thing, u64>::new(3 << 20);
+    let over = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..8u64 {
+            let (map, over) = (&map, &over);
+            scope.spawn(move || {
+                let mut rng = fastrand::Rng::with_seed(thread);
+                for _ in 0..4000 {
+                    let number = rng.u64(..300);
+                    let bytes = number.to_le_bytes();
+                    let key = map.key(&bytes);
+                    match rng.u8(..10) {
+                        0..6 => drop(put(map, thing(number, rng.usize(1..60_000), thread))),
+                        6 => drop(map.lock(key).remove(key)),
+                        7 => {
+                            let mut shard = map.lock(key);
+                            shard
+                                .find(key)
+                                .into_iter()
+                                .for_each(|slot| shard.park(slot));
+                        }
+                        8 => {
+                            let mut shard = map.lock(key);
+                            shard
+                                .find(key)
+                                .into_iter()
+                                .for_each(|slot| shard.unpark(slot));
+                        }
+                        _ => *map.lock(key).own() += 1,
+                    }
+                    over.fetch_add(usize::from(map.bytes() > map.limit()), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(over.into_inner(), 0);
+    contents(&map);
+}
+
+#[test]
+fn every_item_is_dropped_once() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let map = Bounded::<Thing, u64>::new(100);
+    for number in 0..50 {
+        let mut item = thing(number % 30, 9, number);
+        item.dropped = Some(Arc::clone(&dropped));
+        let bytes = item.key.clone();
+        let key = map.key(&bytes);
+        map.lock(key).put(key, item, &mut map.no_room()).unwrap();
+    }
+    assert_eq!(dropped.load(Ordering::Relaxed) + map.len(), 50);
+    drop(map);
+    assert_eq!(dropped.load(Ordering::Relaxed), 50);
+}
+
+/// The victims of a step are dropped when others may have the lock again.
+#[test]
+fn what_goes_is_dropped_after_the_lock() {
+    struct Looks(Arc<Bounded<Looks>>, Arc<AtomicUsize>);
+    impl Item for Looks {
+        fn key(&self) -> &[u8] {
+            b"k"
+        }
+        fn weight(&self) -> usize {
+            60
+        }
+    }
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let free = self.0.shards[0].0.try_lock().is_ok();
+            self.1.fetch_add(usize::from(free), Ordering::Relaxed);
+        }
+    }
+    let map: Arc<Bounded<Looks>> = Arc::new(Bounded::new(100));
+    let free = Arc::new(AtomicUsize::new(0));
+    let key = map.key(b"k");
+    for _ in 0..2 {
+        let item = Looks(Arc::clone(&map), Arc::clone(&free));
+        assert!(map.lock(key).put(key, item, &mut map.no_room()).is_ok());
+    }
+    assert!(map.lock(key).discard(key));
+    assert_eq!(free.load(Ordering::Relaxed), 2);
+}
+
+/// Draws 0.. with the frequencies 1, 1/2^s, 1/3^s and so on.
+struct Zipf(Vec<f64>);
+
+impl Zipf {
+    fn new(keys: usize, s: f64) -> Self {
+        let mut sum = 0.0;
+        let sums = (1..=keys).map(|rank| {
+            sum += (rank as f64).powf(-s);
+            sum
+        });
+        Zipf(sums.collect())
+    }
+
+    fn draw(&self, rng: &mut fastrand::Rng) -> u64 {
+        let at = rng.f64() * self.0.last().unwrap();
+        self.0.partition_point(|sum| *sum < at) as u64
+    }
+}
+
+/// Least recently used goes first, to compare with: by a queue of uses, the last of each key counting.
+#[derive(Default)]
+struct Lru {
+    uses: VecDeque<(u64, u64)>,
+    last: HashMap<u64, u64>,
+    turn: u64,
+}
+
+impl Lru {
+    fn hit(&mut self, key: u64, most: usize) -> bool {
+        self.turn += 1;
+        self.uses.push_back((key, self.turn));
+        let hit = self.last.insert(key, self.turn).is_some();
+        while self.last.len() > most {
+            let (key, turn) = self.uses.pop_front().unwrap();
+            if self.last.get(&key) == Some(&turn) {
+                self.last.remove(&key);
+            }
+        }
+        hit
+    }
+}
+
+/// Hits in a hundred at one key in a hundred: this map and an LRU. `scan`: one access in five belongs to a walk over
+/// keys that nobody else uses.
+fn hits(s: f64, scan: bool, keys: usize, accesses: usize) -> (f64, f64) {
+    let most = keys / 100;
+    // As many shards as there are megabytes, and so many items in all.
+    let map = Bounded::<Thing, u64>::new(16 << 20);
+    let weight = (16 << 20) / most;
+    let zipf = Zipf::new(keys, s);
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut lru = Lru::default();
+    let (mut ours, mut theirs, mut counted, mut walked) = (0, 0, 0, keys as u64);
+    for access in 0..accesses {
+        let is_scan = scan && access / 2000 % 5 == 4;
+        let number = if is_scan {
+            walked += 1;
+            walked
+        } else {
+            zipf.draw(&mut rng)
+        };
+        let bytes = number.to_le_bytes();
+        let key = map.key(&bytes);
+        let mut shard = map.lock(key);
+        let hit = shard.get(key).is_some();
+        if !hit {
+            shard
+                .put(key, thing(number, weight, 0), &mut map.no_room())
+                .ok();
+        }
+        let lru_hit = lru.hit(number, most);
+        if access >= accesses / 4 && !is_scan {
+            counted += 1;
+            ours += usize::from(hit);
+            theirs += usize::from(lru_hit);
+        }
+    }
+    let percent = |hits| 100.0 * f64::from(u32::try_from(hits).unwrap()) / f64::from(counted);
+    (percent(ours), percent(theirs))
+}
+
+#[test]
+fn it_hits_more_often_than_an_lru() {
+    for (s, scan, ahead) in [
+        (0.9, false, 6.0),
+        (1.0, false, 5.0),
+        (1.1, false, 3.0),
+        (1.0, true, 6.0),
+    ] {
+        let (ours, lru) = hits(s, scan, 100_000, 400_000);
+        println!("Zipf {s}, scans: {scan}: {ours:.1} %, LRU {lru:.1} %");
+        assert!(
+            ours > lru + ahead,
+            "Zipf {s}, scans: {scan}: {ours:.1} %, LRU {lru:.1} %"
+        );
+    }
+}
+
+/// The figures at a million keys: 62.5 % at Zipf 1.0, and 62.8 % with scans, are what others were measured at.
+#[test]
+#[ignore = "a minute"]
+fn it_hits_as_often_as_it_should() {
+    for (s, scan, least) in [(1.0, false, 61.5), (1.0, true, 61.8)] {
+        let (ours, lru) = hits(s, scan, 1_000_000, 8_000_000);
+        println!("Zipf {s}, scans: {scan}: {ours:.1} %, LRU {lru:.1} %");
+        assert!(ours > least);
+    }
+}

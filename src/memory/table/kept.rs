@@ -1,17 +1,21 @@
 //! Entries that make way for nobody: a lock that is held, and an entry under a lease. Who holds one relies on it, and a
-//! second holder beside the first would be worse than a refused write. They leave the order of use for as long as they are
+//! second holder beside the first would be worse than a refused write. They stand in no queue for as long as they are
 //! held, and are found in the order in which that ends by itself.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use super::leases::Leased;
-use super::{Entry, Table};
+use crate::base::bounded::{Locked, Slot};
 
-/// The slots that are kept, each behind the time until when, in milliseconds.
+use super::Entry;
+use super::leases::Leased;
+
+/// The slots of one shard that are kept, and until when, in milliseconds.
 #[derive(Default)]
-pub(super) struct Kept {
-    ends: BTreeSet<(u64, usize)>,
-    bytes: usize,
+pub(crate) struct Kept {
+    until: BTreeMap<Slot, u64>,
+    /// The same in the order in which it ends.
+    ends: BTreeSet<(u64, Slot)>,
 }
 
 impl Entry {
@@ -19,66 +23,58 @@ impl Entry {
     fn held_until(&self, now: u64) -> Option<u64> {
         let until = match self.is_lock {
             // It is still there in the last of its milliseconds.
-            true => self.expiry.0.map_or(u64::MAX, |at| at.saturating_add(1)),
-            false => Leased::of(&self.value)?.held_until()?,
+            true => self
+                .expiry
+                .until()
+                .map_or(u64::MAX, |at| at.saturating_add(1)),
+            false => Leased::of(self.value())?.held_until()?,
         };
         (until > now).then_some(until)
     }
 }
 
-impl Table {
-    /// Takes an entry out of the order of use while it is held, or back into it. To be called after every change of an
-    /// entry that concerns that.
-    pub(super) fn keep_if_held(&mut self, slot: usize, now: u64) {
-        self.let_go(slot);
-        let Some(entry) = self.entries.get_mut(slot) else {
-            return;
-        };
-        if let Some(until) = entry.held_until(now) {
-            entry.kept_until = until;
-            self.kept.bytes += entry.cost();
-            self.kept.ends.insert((until, slot));
-            self.entries.park(slot);
-        }
+/// Keeps an entry from making way while it is held, and no longer. To be called after every change of an entry that
+/// concerns that.
+pub(super) fn keep_if_held(shard: &mut Locked<'_, Entry, Kept>, slot: Slot, now: u64) {
+    let_go(shard, slot);
+    if let Some(until) = shard.at(slot).and_then(|entry| entry.held_until(now)) {
+        let kept = shard.own();
+        kept.until.insert(slot, until);
+        kept.ends.insert((until, slot));
+        shard.park(slot);
     }
+}
 
-    /// It is an entry like others again, and the one used last.
-    pub(super) fn let_go(&mut self, slot: usize) {
-        let Some(entry) = self
-            .entries
-            .get_mut(slot)
-            .filter(|entry| entry.kept_until > 0)
-        else {
-            return;
-        };
-        let until = std::mem::take(&mut entry.kept_until);
-        self.kept.bytes -= entry.cost();
-        self.kept.ends.remove(&(until, slot));
-        self.entries.unpark(slot);
+/// It is an entry like others again.
+pub(super) fn let_go(shard: &mut Locked<'_, Entry, Kept>, slot: Slot) {
+    if !shard.is_parked(slot) {
+        return;
     }
+    let kept = shard.own();
+    if let Some(until) = kept.until.remove(&slot) {
+        kept.ends.remove(&(until, slot));
+        shard.unpark(slot);
+    }
+}
 
-    /// How many bytes cannot be had for another entry, those of the one in this slot not counted. What is not held any more
-    /// is let go here.
-    pub(super) fn kept_besides(&mut self, slot: Option<usize>, now: u64) -> usize {
-        while let Some(&(until, lapsed)) = self.kept.ends.first()
-            && until <= now
-        {
-            self.let_go(lapsed);
-        }
-        let own = slot.and_then(|slot| self.entries.get(slot));
-        let own = own.filter(|entry| entry.kept_until > 0);
-        self.kept.bytes - own.map_or(0, Entry::cost)
+/// Lets go of what is not held any more.
+pub(super) fn let_go_lapsed(shard: &mut Locked<'_, Entry, Kept>, now: u64) {
+    while let Some(&(until, lapsed)) = shard.own().ends.first()
+        && until <= now
+    {
+        let_go(shard, lapsed);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
+    use crate::base::bounded::Item;
     use crate::expiry::Life;
-    use crate::store::{Claim, Force, Token, Touch};
+    use crate::store::{Claim, Force, Token, Touch, Value};
 
-    use super::super::{ENTRY_OVERHEAD, cost};
+    use super::super::Table;
+    use super::super::entry::ENTRY_OVERHEAD;
+    use super::super::tests::cost;
     use super::*;
 
     const NOW: u64 = 1_000_000;
@@ -97,30 +93,46 @@ mod tests {
     }
 
     /// What is noted is what a look at every entry finds.
-    fn check(table: &mut Table, now: u64) {
-        table.kept_besides(None, now);
-        let (mut bytes, mut used, mut ends) = (0, 0, BTreeSet::new());
-        for slot in 0..table.entries.slots() {
-            let Some(entry) = table.entries.get(slot) else {
-                continue;
-            };
-            used += entry.cost();
-            if let Some(until) = entry.held_until(now) {
-                bytes += entry.cost();
-                ends.insert((until, slot));
+    fn check(table: &Table, now: u64) {
+        let (mut bytes, mut used) = (0, 0);
+        for mut shard in table.lock_all() {
+            let_go_lapsed(&mut shard, now);
+            let mut ends = BTreeSet::new();
+            for slot in (0..shard.slots()).map(Slot) {
+                let Some(entry) = shard.at(slot) else {
+                    continue;
+                };
+                used += entry.weight();
+                let until = entry.held_until(now);
+                assert_eq!(shard.is_parked(slot), until.is_some());
+                if let Some(until) = until {
+                    bytes += entry.weight();
+                    ends.insert((until, slot));
+                }
             }
+            let kept = shard.own();
+            assert!(
+                kept.until
+                    .iter()
+                    .all(|(slot, until)| ends.contains(&(*until, *slot)))
+            );
+            assert_eq!((&kept.ends, kept.until.len()), (&ends, ends.len()));
         }
-        assert_eq!((table.kept.bytes, table.used), (bytes, used));
-        assert_eq!(table.kept.ends, ends);
-        assert!(table.used <= table.limit);
+        assert_eq!((table.map.parked(), table.map.bytes()), (bytes, used));
+        assert!(used <= table.map.limit());
     }
 
     #[test]
     fn what_is_kept_is_what_somebody_holds() {
-        let mut table = Table::new(12 * (ENTRY_OVERHEAD + 40));
-        let value = |text: &str| -> Arc<[u8]> { Arc::from(text.as_bytes()) };
-        let tagged =
-            |text: &str| -> Arc<[u8]> { Arc::from([b"\xC1\x11\0\0", text.as_bytes()].concat()) };
+        let table = Table::new(12 * (ENTRY_OVERHEAD + 40));
+        let value = |text: &'static str| Value {
+            head: b"",
+            body: text.as_bytes(),
+        };
+        let tagged = |text: &'static str| Value {
+            head: b"\xC1\x11\0\0",
+            ..value(text)
+        };
         let mut now = NOW;
         for step in 0..20_000u64 {
             let chance = step.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
@@ -143,19 +155,22 @@ mod tests {
                 12 => drop(table.rename(&key, &[b'r', key[0]], now)),
                 _ => now += (chance >> 32) % 10,
             }
-            check(&mut table, now);
+            check(&table, now);
         }
     }
 
     #[test]
     fn a_lease_that_has_lapsed_and_a_back_off_make_way() {
         let limit = 2 * cost(b"key", &[0; 32]);
-        let mut table = Table::new(limit);
+        let table = Table::new(limit);
         table.acquire(b"one", claim(1, 30), 0, NOW).unwrap();
         table.acquire(b"two", claim(2, 60), 0, NOW).unwrap();
-        let small: Arc<[u8]> = Arc::from(&b"v"[..]);
+        let small = Value {
+            head: b"",
+            body: b"v",
+        };
         let error = table
-            .set(b"new", small.clone(), Life::Forever, NOW + 29)
+            .set(b"new", small, Life::Forever, NOW + 29)
             .unwrap_err();
         assert_eq!(error.code(), Some("OOM"));
         table.set(b"new", small, Life::Forever, NOW + 30).unwrap();

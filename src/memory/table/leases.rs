@@ -1,14 +1,13 @@
 //! The steps of the lease protocol and of locks: what the scripts of lease.lua do on a server, branch by branch. A step
 //! that finds a foreign token changes nothing.
 
-use std::sync::Arc;
-
 use crate::entry::header::{Header, LeaseBlock, STALE_FOREVER};
 use crate::error::Result;
 use crate::expiry::Life;
-use crate::store::{Acquired, Claim, Force, HEAD_LEN, LATEST_MS, Token};
+use crate::store::{Acquired, Claim, Force, HEAD_LEN, LATEST_MS, Token, Value};
 
-use super::{Deadline, Entry, Table};
+use super::kept;
+use super::{Deadline, Done, Entry, Packed, Step, Table};
 
 /// The unknown flag of a header: the scripts look past it.
 const UNKNOWN_FLAG: u8 = 8;
@@ -71,13 +70,6 @@ impl Leased {
 }
 
 impl Entry {
-    /// Writes over the end of the header.
-    fn overwrite(&mut self, from: usize, bytes: &[u8]) {
-        if let Some(part) = Arc::make_mut(&mut self.value).get_mut(from..from + bytes.len()) {
-            part.copy_from_slice(bytes);
-        }
-    }
-
     fn set_lease(&mut self, deadline_ms: u64, token: [u8; 8]) {
         self.overwrite(16, &deadline_ms.to_le_bytes());
         self.overwrite(24, &token);
@@ -85,8 +77,8 @@ impl Entry {
 
     /// The entry outlives a lease that is renewed in its last moment.
     fn live_at_least(&mut self, ms: u64, now: u64) {
-        if let Some(at) = self.expiry.0 {
-            self.expiry = Deadline(Some(at.max(now.saturating_add(ms))));
+        if let Some(at) = self.expiry.until() {
+            self.expiry = Deadline::at(Some(at.max(now.saturating_add(ms))));
         }
     }
 }
@@ -94,23 +86,98 @@ impl Entry {
 impl Table {
     /// ACQUIRE, after so many attempts that were lost.
     pub(crate) fn acquire(
-        &mut self,
+        &self,
         key: &[u8],
         claim: Claim,
         lost: u32,
         now: u64,
-    ) -> Result<Acquired<Arc<[u8]>>> {
+    ) -> Result<Acquired<Packed>> {
+        self.step(key, now, |step| step.acquire(claim, lost))
+    }
+
+    /// STORE.
+    pub(crate) fn fulfill(
+        &self,
+        key: &[u8],
+        token: Token,
+        value: Value<'_>,
+        life: Life,
+        now: u64,
+    ) -> Result<bool> {
+        let value = Packed::new(key, value)?;
+        self.step(key, now, |step| step.fulfill(token, &value, life))
+    }
+
+    /// SWAP.
+    pub(crate) fn swap(
+        &self,
+        key: &[u8],
+        old: &[u8],
+        value: Value<'_>,
+        life: Life,
+        now: u64,
+    ) -> Result<bool> {
+        let value = Packed::new(key, value)?;
+        self.step(key, now, |step| step.swap(old, &value, life))
+    }
+
+    /// RELEASE.
+    pub(crate) fn release(&self, key: &[u8], token: Token, backoff_ms: u64, now: u64) -> bool {
+        self.sure_step(key, now, |step| step.release(token, backoff_ms))
+    }
+
+    /// RENEW.
+    pub(crate) fn renew(&self, key: &[u8], token: Token, lease_ms: u64, now: u64) -> bool {
+        self.sure_step(key, now, |step| step.renew(token, lease_ms))
+    }
+
+    /// EXPIRE_SOFT. When the entry would grow beyond what fits, it goes.
+    pub(crate) fn expire_soft(&self, key: &[u8], now: u64) -> Result<bool> {
+        let done = self.step(key, now, |step| step.expire_soft());
+        self.or_remove(key, now, done)
+    }
+
+    /// LOCK: its fencing number, which is the time in microseconds, and never one that was given before. Who has it already
+    /// takes it anew.
+    pub(crate) fn lock(
+        &self,
+        key: &[u8],
+        token: Token,
+        ms: u64,
+        now_us: u64,
+    ) -> Result<Option<u64>> {
+        // The number is drawn under the lock of the shard: holders of a lock have it in their order.
+        self.step(key, now_us / 1000, |step| {
+            let is_locked = step.lock(token, ms)?;
+            Ok(is_locked.then(|| self.next_fence(now_us)))
+        })
+    }
+
+    /// EXTEND.
+    pub(crate) fn extend_lock(&self, key: &[u8], token: Token, ms: u64, now: u64) -> bool {
+        self.sure_step(key, now, |step| step.extend_lock(token, ms))
+    }
+
+    /// UNLOCK.
+    pub(crate) fn unlock(&self, key: &[u8], token: Token, now: u64) -> bool {
+        self.sure_step(key, now, |step| step.unlock(token))
+    }
+}
+
+impl Step<'_, '_> {
+    fn acquire(&mut self, claim: Claim, lost: u32) -> Done<Acquired<Packed>> {
+        let now = self.now;
         let lease_ms = claim.lease_ms.min(LATEST_MS);
         let until = now.saturating_add(lease_ms);
         let (token, former) = claim.attempt(lost);
         let life_ms = lease_ms.saturating_mul(2);
-        let Some(entry) = self.entry(key, now) else {
-            let placeholder = placeholder(until, *token.bytes());
-            self.set(key, placeholder, Life::Millis(life_ms), now)?;
+        let Some(entry) = self.entry() else {
+            let placeholder = placeholder(self.key.bytes(), until, *token.bytes())?;
+            self.set(&placeholder, Life::Millis(life_ms))?;
             return Ok(Acquired::Yours(token));
         };
-        let Some(seen) = Leased::of(&entry.value) else {
-            return Ok(Acquired::Found(Arc::clone(&entry.value)));
+        let Some(seen) = Leased::of(entry.value()) else {
+            return Ok(Acquired::Found(entry.packed()));
         };
         let is_as_seen = claim
             .seen
@@ -119,7 +186,7 @@ impl Table {
         let mut own = [Some(token), former].into_iter().flatten();
         if !own.any(|own| seen.block.token == *own.bytes()) {
             if seen.is_fresh(now) && force == Force::No {
-                return Ok(Acquired::Found(Arc::clone(&entry.value)));
+                return Ok(Acquired::Found(entry.packed()));
             }
             if seen.block.deadline_ms > now {
                 // A deadline without a token is a back-off, which binds nobody who has nothing to serve.
@@ -134,83 +201,67 @@ impl Table {
         }
         entry.set_lease(until, *token.bytes());
         entry.live_at_least(life_ms, now);
-        self.holds(key, now);
+        self.holds();
         Ok(Acquired::Yours(token))
     }
 
-    /// STORE.
-    pub(crate) fn fulfill(
-        &mut self,
-        key: &[u8],
-        token: Token,
-        value: Arc<[u8]>,
-        life: Life,
-        now: u64,
-    ) -> Result<bool> {
-        if self.held(key, token, now).is_none() {
+    fn fulfill(&mut self, token: Token, value: &Packed, life: Life) -> Done<bool> {
+        if self.held(token).is_none() {
             return Ok(false);
         }
-        self.set(key, value, life, now)?;
+        self.set(value, life)?;
         Ok(true)
     }
 
-    /// SWAP.
-    pub(crate) fn swap(
-        &mut self,
-        key: &[u8],
-        old: &[u8],
-        value: Arc<[u8]>,
-        life: Life,
-        now: u64,
-    ) -> Result<bool> {
-        let entry = self.entry(key, now);
-        if entry.is_none_or(|entry| *entry.value != *old) {
+    fn swap(&mut self, old: &[u8], value: &Packed, life: Life) -> Done<bool> {
+        let entry = self.entry();
+        if entry.is_none_or(|entry| *entry.value() != *old) {
             return Ok(false);
         }
-        self.set(key, value, life, now)?;
+        self.set(value, life)?;
         Ok(true)
     }
 
-    /// RELEASE.
-    pub(crate) fn release(&mut self, key: &[u8], token: Token, backoff_ms: u64, now: u64) -> bool {
-        let Some((entry, seen)) = self.held(key, token, now) else {
+    fn release(&mut self, token: Token, backoff_ms: u64) -> bool {
+        let now = self.now;
+        let Some((entry, seen)) = self.held(token) else {
             return false;
         };
         match (seen.is_over(now), backoff_ms) {
             (true, _) => {
-                self.remove(key, now);
+                self.remove();
             }
             (false, 0) => entry.set_lease(0, NOBODY),
             (false, ms) => entry.set_lease(now.saturating_add(ms), NOBODY),
         }
-        self.holds(key, now);
+        self.holds();
         true
     }
 
-    /// RENEW.
-    pub(crate) fn renew(&mut self, key: &[u8], token: Token, lease_ms: u64, now: u64) -> bool {
-        let Some((entry, _)) = self.held(key, token, now) else {
+    fn renew(&mut self, token: Token, lease_ms: u64) -> bool {
+        let now = self.now;
+        let Some((entry, _)) = self.held(token) else {
             return false;
         };
         entry.set_lease(now.saturating_add(lease_ms), *token.bytes());
         entry.live_at_least(lease_ms.saturating_mul(2), now);
-        self.holds(key, now);
+        self.holds();
         true
     }
 
-    /// EXPIRE_SOFT. When the entry would grow beyond what fits, it goes.
-    pub(crate) fn expire_soft(&mut self, key: &[u8], now: u64) -> Result<bool> {
-        let done = self.make_stale(key, now);
-        self.holds(key, now);
-        self.or_remove(key, now, done)
+    fn expire_soft(&mut self) -> Done<bool> {
+        let done = self.make_stale();
+        self.holds();
+        done
     }
 
-    fn make_stale(&mut self, key: &[u8], now: u64) -> Result<bool> {
-        let Some(entry) = self.entry(key, now) else {
+    fn make_stale(&mut self) -> Done<bool> {
+        let (key, now) = (self.key, self.now);
+        let Some(entry) = self.entry() else {
             return Ok(false);
         };
-        let lives_until = entry.expiry.0;
-        let seen = Leased::of(&entry.value);
+        let lives_until = entry.expiry.until();
+        let seen = Leased::of(entry.value());
         // A lease may have lifted its life beyond that.
         let servable_until = seen.as_ref().and_then(Leased::servable_until);
         let left = |until: u64, most: u32| {
@@ -224,7 +275,7 @@ impl Table {
             soft_expire_ms: now,
             ..LeaseBlock::default()
         };
-        match (seen, Header::of_short(&entry.value)) {
+        match (seen, Header::of_short(entry.value())) {
             (Some(seen), _) if seen.is_fresh(now) => {
                 entry.overwrite(4, &servable_ms.to_le_bytes());
                 entry.overwrite(8, &now.to_le_bytes());
@@ -236,91 +287,78 @@ impl Table {
                 Ok(false)
             }
             (Some(_), _) => {
-                self.remove(key, now);
+                self.remove();
                 Ok(false)
             }
             (None, Some((codec, compressor, payload))) => {
-                let cost = entry.value.get(3).copied().unwrap_or_default();
+                let cost = entry.value().get(3).copied().unwrap_or_default();
                 let header = Header {
                     cost,
                     lease: Some(stale_now),
                     ..Header::short(codec, compressor)
                 };
-                let value = [&header.encode(), payload].concat();
+                let (head, body) = (&header.encode()[..], payload);
+                let value = Packed::new(key.bytes(), Value { head, body })?;
                 let expiry = entry.expiry;
-                self.put(key, Arc::from(value), expiry, now)?;
+                self.put(value, expiry)?;
                 Ok(true)
             }
             (None, None) => {
-                self.remove(key, now);
+                self.remove();
                 Ok(true)
             }
         }
     }
 
-    /// LOCK: its fencing number, which is the time in microseconds, and never one that was given before. Who has it already
-    /// takes it anew.
-    pub(crate) fn lock(
-        &mut self,
-        key: &[u8],
-        token: Token,
-        ms: u64,
-        now_us: u64,
-    ) -> Result<Option<u64>> {
-        let now = now_us / 1000;
-        let entry = self.entry(key, now);
-        if entry.is_some_and(|entry| *entry.value != token.bytes()[..]) {
-            return Ok(None);
+    fn lock(&mut self, token: Token, ms: u64) -> Done<bool> {
+        let entry = self.entry();
+        if entry.is_some_and(|entry| *entry.value() != token.bytes()[..]) {
+            return Ok(false);
         }
-        self.set(key, Arc::from(&token.bytes()[..]), Life::Millis(ms), now)?;
-        if let Some(entry) = self.entry(key, now) {
+        let (head, body) = (&b""[..], &token.bytes()[..]);
+        let lock = Packed::new(self.key.bytes(), Value { head, body })?;
+        self.set(&lock, Life::Millis(ms))?;
+        if let Some(entry) = self.entry() {
             entry.is_lock = true;
         }
-        self.holds(key, now);
-        self.last_fence = now_us.max(self.last_fence + 1);
-        Ok(Some(self.last_fence))
+        self.holds();
+        Ok(true)
     }
 
-    /// EXTEND.
-    pub(crate) fn extend_lock(&mut self, key: &[u8], token: Token, ms: u64, now: u64) -> bool {
-        let entry = self.entry(key, now);
-        let Some(entry) = entry.filter(|entry| *entry.value == token.bytes()[..]) else {
+    fn extend_lock(&mut self, token: Token, ms: u64) -> bool {
+        let until = self.now.saturating_add(ms);
+        let entry = self.entry();
+        let Some(entry) = entry.filter(|entry| *entry.value() == token.bytes()[..]) else {
             return false;
         };
-        entry.expiry = Deadline(Some(now.saturating_add(ms)));
-        self.holds(key, now);
+        entry.expiry = Deadline::at(Some(until));
+        self.holds();
         true
     }
 
-    /// UNLOCK.
-    pub(crate) fn unlock(&mut self, key: &[u8], token: Token, now: u64) -> bool {
+    fn unlock(&mut self, token: Token) -> bool {
         let is_held = self
-            .entry(key, now)
-            .is_some_and(|entry| *entry.value == token.bytes()[..]);
-        is_held && self.remove(key, now)
+            .entry()
+            .is_some_and(|entry| *entry.value() == token.bytes()[..]);
+        is_held && self.remove()
     }
 
     /// The entry whose lease `token` holds.
-    fn held(&mut self, key: &[u8], token: Token, now: u64) -> Option<(&mut Entry, Leased)> {
-        let entry = self.entry(key, now)?;
-        let seen = Leased::of(&entry.value)?;
+    fn held(&mut self, token: Token) -> Option<(&mut Entry, Leased)> {
+        let entry = self.entry()?;
+        let seen = Leased::of(entry.value())?;
         (seen.block.token == *token.bytes()).then_some((entry, seen))
     }
 
     /// Who holds it, and until when, may have changed.
-    fn holds(&mut self, key: &[u8], now: u64) {
-        if let Some(slot) = self.slot(key, now) {
-            self.keep_if_held(slot, now);
+    fn holds(&mut self) {
+        if let Some(slot) = self.slot() {
+            kept::keep_if_held(self.shard, slot, self.now);
         }
-    }
-
-    fn entry(&mut self, key: &[u8], now: u64) -> Option<&mut Entry> {
-        let slot = self.slot(key, now)?;
-        self.entries.get_mut(slot)
     }
 }
 
-fn placeholder(deadline_ms: u64, token: [u8; 8]) -> Arc<[u8]> {
+fn placeholder(key: &[u8], deadline_ms: u64, token: [u8; 8]) -> Result<Packed> {
     let header = Header {
         has_value: false,
         lease: Some(LeaseBlock {
@@ -330,5 +368,22 @@ fn placeholder(deadline_ms: u64, token: [u8; 8]) -> Arc<[u8]> {
         }),
         ..Header::short(0, 0)
     };
-    Arc::from(&header.encode()[..])
+    let (head, body) = (&header.encode()[..], &b""[..]);
+    Packed::new(key, Value { head, body })
+}
+
+/// What `with` makes of this value without its lease: bytes 16 to 31 are zero.
+pub(super) fn without_lease<R>(value: &[u8], with: impl FnOnce(Value<'_>) -> R) -> R {
+    let free = value
+        .split_first_chunk::<HEAD_LEN>()
+        .filter(|_| Leased::of(value).is_some());
+    let Some((head, body)) = free else {
+        let head = b"";
+        return with(Value { head, body: value });
+    };
+    let mut head = *head;
+    if let Some(lease) = head.get_mut(16..) {
+        lease.fill(0);
+    }
+    with(Value { head: &head, body })
 }

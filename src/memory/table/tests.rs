@@ -1,42 +1,56 @@
 //! The steps of a table, one by one, at times of the tests' own choosing.
 
-use crate::entry::header::LeaseBlock;
-use crate::store::{Acquired, Claim, Force, Token};
+use crate::entry::header::{Header, LeaseBlock, STALE_FOREVER};
+use crate::error::ErrorKind;
+use crate::store::{Acquired, Claim, Force, Pttl, Token};
 
+use super::entry::ENTRY_OVERHEAD;
 use super::*;
 
 const ROOMY: usize = 1 << 20;
 /// A Unix time that no clock shows any more: nothing here depends on the real one.
 const NOW: u64 = 1_000_000;
 
-fn bytes(text: impl AsRef<[u8]>) -> Arc<[u8]> {
-    Arc::from(text.as_ref())
+fn bytes<B: AsRef<[u8]> + ?Sized>(text: &B) -> Value<'_> {
+    let body = text.as_ref();
+    Value { head: b"", body }
+}
+
+impl Table {
+    /// SET, of which nothing goes when it is refused.
+    pub(crate) fn set(&self, key: &[u8], value: Value<'_>, life: Life, now: u64) -> Result<()> {
+        let value = Packed::new(key, value)?;
+        self.step(key, now, |step| step.set(&value, life))
+    }
+}
+
+/// What an entry counts.
+pub(crate) fn cost(key: &[u8], value: &[u8]) -> usize {
+    key.len() + value.len() + ENTRY_OVERHEAD
 }
 
 fn with(entries: &[(&str, &[u8], Life)]) -> Table {
-    let mut table = Table::new(ROOMY);
+    let table = Table::new(ROOMY);
     for (key, value, life) in entries {
         table.set(key.as_bytes(), bytes(value), *life, NOW).unwrap();
     }
     table
 }
 
-fn value(table: &mut Table, key: &str, now: u64) -> Option<Vec<u8>> {
-    table
-        .find(key.as_bytes(), now)
-        .map(|entry| entry.value().to_vec())
+fn value(table: &Table, key: &str, now: u64) -> Option<Vec<u8>> {
+    table.find(key.as_bytes(), now).map(|value| value.to_vec())
 }
 
-fn pttl(table: &mut Table, key: &str, now: u64) -> Option<Pttl> {
-    table.find(key.as_bytes(), now).map(|entry| entry.pttl(now))
+fn pttl(table: &Table, key: &str, now: u64) -> Option<Pttl> {
+    table.look(key.as_bytes(), now, |entry| entry.pttl(now))
 }
 
-fn keys(table: &mut Table, now: u64) -> Vec<String> {
+fn keys(table: &Table, now: u64) -> Vec<String> {
     let (keys, next) = table.keys_from(0, usize::MAX, now);
     assert_eq!(next, 0);
     let mut keys: Vec<_> = keys
         .iter()
-        .map(|key| String::from_utf8_lossy(key).into_owned())
+        .map(|key| String::from_utf8_lossy(key.key()).into_owned())
         .collect();
     keys.sort();
     keys
@@ -87,30 +101,30 @@ fn soft_expired() -> Vec<u8> {
 
 #[test]
 fn an_entry_is_there_until_its_last_millisecond_is_over() {
-    let mut table = with(&[("k", b"v", Life::Millis(100))]);
-    assert_eq!(pttl(&mut table, "k", NOW + 30), Some(Pttl::Millis(70)));
-    assert_eq!(value(&mut table, "k", NOW + 100), Some(b"v".to_vec()));
-    assert_eq!(value(&mut table, "k", NOW + 101), None);
-    assert_eq!(table.used, 0, "what has expired is not kept");
-    let mut table = with(&[("k", b"v", Life::Forever)]);
-    assert_eq!(pttl(&mut table, "k", u64::MAX), Some(Pttl::Forever));
+    let table = with(&[("k", b"v", Life::Millis(100))]);
+    assert_eq!(pttl(&table, "k", NOW + 30), Some(Pttl::Millis(70)));
+    assert_eq!(value(&table, "k", NOW + 100), Some(b"v".to_vec()));
+    assert_eq!(value(&table, "k", NOW + 101), None);
+    assert_eq!(table.map.bytes(), 0, "what has expired is not kept");
+    let table = with(&[("k", b"v", Life::Forever)]);
+    assert_eq!(pttl(&table, "k", u64::MAX), Some(Pttl::Forever));
 }
 
 #[test]
 fn a_set_replaces_value_and_lifetime() {
-    let mut table = with(&[
+    let table = with(&[
         ("k", b"a much longer value", Life::Millis(100)),
         ("k", b"v", Life::Forever),
     ]);
-    assert_eq!(pttl(&mut table, "k", NOW), Some(Pttl::Forever));
-    assert_eq!(table.used, cost(b"k", b"v"));
+    assert_eq!(pttl(&table, "k", NOW), Some(Pttl::Forever));
+    assert_eq!(table.map.bytes(), cost(b"k", b"v"));
     table.set(b"k", bytes("x"), Life::Expired, NOW).unwrap();
-    assert_eq!((value(&mut table, "k", NOW), table.used), (None, 0));
+    assert_eq!((value(&table, "k", NOW), table.map.bytes()), (None, 0));
 }
 
 #[test]
 fn add_stores_only_where_no_value_lives() {
-    let mut table = with(&[
+    let table = with(&[
         ("value", b"1", Life::Forever),
         ("empty", b"", Life::Forever),
         ("lapsed", b"1", Life::Millis(5)),
@@ -127,7 +141,7 @@ fn add_stores_only_where_no_value_lives() {
         );
     }
     for key in ["lapsed", "placeholder", "negative", "soft", "missing"] {
-        let before = value(&mut table, key, NOW + 10);
+        let before = value(&table, key, NOW + 10);
         assert!(
             table
                 .add(key.as_bytes(), bytes("new"), Life::Expired, NOW + 10)
@@ -135,7 +149,7 @@ fn add_stores_only_where_no_value_lives() {
             "{key}"
         );
         assert_eq!(
-            value(&mut table, key, NOW + 10),
+            value(&table, key, NOW + 10),
             before,
             "an expired add leaves {key} alone"
         );
@@ -145,13 +159,13 @@ fn add_stores_only_where_no_value_lives() {
                 .unwrap(),
             "{key}"
         );
-        assert_eq!(value(&mut table, key, NOW + 10), Some(b"new".to_vec()));
+        assert_eq!(value(&table, key, NOW + 10), Some(b"new".to_vec()));
     }
 }
 
 #[test]
 fn every_kind_of_entry_is_found_and_removed_by_name() {
-    let mut table = with(&[
+    let table = with(&[
         ("p", &placeholder(), Life::Forever),
         ("n", &negative(), Life::Forever),
         ("old", b"", Life::Millis(1)),
@@ -160,23 +174,23 @@ fn every_kind_of_entry_is_found_and_removed_by_name() {
     assert!(table.remove(b"p", NOW) && table.remove(b"n", NOW));
     assert!(!table.remove(b"p", NOW), "only once");
     assert!(!table.remove(b"old", NOW + 2), "it has expired");
-    assert_eq!(table.used, 0);
+    assert_eq!(table.map.bytes(), 0);
 }
 
 #[test]
 fn touch_moves_the_hard_expiry_of_a_plain_entry() {
-    let mut table = with(&[("k", b"7", Life::Millis(100))]);
+    let table = with(&[("k", b"7", Life::Millis(100))]);
     assert!(table.touch(b"k", Touch::In(500), NOW + 50));
-    assert_eq!(pttl(&mut table, "k", NOW), Some(Pttl::Millis(550)));
+    assert_eq!(pttl(&table, "k", NOW), Some(Pttl::Millis(550)));
     assert!(table.touch(b"k", Touch::Persist, NOW) && table.touch(b"k", Touch::Persist, NOW));
-    assert_eq!(pttl(&mut table, "k", NOW), Some(Pttl::Forever));
+    assert_eq!(pttl(&table, "k", NOW), Some(Pttl::Forever));
     assert!(table.touch(b"k", Touch::At(NOW + 9), NOW));
-    assert_eq!(pttl(&mut table, "k", NOW), Some(Pttl::Millis(9)));
+    assert_eq!(pttl(&table, "k", NOW), Some(Pttl::Millis(9)));
     assert!(table.touch(b"k", Touch::In(u64::MAX), NOW), "no overflow");
     for past in [Touch::At(NOW), Touch::In(0)] {
         table.set(b"k", bytes("7"), Life::Forever, NOW).unwrap();
         assert!(table.touch(b"k", past, NOW));
-        assert_eq!(value(&mut table, "k", NOW), None);
+        assert_eq!(value(&table, "k", NOW), None);
     }
     assert!(!table.touch(b"k", Touch::In(5), NOW));
 }
@@ -189,16 +203,16 @@ fn touch_moves_soft_and_hard_expiry_together_and_never_below_a_lease() {
         deadline_ms: NOW + 5000,
         token: *b"somebody",
     };
-    let mut table = with(&[("k", &leased(lease), Life::Millis(2000))]);
-    let reader = Arc::clone(table.find(b"k", NOW).unwrap().value());
+    let table = with(&[("k", &leased(lease), Life::Millis(2000))]);
+    let reader = table.find(b"k", NOW).unwrap();
     for (ms, hard) in [(100, 5000), (9000, 10_000)] {
         assert!(table.touch(b"k", Touch::In(ms), NOW));
-        assert_eq!(pttl(&mut table, "k", NOW), Some(Pttl::Millis(hard)));
+        assert_eq!(pttl(&table, "k", NOW), Some(Pttl::Millis(hard)));
         let expected = leased(LeaseBlock {
             soft_expire_ms: NOW + ms,
             ..lease
         });
-        assert_eq!(value(&mut table, "k", NOW), Some(expected));
+        assert_eq!(value(&table, "k", NOW), Some(expected));
     }
     assert_eq!(
         *reader,
@@ -207,34 +221,34 @@ fn touch_moves_soft_and_hard_expiry_together_and_never_below_a_lease() {
     );
     assert!(table.touch(b"k", Touch::Persist, NOW));
     assert_eq!(
-        value(&mut table, "k", NOW),
+        value(&table, "k", NOW),
         Some(leased(LeaseBlock {
             soft_expire_ms: 0,
             ..lease
         }))
     );
-    assert_eq!(pttl(&mut table, "k", NOW), Some(Pttl::Forever));
+    assert_eq!(pttl(&table, "k", NOW), Some(Pttl::Forever));
 
     let always = LeaseBlock {
         stale_ms: STALE_FOREVER,
         ..lease
     };
     table
-        .set(b"k", bytes(leased(always)), Life::Millis(2000), NOW)
+        .set(b"k", bytes(&leased(always)), Life::Millis(2000), NOW)
         .unwrap();
     assert!(table.touch(b"k", Touch::In(50), NOW));
-    assert_eq!(pttl(&mut table, "k", NOW), Some(Pttl::Forever));
+    assert_eq!(pttl(&table, "k", NOW), Some(Pttl::Forever));
 }
 
 #[test]
 fn what_is_not_live_cannot_be_touched_counted_or_renamed() {
     for entry in [placeholder(), negative(), soft_expired()] {
-        let mut table = with(&[("k", &entry, Life::Millis(500))]);
+        let table = with(&[("k", &entry, Life::Millis(500))]);
         assert!(!table.touch(b"k", Touch::Persist, NOW));
         assert_eq!(table.incr(b"k", 1, NOW).unwrap(), None);
         assert!(!table.rename(b"k", b"other", NOW).unwrap());
-        assert_eq!(value(&mut table, "k", NOW), Some(entry));
-        assert_eq!(pttl(&mut table, "k", NOW), Some(Pttl::Millis(500)));
+        assert_eq!(value(&table, "k", NOW), Some(entry));
+        assert_eq!(pttl(&table, "k", NOW), Some(Pttl::Millis(500)));
         assert_eq!(
             table
                 .incr_or_create(b"k", 1, 40, Life::Expired, NOW)
@@ -258,17 +272,17 @@ fn what_is_not_live_cannot_be_touched_counted_or_renamed() {
 
 #[test]
 fn incr_counts_and_keeps_the_lifetime() {
-    let mut table = with(&[("k", b"-9", Life::Millis(100))]);
+    let table = with(&[("k", b"-9", Life::Millis(100))]);
     assert_eq!(table.incr(b"k", 109, NOW + 5).unwrap(), Some(100));
-    assert_eq!(value(&mut table, "k", NOW), Some(b"100".to_vec()));
-    assert_eq!(pttl(&mut table, "k", NOW), Some(Pttl::Millis(100)));
-    assert_eq!(table.used, cost(b"k", b"100"));
+    assert_eq!(value(&table, "k", NOW), Some(b"100".to_vec()));
+    assert_eq!(pttl(&table, "k", NOW), Some(Pttl::Millis(100)));
+    assert_eq!(table.map.bytes(), cost(b"k", b"100"));
     assert_eq!(table.incr(b"k", 1, NOW + 101).unwrap(), None);
 }
 
 #[test]
 fn incr_refuses_what_incrby_refuses() {
-    let mut table = Table::new(ROOMY);
+    let table = Table::new(ROOMY);
     for text in [
         "",
         "+1",
@@ -295,7 +309,7 @@ fn incr_refuses_what_incrby_refuses() {
     }
     for (number, delta) in [(i64::MAX, 1), (i64::MIN, -1)] {
         table
-            .set(b"k", decimal(number), Life::Forever, NOW)
+            .set(b"k", bytes(&number.to_string()), Life::Forever, NOW)
             .unwrap();
         assert_eq!(
             table.incr(b"k", delta, NOW).unwrap_err().kind(),
@@ -311,24 +325,24 @@ fn incr_refuses_what_incrby_refuses() {
 
 #[test]
 fn rename_moves_value_and_lifetime_over_whatever_was_there() {
-    let mut table = with(&[("a", b"1", Life::Millis(100)), ("b", b"22", Life::Forever)]);
+    let table = with(&[("a", b"1", Life::Millis(100)), ("b", b"22", Life::Forever)]);
     assert!(table.rename(b"a", b"b", NOW).unwrap());
     assert_eq!(
-        (value(&mut table, "a", NOW), value(&mut table, "b", NOW)),
+        (value(&table, "a", NOW), value(&table, "b", NOW)),
         (None, Some(b"1".to_vec()))
     );
-    assert_eq!(pttl(&mut table, "b", NOW), Some(Pttl::Millis(100)));
-    assert_eq!(table.used, cost(b"b", b"1"));
+    assert_eq!(pttl(&table, "b", NOW), Some(Pttl::Millis(100)));
+    assert_eq!(table.map.bytes(), cost(b"b", b"1"));
     assert!(table.rename(b"b", b"b", NOW).unwrap());
     assert!(table.rename(b"b", b"c", NOW).unwrap());
-    assert_eq!(keys(&mut table, NOW), ["c"]);
+    assert_eq!(keys(&table, NOW), ["c"]);
     assert!(!table.rename(b"b", b"c", NOW).unwrap());
 }
 
 #[test]
 fn the_longest_unused_entries_make_way() {
     let one = cost(b"a", b"v");
-    let mut table = Table::new(3 * one);
+    let table = Table::new(3 * one);
     for key in ["a", "b", "c"] {
         table
             .set(key.as_bytes(), bytes("v"), Life::Forever, NOW)
@@ -336,25 +350,25 @@ fn the_longest_unused_entries_make_way() {
     }
     assert!(table.find(b"a", NOW).is_some());
     table.set(b"d", bytes("v"), Life::Forever, NOW).unwrap();
-    assert_eq!(value(&mut table, "b", NOW), None);
+    assert_eq!(value(&table, "b", NOW), None);
     table
-        .set(b"e", bytes(vec![0; one + 2]), Life::Forever, NOW)
+        .set(b"e", bytes(&vec![0; one + 2]), Life::Forever, NOW)
         .unwrap();
-    assert_eq!(keys(&mut table, NOW), ["e"]);
-    assert!(table.used <= table.limit);
+    assert_eq!(keys(&table, NOW), ["e"]);
+    assert!(table.map.bytes() <= table.map.limit());
 }
 
 #[test]
 fn an_entry_larger_than_the_store_is_refused_and_drives_nobody_out() {
-    let mut table = Table::new(cost(b"k", &[0; 100]));
+    let table = Table::new(cost(b"k", &[0; 100]));
     table
-        .set(b"k", bytes([0; 100]), Life::Forever, NOW)
+        .set(b"k", bytes(&[0; 100]), Life::Forever, NOW)
         .unwrap();
     for refused in [
         table
-            .set(b"k", bytes([0; 101]), Life::Forever, NOW)
+            .set(b"k", bytes(&[0; 101]), Life::Forever, NOW)
             .map(|()| true),
-        table.add(b"other", bytes([0; 101]), Life::Forever, NOW),
+        table.add(b"other", bytes(&[0; 101]), Life::Forever, NOW),
         table.rename(b"k", b"longer", NOW),
     ] {
         let error = refused.unwrap_err();
@@ -364,7 +378,7 @@ fn an_entry_larger_than_the_store_is_refused_and_drives_nobody_out() {
         );
         assert!(error.is_unavailable());
     }
-    assert_eq!(value(&mut table, "k", NOW), Some(vec![0; 100]));
+    assert_eq!(value(&table, "k", NOW), Some(vec![0; 100]));
     table.raise_limit(1000);
     table.raise_limit(10);
     assert!(table.rename(b"k", b"longer", NOW).unwrap());
@@ -372,13 +386,13 @@ fn an_entry_larger_than_the_store_is_refused_and_drives_nobody_out() {
 
 #[test]
 fn a_walk_skips_and_removes_what_has_expired() {
-    let mut table = with(&[
+    let table = with(&[
         ("a", b"", Life::Millis(1)),
         ("b", b"", Life::Forever),
         ("c", b"", Life::Millis(9)),
     ]);
-    assert_eq!(keys(&mut table, NOW + 2), ["b", "c"]);
-    assert_eq!(table.used, cost(b"b", b"") + cost(b"c", b""));
+    assert_eq!(keys(&table, NOW + 2), ["b", "c"]);
+    assert_eq!(table.map.bytes(), cost(b"b", b"") + cost(b"c", b""));
     let (all, next) = table.keys_from(u64::MAX, 1000, NOW);
     assert_eq!(
         (all.len(), next),
@@ -398,8 +412,8 @@ fn an_attempt_takes_over_the_lease_of_the_one_before_and_of_no_other() {
         force: Force::No,
         seen: None,
     };
-    let mut table = Table::new(ROOMY);
-    let mut attempt = |lost| table.acquire(b"k", claim, lost, NOW).unwrap();
+    let table = Table::new(ROOMY);
+    let attempt = |lost| table.acquire(b"k", claim, lost, NOW).unwrap();
     let token = |lost| claim.attempt(lost).0;
     assert_eq!(attempt(0), Acquired::Yours(token(0)));
     assert_eq!(attempt(1), Acquired::Yours(token(1)));
@@ -407,4 +421,81 @@ fn an_attempt_takes_over_the_lease_of_the_one_before_and_of_no_other() {
     assert_eq!(attempt(0), Acquired::Held(1000));
     assert_eq!(attempt(3), Acquired::Held(1000));
     assert_eq!(attempt(2), Acquired::Yours(token(2)));
+}
+
+/// design.md: bytes 16 to 31 of a moved header are zeroed.
+#[test]
+fn a_renamed_value_leaves_its_lease_behind() {
+    let lease = LeaseBlock {
+        stale_ms: 1000,
+        soft_expire_ms: NOW + 10_000,
+        deadline_ms: NOW + 5000,
+        token: *b"somebody",
+    };
+    let free = LeaseBlock {
+        deadline_ms: 0,
+        token: [0; 8],
+        ..lease
+    };
+    let table = with(&[("a", &leased(lease), Life::Millis(20_000))]);
+    assert!(table.map.parked() > 0);
+    assert!(table.rename(b"a", b"a", NOW).unwrap());
+    assert_eq!(
+        value(&table, "a", NOW),
+        Some(leased(lease)),
+        "it did not move"
+    );
+    assert!(table.rename(b"a", b"b", NOW).unwrap());
+    assert_eq!(value(&table, "b", NOW), Some(leased(free)));
+    assert_eq!(pttl(&table, "b", NOW), Some(Pttl::Millis(20_000)));
+    assert_eq!(table.map.parked(), 0, "nobody holds it");
+    let somebody = Token::of(*b"somebody");
+    assert!(!table.renew(b"b", somebody, 100, NOW));
+}
+
+/// In many shards, and when there is no room for both at a time.
+#[test]
+fn a_rename_in_a_full_store_takes_its_own_room() {
+    let big = vec![7; 3 << 20];
+    let table = Table::new(4 << 20);
+    table.set(b"0", bytes(&big), Life::Forever, NOW).unwrap();
+    for round in 0..9 {
+        let [from, to] = [round, round + 1].map(|round: u32| round.to_string());
+        assert!(table.rename(from.as_bytes(), to.as_bytes(), NOW).unwrap());
+    }
+    assert_eq!(keys(&table, NOW), ["9"]);
+    assert_eq!(table.map.bytes(), cost(b"9", &big));
+    let too_long = vec![b'k'; 2 << 20];
+    let error = table.rename(b"9", &too_long, NOW).unwrap_err();
+    assert_eq!(error.code(), Some("OOM"));
+    assert_eq!(value(&table, "9", NOW), Some(big), "it is where it was");
+}
+
+/// The limit is one for all shards: nothing goes while there is room anywhere, and one entry may take it all.
+#[test]
+fn a_store_of_many_shards_is_full_when_its_limit_is_reached_and_not_before() {
+    let limit = 8 << 20;
+    let table = Table::new(limit);
+    let value = vec![0; (1 << 20) - ENTRY_OVERHEAD - 2];
+    for key in 10..18 {
+        let key = key.to_string();
+        table
+            .set(key.as_bytes(), bytes(&value), Life::Forever, NOW)
+            .unwrap();
+    }
+    assert_eq!((keys(&table, NOW).len(), table.map.bytes()), (8, limit));
+    table
+        .lock(b"lock", Token::of([1; 8]), 1000, NOW * 1000)
+        .unwrap();
+    let held = cost(b"lock", &[0; 8]);
+    assert!(table.map.bytes() <= limit);
+    let all = vec![0; limit - held - cost(b"all", b"")];
+    table.set(b"all", bytes(&all), Life::Forever, NOW).unwrap();
+    assert_eq!((keys(&table, NOW).len(), table.map.bytes()), (2, limit));
+    let more = vec![0; all.len() + 1];
+    assert!(table.set(b"all", bytes(&more), Life::Forever, NOW).is_err());
+    table
+        .set(b"all", bytes(&more), Life::Forever, NOW + 1001)
+        .unwrap();
+    assert_eq!(keys(&table, NOW + 1001), ["all"]);
 }
