@@ -137,6 +137,7 @@ mod groups;
 mod herd;
 mod key;
 mod memory;
+mod near;
 mod redis;
 mod store;
 

@@ -266,6 +266,12 @@ impl Cache {
         self.report(self.shared.store.flush(self.budget()))
     }
 
+    /// Forgets what the near cache holds, so that the next reads ask the server: after SWAPDB, which no server announces.
+    /// Without the option `near` there is nothing to forget. No network.
+    pub fn near_clear(&self) {
+        self.shared.store.near_clear();
+    }
+
     /// Closes idle connections. The cache stays usable; later calls open new ones. No round trip.
     pub fn close(&self) {
         self.shared.store.close();

@@ -9,6 +9,7 @@ use crate::config::{Address, Config, Hooks, Location, Options};
 use crate::error::Result;
 use crate::key::KeySpace;
 use crate::memory::MemoryStore;
+use crate::near::NearStore;
 use crate::redis::RedisStore;
 use crate::store::Store;
 
@@ -30,7 +31,13 @@ impl Config {
                     ..
                 },
             ] => MemoryStore::open(name.as_deref(), title.as_deref(), options.memory_limit),
-            servers => Arc::new(RedisStore::new(&options, servers, &hooks)?),
+            servers => {
+                let far = RedisStore::new(&options, servers, &hooks)?;
+                match options.near {
+                    0 => Arc::new(far),
+                    _ => Arc::new(NearStore::new(far, &options)),
+                }
+            }
         };
         Ok(Cache::assemble(self.clone(), options, hooks, store))
     }

@@ -98,7 +98,7 @@ impl Counters {
         Stats {
             hits: self.hits.get(),
             misses: self.misses.get(),
-            near_hits: 0,
+            near_hits: traffic.near_hits,
             stale_served: self.stale_served.get(),
             sets: self.sets.get(),
             deletes: self.deletes.get(),

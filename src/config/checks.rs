@@ -288,3 +288,24 @@ fn complete(location: &mut Location, options: &Options) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// What a connector is not told cannot be asked of it.
+pub(super) fn connector(locations: &[Location], hooks: &Hooks) -> Result<(), String> {
+    for location in locations.iter().filter(|location| location.tls) {
+        check_connector(location, hooks)
+            .map_err(|text| format!("location `{}`: {text}", location.shown))?;
+    }
+    Ok(())
+}
+
+/// A connector brings its own TLS; of the options it is only told `tls_insecure`.
+fn check_connector(location: &Location, hooks: &Hooks) -> Result<(), String> {
+    let told = TlsOptions {
+        insecure: location.tls_options.insecure,
+        ..TlsOptions::default()
+    };
+    if hooks.connector.is_some() && location.tls_options != told {
+        return Err("of the TLS options a `connector` is only told `tls_insecure`".to_owned());
+    }
+    Ok(())
+}

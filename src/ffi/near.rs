@@ -10,7 +10,8 @@ use super::client::*;
 pub unsafe extern "C" fn redis_cache_near_clear(cache: *const redis_cache) {
     guard_or((), || {
         // SAFETY: the caller keeps the rules of the header.
-        unsafe { borrow("cache", cache)? };
+        let cache = unsafe { borrow("cache", cache)? };
+        cache.cache.near_clear();
         Ok(())
     });
 }

@@ -63,7 +63,7 @@ where
         self.began = budget.started();
         let mut look = self.sink();
         let store = &cache.shared.store;
-        let clock = match store.get(self.key, Access::Write, &mut look, budget) {
+        let clock = match store.first_look(self.key, &mut look, budget) {
             Ok(Some(clock)) => clock,
             Ok(None) => {
                 counters.misses.add(1);

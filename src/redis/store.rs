@@ -1,5 +1,7 @@
 //! The store itself: a fleet of nodes, and the scripts that they run.
 
+use std::sync::Arc;
+
 use crate::base::budget::Budget;
 use crate::config::{Hooks, Location, Options};
 use crate::error::Result;
@@ -13,6 +15,7 @@ use super::connection::replies::Replies;
 use super::connection::reply::Reply;
 use super::connection::resp::Encoder;
 use super::fleet::{Fleet, Picked};
+use super::node::Node;
 
 /// One Redis, or many that look like one.
 #[derive(Debug)]
@@ -28,6 +31,19 @@ impl RedisStore {
             fleet: Fleet::new(options, locations, hooks)?,
             scripts: Scripts::new(),
         })
+    }
+
+    /// The node that takes writes for `key`.
+    pub(crate) fn owner(&self, key: &[u8], budget: Budget) -> Result<Arc<Node>> {
+        match self.fleet.topology.only() {
+            Some(node) => Ok(Arc::clone(node)),
+            None => self.fleet.topology.pick(key, Access::Write, budget),
+        }
+    }
+
+    /// Every node that is known now.
+    pub(crate) fn all_nodes(&self) -> Vec<Arc<Node>> {
+        self.fleet.topology.all()
     }
 
     /// SET, and nothing but SET, whatever comes of it.

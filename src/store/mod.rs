@@ -86,6 +86,7 @@ pub(crate) struct Traffic {
     pub(crate) connections_idle: u64,
     pub(crate) bytes_read: u64,
     pub(crate) bytes_written: u64,
+    pub(crate) near_hits: u64,
 }
 
 /// A store of byte strings: [`Values`] under their keys, [`Leases`] to compute them, [`Walks`] over all of them, and what
@@ -107,6 +108,9 @@ pub(crate) trait Store: Values + Leases + Walks + Send + Sync + fmt::Debug {
 
     /// Sets the counters (not the gauges) to zero.
     fn reset_traffic(&self);
+
+    /// Forgets what is kept near; no network. Most stores keep nothing there.
+    fn near_clear(&self) {}
 
     /// Closes idle connections. Calls that come later open new ones.
     fn close(&self);

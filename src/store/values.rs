@@ -43,6 +43,11 @@ pub(crate) trait Values {
         budget: Budget,
     ) -> Result<Option<Clock>>;
 
+    /// GET of what takes writes, by one who has not looked yet: what is kept near will do.
+    fn first_look(&self, key: &[u8], sink: &mut dyn Sink, budget: Budget) -> Result<Option<Clock>> {
+        self.get(key, Access::Write, sink, budget)
+    }
+
     /// MGET, one pipeline a node; a key of another data type is `None`.
     fn get_many(&self, keys: &KeyList, access: Access, budget: Budget, each: &mut EachValue<'_>);
 

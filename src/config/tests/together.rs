@@ -276,24 +276,6 @@ fn nobody_gives_up_checking_certificates_without_hearing_of_it() {
 }
 
 #[test]
-fn what_this_version_cannot_do_is_refused() {
-    let refused = [
-        (
-            "h?near=1m",
-            "option `near`: this version accepts only its default, `0`",
-        ),
-        ("h?near_ttl=1s", "option `near_ttl`"),
-    ];
-    for (urls, part) in refused {
-        let error = refusal(Config::parse(urls));
-        assert!(
-            error.starts_with(part) && !error.contains("s3cret"),
-            "{urls}: {error}"
-        );
-    }
-}
-
-#[test]
 fn a_connector_may_bring_its_own_tls() {
     let own = |_: &redis::ConnectionInfo| redis::Client::open("redis://elsewhere");
     assert!(

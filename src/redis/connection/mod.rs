@@ -385,6 +385,18 @@ impl Connection {
         }
     }
 
+    /// What bytes go through, for somebody who reads replies himself; none of a custom connection.
+    pub(crate) fn into_wire(self) -> Option<Wire> {
+        if !self.is_reusable() {
+            return None;
+        }
+        match self.link {
+            Link::Native(wire) => Some(wire),
+            Link::Parsed(parsed) => Some(parsed.into_wire()),
+            Link::Custom(_) => None,
+        }
+    }
+
     /// Bytes read and written since the last time. Of a custom connection only those written are known.
     #[inline]
     pub(crate) fn take_traffic(&mut self) -> (u64, u64) {

@@ -56,6 +56,22 @@ pub(crate) fn framed(bytes: &[u8], replies: usize) -> Result<Option<usize>> {
     Ok(Some(end))
 }
 
+/// How many bytes the next element has, a reply or a push with all its parts, when all of it is there.
+pub(crate) fn element(bytes: &[u8]) -> Result<Option<usize>> {
+    let (mut end, mut elements) = (0, 1_u64);
+    while elements > 0 {
+        let Some(head) = Head::parse(bytes.get(end..).unwrap_or_default())? else {
+            return Ok(None);
+        };
+        end += head.line + head.body();
+        if end > bytes.len() {
+            return Ok(None);
+        }
+        elements = (elements - 1).saturating_add(head.parts());
+    }
+    Ok(Some(end))
+}
+
 /// How the reply to a read came out, and what the sink said to the value.
 #[derive(Debug)]
 pub(crate) enum Value<'a> {

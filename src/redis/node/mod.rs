@@ -18,6 +18,7 @@ pub(crate) mod refusals;
 pub(crate) mod several;
 pub(crate) mod time;
 pub(crate) mod together;
+pub(crate) mod tracked;
 pub(crate) mod verdict;
 pub(crate) mod words;
 
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::budget::Budget;
+use crate::base::fork::PerProcess;
 use crate::base::moment::Moment;
 use crate::config::{Address, Asker, Hooks, Location, Options, Pipelining, is_asked};
 use crate::error::{Error, Result};
@@ -46,6 +48,7 @@ use opening::Parking;
 use pool::{Limits, Loan, Pool};
 use several::Exchange;
 use time::Time;
+use tracked::Tracked;
 
 /// How a node is opened when it is one of several.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +84,7 @@ pub(crate) struct Node {
     is_touching: AtomicBool,
     /// What hears of files that have changed and are of no use.
     hooks: Hooks,
+    tracked: PerProcess<Tracked>,
 }
 
 impl Node {
@@ -140,6 +144,7 @@ impl Node {
             retries: AtomicU64::new(0),
             is_touching: AtomicBool::new(false),
             hooks: hooks.clone(),
+            tracked: PerProcess::new(Tracked::default()),
         })
     }
 
@@ -320,6 +325,11 @@ impl Node {
         })
     }
 
+    /// The connection on which it says what has changed.
+    pub(crate) fn tracked(&self) -> &Tracked {
+        self.tracked.get(Tracked::inherited)
+    }
+
     /// Whether it may know CLIENT NO-TOUCH.
     pub(crate) fn knows_no_touch(&self) -> bool {
         !self.is_touching.load(Ordering::Relaxed)
@@ -418,6 +428,7 @@ impl Node {
             connections_idle: pool.idle as u64,
             bytes_read: pool.bytes_read,
             bytes_written: pool.bytes_written,
+            near_hits: 0,
         }
     }
 

@@ -1,0 +1,244 @@
+//! The near cache: a store before the store of servers. Reads look here first; what they do not find is read on the
+//! connection that hears of changes (`redis/node/tracked`), and kept. Every write forgets its key before it returns.
+//!
+//! A hit is valid when all that had come until `near_max_lag` ago is known, and the server was heard of within 2 s. What
+//! cannot be had here is read in the usual way, so no fault of the near cache is one of the caller's.
+
+mod forwards;
+mod kept;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::base::budget::Budget;
+use crate::base::fork::PerProcess;
+use crate::config::{NearUntracked, Options};
+use crate::error::Result;
+use crate::expiry::Clock;
+use crate::redis::RedisStore;
+use crate::redis::node::Node;
+use crate::redis::node::tracked::{Answer, Fill};
+use crate::store::{Access, EachValue, KeyList, Room, Sink, Values};
+
+use kept::{Found, Hearing, Near};
+
+/// Longer keys are read in the usual way.
+const LONGEST_KEY: usize = 4096;
+
+/// As many keys of one call are kept; the other ones are read in the usual way.
+const MOST_KEYS: usize = 512;
+
+/// The longest life of what no server says a word about.
+const UNTRACKED: Duration = Duration::from_secs(1);
+
+/// Servers, and what is kept of them in this process.
+pub(crate) struct NearStore {
+    far: RedisStore,
+    near: PerProcess<Near>,
+    limit: usize,
+    untracked: NearUntracked,
+    longest: Option<Duration>,
+    max_lag: Duration,
+    hits: AtomicU64,
+}
+
+/// What came of a look.
+enum Look {
+    /// The value, or that there is none, and the clock that it is judged by.
+    Known(Option<Arc<[u8]>>, Clock),
+    /// It is not kept, and can be.
+    Unknown(Arc<Node>),
+    /// It is none of this cache's affair.
+    Far,
+}
+
+impl NearStore {
+    pub(crate) fn new(far: RedisStore, options: &Options) -> NearStore {
+        NearStore {
+            far,
+            near: PerProcess::new(Near::new(options.near)),
+            limit: options.near,
+            untracked: options.near_untracked,
+            longest: options.near_ttl,
+            max_lag: options.near_max_lag,
+            hits: AtomicU64::new(0),
+        }
+    }
+
+    fn near(&self) -> &Near {
+        self.near.get(|_| Near::new(self.limit))
+    }
+
+    fn forget(&self, key: &[u8]) {
+        self.near().forget(key);
+    }
+
+    fn hearing(&self, node: &Node) -> Hearing<'_> {
+        Hearing {
+            near: self.near(),
+            clock: node.clock(),
+            longest_us: self.longest.map(micros),
+        }
+    }
+
+    /// What is kept of the key. Drains before it looks: the other order would hand out what is known to be old.
+    fn look(&self, key: &[u8], budget: Budget) -> Look {
+        if key.len() > LONGEST_KEY {
+            return Look::Far;
+        }
+        let Ok(node) = self.far.owner(key, budget) else {
+            return Look::Far;
+        };
+        let tracked = node.tracked();
+        let epoch = match tracked.untracked() {
+            Some(number) if self.untracked == NearUntracked::Ttl => Some(number),
+            _ if !self.near().knows(key) => None,
+            _ => tracked.current(self.max_lag, budget, &self.hearing(&node)),
+        };
+        match epoch.and_then(|epoch| self.near().find(key, epoch)) {
+            Some(value) => {
+                self.hits.fetch_add(1, Relaxed);
+                Look::Known(value, node.clock())
+            }
+            None => Look::Unknown(node),
+        }
+    }
+
+    /// Reads keys of one node and keeps them: an answer to each that has one.
+    fn fill(&self, node: &Node, fills: &[Arc<Fill>], budget: Budget) {
+        let (near, hearing, tracked) = (self.near(), self.hearing(node), node.tracked());
+        fills.iter().for_each(|fill| near.begin(fill));
+        tracked.open(node, budget);
+        if tracked.ask(fills, &hearing) {
+            tracked.await_all(fills, budget, &hearing);
+        }
+        for fill in fills.iter().filter(|fill| fill.answer().is_none()) {
+            near.end(fill, None);
+        }
+    }
+
+    /// Reads a key in the usual way and keeps it for a moment: nobody says when it changes.
+    fn fill_untracked(
+        &self,
+        node: &Node,
+        key: &[u8],
+        number: u64,
+        sink: &mut dyn Sink,
+        budget: Budget,
+    ) -> Result<Option<Clock>> {
+        let fill = Fill::new(key);
+        self.near().begin(&fill);
+        let mut whole = Whole(Vec::new());
+        let read = self.far.get(key, Access::Write, &mut whole, budget);
+        let value = matches!(read, Ok(Some(_))).then(|| Arc::from(whole.0));
+        let longest = self.longest.map_or(UNTRACKED, |ttl| ttl.min(UNTRACKED));
+        let found = Found {
+            value: value.as_ref(),
+            epoch: number,
+            clock: node.clock(),
+            longest_us: Some(micros(longest)),
+        };
+        self.near().end(&fill, read.is_ok().then_some(found));
+        hand_out(value.as_ref(), read?.unwrap_or_default(), sink)
+    }
+
+    /// A look, and when it finds nothing a read that keeps what it finds.
+    fn read(
+        &self,
+        key: &[u8],
+        access: Access,
+        sink: &mut dyn Sink,
+        budget: Budget,
+    ) -> Result<Option<Clock>> {
+        let node = match self.look(key, budget) {
+            Look::Known(value, clock) => return hand_out(value.as_ref(), clock, sink),
+            Look::Unknown(node) => node,
+            Look::Far => return self.far.get(key, access, sink, budget),
+        };
+        let fill = Fill::new(key);
+        self.fill(&node, std::slice::from_ref(&fill), budget);
+        if let Some(Answer::Value(value)) = fill.answer() {
+            return hand_out(value.as_ref(), node.clock(), sink);
+        }
+        let budget = budget.later();
+        match node.tracked().untracked() {
+            Some(number) if self.untracked == NearUntracked::Ttl => {
+                self.fill_untracked(&node, key, number, sink, budget)
+            }
+            _ => self.far.get(key, access, sink, budget),
+        }
+    }
+
+    /// The same for many: one pipeline a node for those that are to be kept, and the usual way for the rest.
+    fn read_many(&self, keys: &KeyList, access: Access, budget: Budget, each: &mut EachValue<'_>) {
+        let mut rest = Vec::new();
+        let mut unknown: BTreeMap<usize, (Arc<Node>, Vec<(usize, Arc<Fill>)>)> = BTreeMap::new();
+        let mut room = MOST_KEYS;
+        for (index, key) in keys.iter() {
+            match self.look(key, budget) {
+                Look::Known(value, clock) => each(index, Ok(value.as_deref()), clock),
+                Look::Unknown(node) if room > 0 => {
+                    room -= 1;
+                    let place = Arc::as_ptr(&node).addr();
+                    let (_, fills) = unknown.entry(place).or_insert((node, Vec::new()));
+                    fills.push((index, Fill::new(key)));
+                }
+                _ => rest.push(index),
+            }
+        }
+        for (node, asked) in unknown.into_values() {
+            let fills: Vec<_> = asked.iter().map(|(_, fill)| fill.clone()).collect();
+            self.fill(&node, &fills, budget.later());
+            for (index, fill) in asked {
+                match fill.answer() {
+                    Some(Answer::Value(value)) => each(index, Ok(value.as_deref()), node.clock()),
+                    _ => rest.push(index),
+                }
+            }
+        }
+        if rest.is_empty() {
+            return;
+        }
+        let mut list = KeyList::default();
+        for key in rest.iter().filter_map(|index| keys.get(*index)) {
+            list.push_bytes(key);
+        }
+        let mut placed = |item: usize, value: Result<Option<&[u8]>>, clock: Clock| {
+            if let Some(index) = rest.get(item) {
+                each(*index, value, clock);
+            }
+        };
+        let budget = budget.later();
+        self.far.get_many(&list, access, budget, &mut placed);
+    }
+}
+
+/// Gives a value that is kept to whoever asked.
+fn hand_out(value: Option<&Arc<[u8]>>, clock: Clock, sink: &mut dyn Sink) -> Result<Option<Clock>> {
+    let Some(value) = value else { return Ok(None) };
+    sink.begin(value, value.len())?;
+    Ok(Some(clock))
+}
+
+/// Takes a value as it is stored.
+struct Whole(Vec<u8>);
+
+impl Sink for Whole {
+    fn begin(&mut self, head: &[u8], _: usize) -> Result<Room<'_>> {
+        self.0.clear();
+        self.0.extend_from_slice(head);
+        Ok(Room::Append(&mut self.0))
+    }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl std::fmt::Debug for NearStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.far.fmt(f)
+    }
+}

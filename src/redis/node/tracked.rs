@@ -1,0 +1,526 @@
+//! The connection of a node that hears of changes: the server remembers what was read here (CLIENT TRACKING) and says when
+//! that changes. It stands outside the pool. Whoever calls does the reading: one that needs what has come locks, reads
+//! without waiting, and hands replies and news on in the order of the stream; nobody waits for the network with the lock held.
+//!
+//! What was learned is good for one connection, which is its epoch. Loss is a new epoch, and nothing of an old one counts.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::base::budget::Budget;
+use crate::base::clocks::uptime_us;
+use crate::base::moment::Moment;
+use crate::config::Protocol;
+use crate::error::{Error, ErrorKind, Result};
+use crate::redis::command::verb::Verb;
+use crate::redis::connection::native;
+use crate::redis::connection::replies::Replies;
+use crate::redis::connection::resp::{Encoder, Head, Kind};
+use crate::redis::wire::{Ears, Wants, Wire, poll};
+
+use super::Node;
+use super::along::Along;
+
+/// After so long without an answer nothing is known of the server.
+const QUIET_US: i64 = 2_000_000;
+
+/// Who read so much may have more waiting at the server: what that is, the answer to a PING tells.
+const FLOOD: usize = 32 * 1024;
+
+/// Nobody reads more than that for others.
+const MOST_AT_ONCE: usize = 4 << 20;
+
+/// So many questions may be under way.
+const MOST_ASKED: usize = 1024;
+
+/// Another may have read the answer that somebody waits for: he looks again after so long.
+const SLICE: Duration = Duration::from_millis(2);
+
+/// Its time to write what a socket has room for; one that has none is given up.
+const TO_WRITE: Duration = Duration::from_millis(1);
+
+/// A node that could not be connected to, and one that refuses to track, is asked again after so long.
+const AGAIN_US: i64 = 200_000;
+const REFUSED_US: i64 = 60_000_000;
+
+const TRACKING: Verb = Verb::safe("CLIENT TRACKING");
+
+/// Each connection has a number of its own, whichever node it leads to.
+static EPOCHS: AtomicU64 = AtomicU64::new(1);
+
+/// Who keeps what was read. Called with the connection locked: takes no more than locks of its own.
+pub(crate) trait Listener {
+    /// The server has the value of a key, or none. What is heard next comes later.
+    fn filled(&self, fill: &Arc<Fill>, value: Option<&Arc<[u8]>>, epoch: u64);
+
+    /// Nothing comes of it.
+    fn abandoned(&self, fill: &Arc<Fill>);
+
+    /// The key has changed.
+    fn changed(&self, key: &[u8]);
+}
+
+/// A key that is being read to be kept.
+#[derive(Debug)]
+pub(crate) struct Fill {
+    pub(crate) key: Box<[u8]>,
+    /// Somebody has written the key here since: what comes is not kept. Changed under the lock of whoever keeps it.
+    pub(crate) poisoned: AtomicBool,
+    answer: OnceLock<Answer>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    Value(Option<Arc<[u8]>>),
+    /// The server refused, or the connection was lost: it is asked in the usual way.
+    Nothing,
+}
+
+impl Fill {
+    pub(crate) fn new(key: &[u8]) -> Arc<Fill> {
+        Arc::new(Fill {
+            key: key.into(),
+            poisoned: AtomicBool::new(false),
+            answer: OnceLock::new(),
+        })
+    }
+
+    /// What came of it, if anything has.
+    pub(crate) fn answer(&self) -> Option<&Answer> {
+        self.answer.get()
+    }
+}
+
+enum What {
+    Fill(Arc<Fill>),
+    Ping {
+        answered: Arc<OnceLock<()>>,
+        /// Sent behind a flood.
+        settles: bool,
+    },
+}
+
+struct Asked {
+    sent_us: i64,
+    what: What,
+}
+
+struct Live {
+    wire: Wire,
+    asked: VecDeque<Asked>,
+    /// A flood has come, and the PING behind it is not answered.
+    unsettled: bool,
+    /// What was read to be kept, in bytes: so much the server remembers at most.
+    filled: usize,
+}
+
+#[derive(Default)]
+struct State {
+    live: Option<Live>,
+    is_opening: bool,
+    /// Not tried before.
+    again_us: i64,
+}
+
+/// The tracked connection of a node.
+pub(crate) struct Tracked {
+    state: Mutex<State>,
+    /// That of the connection; 0 is none.
+    epoch: AtomicU64,
+    /// All that had come by then is known.
+    drained_us: AtomicI64,
+    /// When the latest question was sent that has an answer.
+    answered_us: AtomicI64,
+    /// The server refuses to track, or cannot tell. Entries live by the clock then, under this number.
+    refused: AtomicU64,
+}
+
+impl Default for Tracked {
+    fn default() -> Self {
+        Tracked {
+            state: Mutex::default(),
+            epoch: AtomicU64::new(0),
+            drained_us: AtomicI64::new(0),
+            answered_us: AtomicI64::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Tracked {
+    /// For a forked child: the descriptor that it has inherited is closed if nobody was at it.
+    pub(crate) fn inherited(&self) -> Self {
+        if let Ok(mut state) = self.state.try_lock() {
+            state.live = None;
+        }
+        Tracked::default()
+    }
+
+    /// The number under which entries live by the clock alone, where the server refuses to track.
+    pub(crate) fn untracked(&self) -> Option<u64> {
+        Some(self.refused.load(Ordering::Acquire)).filter(|number| *number != 0)
+    }
+
+    /// The epoch in which all that came until `max_lag` ago is known, from a server that was heard of. Reads what has come,
+    /// and after a silence asks for a sign of life.
+    pub(crate) fn current(
+        &self,
+        max_lag: Duration,
+        budget: Budget,
+        listener: &dyn Listener,
+    ) -> Option<u64> {
+        let epoch = self.epoch.load(Ordering::Acquire);
+        if epoch == 0 {
+            return None;
+        }
+        let now = uptime_us();
+        let lag = i64::try_from(max_lag.as_micros()).unwrap_or(i64::MAX);
+        if now - self.drained_us.load(Ordering::Acquire) > lag {
+            self.drain(listener);
+            if now - self.drained_us.load(Ordering::Acquire) > lag {
+                return None;
+            }
+        }
+        if now - self.answered_us.load(Ordering::Acquire) >= QUIET_US {
+            self.sign_of_life(budget, listener)?;
+        }
+        // The same connection all along: what was looked at is its own.
+        (self.epoch.load(Ordering::Acquire) == epoch).then_some(epoch)
+    }
+
+    fn sign_of_life(&self, budget: Budget, listener: &dyn Listener) -> Option<()> {
+        let answered = Arc::new(OnceLock::new());
+        let ping = What::Ping {
+            answered: answered.clone(),
+            settles: false,
+        };
+        {
+            let mut state = self.locked();
+            if let Err(Fault) = state.live.as_mut()?.ask([ping]) {
+                self.lose(&mut state, listener);
+                return None;
+            }
+        }
+        self.wait(budget, listener, || answered.get().is_some());
+        answered.get().copied()
+    }
+
+    /// Sends GETs of keys that are to be kept. False: there is no connection for them, and nothing was sent.
+    pub(crate) fn ask(&self, fills: &[Arc<Fill>], listener: &dyn Listener) -> bool {
+        let mut state = self.locked();
+        let Some(live) = state.live.as_mut() else {
+            return false;
+        };
+        if live.asked.len() + fills.len() > MOST_ASKED {
+            return false;
+        }
+        if live.ask(fills.iter().cloned().map(What::Fill)).is_err() {
+            self.lose(&mut state, listener);
+        }
+        true
+    }
+
+    /// Waits until something has come of every fill. One whose time ends takes the connection for lost.
+    pub(crate) fn await_all(&self, fills: &[Arc<Fill>], budget: Budget, listener: &dyn Listener) {
+        self.wait(budget, listener, || {
+            fills.iter().all(|fill| fill.answer().is_some())
+        });
+    }
+
+    fn wait(&self, budget: Budget, listener: &dyn Listener, is_done: impl Fn() -> bool) {
+        // The usual way is still to be had after this.
+        let budget = budget.later().capped(budget.total() / 2);
+        loop {
+            self.drain(listener);
+            if is_done() {
+                return;
+            }
+            let socket = {
+                let mut state = self.locked();
+                if budget.left().is_none() {
+                    return self.lose(&mut state, listener);
+                }
+                match &state.live {
+                    Some(live) => live.wire.socket(),
+                    None => return,
+                }
+            };
+            poll(&[Wants {
+                socket: Some(socket),
+                events: libc::POLLIN,
+                besides: Ears::NONE,
+                until: Moment::now().after(SLICE),
+            }]);
+        }
+    }
+
+    /// Takes in what has come, without waiting.
+    fn drain(&self, listener: &dyn Listener) {
+        let mut state = self.locked();
+        let Some(live) = state.live.as_mut() else {
+            return;
+        };
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        match live.drain(self, epoch, listener) {
+            Ok(Some(at)) => self.drained_us.store(at, Ordering::Release),
+            Ok(None) => {}
+            Err(Fault) => self.lose(&mut state, listener),
+        }
+    }
+
+    /// The connection is given up, and with it all that was learned from it.
+    fn lose(&self, state: &mut State, listener: &dyn Listener) {
+        self.epoch.store(0, Ordering::Release);
+        let Some(live) = state.live.take() else {
+            return;
+        };
+        state.again_us = uptime_us();
+        for asked in live.asked {
+            if let What::Fill(fill) = asked.what {
+                listener.abandoned(&fill);
+                let _ = fill.answer.set(Answer::Nothing);
+            }
+        }
+    }
+
+    /// Gives the connection up.
+    pub(crate) fn close(&self, listener: &dyn Listener) {
+        self.lose(&mut self.locked(), listener);
+    }
+
+    /// Opens the connection if there is none and nobody is at it.
+    #[cold]
+    pub(crate) fn open(&self, node: &Node, budget: Budget) {
+        {
+            let mut state = self.locked();
+            let waits = uptime_us() < state.again_us;
+            if state.live.is_some() || state.is_opening || waits {
+                return;
+            }
+            state.is_opening = true;
+        }
+        let opening = Opening(self);
+        let began = uptime_us();
+        let opened = open(node, budget.later().capped(budget.total() / 2));
+        let mut state = self.locked();
+        match opened {
+            Ok(Some(wire)) => {
+                state.live = Some(Live {
+                    wire,
+                    asked: VecDeque::new(),
+                    unsettled: false,
+                    filled: 0,
+                });
+                self.refused.store(0, Ordering::Release);
+                self.drained_us.store(began, Ordering::Release);
+                self.answered_us.store(began, Ordering::Release);
+                let epoch = EPOCHS.fetch_add(1, Ordering::Relaxed);
+                self.epoch.store(epoch, Ordering::Release);
+            }
+            Ok(None) => {
+                state.again_us = uptime_us().saturating_add(REFUSED_US);
+                if self.refused.load(Ordering::Relaxed) == 0 {
+                    let number = EPOCHS.fetch_add(1, Ordering::Relaxed);
+                    self.refused.store(number, Ordering::Release);
+                }
+            }
+            Err(_) => state.again_us = uptime_us().saturating_add(AGAIN_US),
+        }
+        drop(state);
+        drop(opening);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever opens the connection is done with it, also by a panic of a caller's function.
+struct Opening<'a>(&'a Tracked);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.locked().is_opening = false;
+    }
+}
+
+/// The connection is of no use any more.
+struct Fault;
+
+impl From<Error> for Fault {
+    fn from(_: Error) -> Fault {
+        Fault
+    }
+}
+
+impl Live {
+    fn ask(&mut self, questions: impl IntoIterator<Item = What>) -> Result<(), Fault> {
+        let (mut packed, mut commands, mut lacking) = (Vec::new(), 0, 0);
+        let mut to = Encoder::new(&mut packed, &mut commands, &mut lacking);
+        let sent_us = uptime_us();
+        for what in questions {
+            match &what {
+                What::Fill(fill) => to.command(2).arg(b"GET").arg(&fill.key),
+                What::Ping { .. } => to.command(1).arg(b"PING"),
+            };
+            self.asked.push_back(Asked { sent_us, what });
+        }
+        if lacking > 0 {
+            return Err(Fault);
+        }
+        let sent = self.wire.send(&packed, Budget::new(TO_WRITE));
+        sent.map_err(|fault| fault.error.into())
+    }
+
+    /// Since when all is known that has come; `None` where more may be on its way that is older.
+    fn drain(
+        &mut self,
+        to: &Tracked,
+        epoch: u64,
+        listener: &dyn Listener,
+    ) -> Result<Option<i64>, Fault> {
+        let mut total = 0;
+        loop {
+            let at = uptime_us();
+            let before = self.wire.buffered().len();
+            if !self.wire.fill_at_once()? {
+                if total >= FLOOD {
+                    self.unsettled = true;
+                    let answered = Arc::default();
+                    self.ask([What::Ping {
+                        answered,
+                        settles: true,
+                    }])?;
+                }
+                return Ok((!self.unsettled).then_some(at));
+            }
+            total += self.wire.buffered().len() - before;
+            while let Some(len) = native::element(self.wire.buffered())? {
+                self.hear(len, to, epoch, listener)?;
+            }
+            if total >= MOST_AT_ONCE {
+                self.unsettled = true;
+                let answered = Arc::default();
+                self.ask([What::Ping {
+                    answered,
+                    settles: true,
+                }])?;
+                return Ok(None);
+            }
+        }
+    }
+
+    /// One reply, or one piece of news.
+    fn hear(
+        &mut self,
+        len: usize,
+        to: &Tracked,
+        epoch: u64,
+        listener: &dyn Listener,
+    ) -> Result<(), Fault> {
+        let element = self.wire.take(len);
+        let head = Head::parse(element)?.ok_or(Fault)?;
+        if matches!(head.kind, Kind::Push(_)) {
+            return changed(element, listener);
+        }
+        let asked = self.asked.pop_front().ok_or(Fault)?;
+        to.answered_us.fetch_max(asked.sent_us, Ordering::AcqRel);
+        match asked.what {
+            What::Fill(fill) => {
+                let answer = match head.kind {
+                    Kind::Bulk(len) => {
+                        let value = element.get(head.line..head.line + len).ok_or(Fault)?;
+                        Answer::Value(Some(value.into()))
+                    }
+                    Kind::Nil => Answer::Value(None),
+                    _ => Answer::Nothing,
+                };
+                match &answer {
+                    Answer::Value(value) => listener.filled(&fill, value.as_ref(), epoch),
+                    Answer::Nothing => listener.abandoned(&fill),
+                }
+                self.filled += len + fill.key.len();
+                let _ = fill.answer.set(answer);
+            }
+            What::Ping { answered, settles } => {
+                // Of several floods the last one counts.
+                let later = |asked: &Asked| matches!(asked.what, What::Ping { settles: true, .. });
+                if settles && !self.asked.iter().any(later) {
+                    self.unsettled = false;
+                }
+                let _ = answered.set(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a push says. Anything but an invalidation is nobody's affair; an invalidation of everything ends the epoch.
+fn changed(push: &[u8], listener: &dyn Listener) -> Result<(), Fault> {
+    let mut rest = push;
+    let mut next = || -> Result<(Kind, &[u8]), Fault> {
+        let head = Head::parse(rest)?.ok_or(Fault)?;
+        let end = head.line + head.body();
+        let payload = rest.get(head.line..end).unwrap_or_default();
+        rest = rest.get(end..).ok_or(Fault)?;
+        Ok((
+            head.kind,
+            payload
+                .get(..payload.len().saturating_sub(2))
+                .unwrap_or_default(),
+        ))
+    };
+    next()?;
+    if next()?.1 != b"invalidate" {
+        return Ok(());
+    }
+    let Kind::Array(keys) = next()?.0 else {
+        return Err(Fault);
+    };
+    for _ in 0..keys {
+        listener.changed(next()?.1);
+    }
+    Ok(())
+}
+
+/// A connection that tracks. `Ok(None)`: the server refuses, or this kind of connection cannot tell what it hears.
+fn open(node: &Node, budget: Budget) -> Result<Option<Wire>> {
+    if node.login.protocol == Protocol::Resp2 || node.dial.connector.is_some() {
+        return Ok(None);
+    }
+    let admission = node
+        .admit(TRACKING, budget)
+        .map_err(|failed| failed.error)?;
+    let mut nothing = Along {
+        pack: None,
+        is_out: false,
+    };
+    let mut connection = node.connect(budget, admission, &mut nothing)?;
+    node.answered();
+    let mut to = connection.encoder();
+    // Where the greeting was in RESP2 nothing would be heard, and the server says OK all the same.
+    to.command(2).arg(b"HELLO").arg(b"3");
+    to.command(3).arg(b"CLIENT").arg(b"TRACKING").arg(b"ON");
+    connection.send(budget).map_err(|fault| fault.error)?;
+    let mut refusal = None;
+    for _ in 0..2 {
+        let said = Replies::new(&mut connection, budget, 0).skip()?;
+        refusal = refusal.or(said);
+    }
+    let wire = match refusal {
+        None => connection.into_wire(),
+        Some(_) => None,
+    };
+    if wire.is_none() && node.tracked().untracked().is_none() {
+        let text = "the server does not announce changes (CLIENT TRACKING): see near_untracked";
+        let why = refusal.map_or_else(
+            || Error::new(ErrorKind::Unsupported, text),
+            |why| why.during("CLIENT TRACKING"),
+        );
+        node.hooks.tell(&why.at_node(&node.name));
+    }
+    Ok(wire)
+}
