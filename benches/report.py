@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""report.py FINDINGS KIND OUT: makes OUT/RESULTS.md and its drawings of what the harness found (see bench.c)."""
+import os
+import platform
+import subprocess
+import sys
+from html import escape
+
+OURS = "redis_cache"
+COLOURS = {OURS: "#d9480f", "redis_cache, parser=redis": "#f0a36b", "hiredis": "#3b82c4", "redis crate + r2d2": "#4a9d5b"}
+
+
+def read(path):
+    rows, skipped, facts, versions = {}, [], [], []
+    for text in open(path, encoding="utf-8"):
+        fields = text.rstrip("\n").split("\t")
+        kind, _, first = fields[0].partition(" ")
+        if kind == "#":
+            skipped.append((first, fields[1], fields[2]))
+        elif kind == "=":
+            facts.append((first, fields[1]))
+        elif kind == "@":
+            versions.append((first, fields[1]))
+        else:
+            rows.setdefault(fields[0], {})[fields[1]] = [None if f == "-" else float(f) for f in fields[2:]]
+    return rows, skipped, facts, versions
+
+
+def number(value, form="{:,.0f}"):
+    return "-" if value is None else form.format(value).replace(",", " ")
+
+
+def table(head, lines):
+    yield "| " + " | ".join(head) + " |"
+    yield "|---" + "|---:" * (len(head) - 1) + "|"
+    for line in lines:
+        yield "| " + " | ".join(line) + " |"
+    yield ""
+
+
+def throughput(rows):
+    """Each peer's line: rate, ours over it, what it costs the caller."""
+    for workload, peers in rows.items():
+        ours = peers.get(OURS)
+        for peer, (rate, user, allocs, *tail) in peers.items():
+            if tail[0] is None:
+                ratio = number(ours and ours[0] / rate, "{:.2f}")
+                yield workload, peer, number(rate), ratio, number(user), number(allocs, "{:.1f}")
+
+
+def late(rows):
+    for workload, peers in rows.items():
+        for peer, found in peers.items():
+            if found[3] is not None:
+                yield workload, peer, *(number(ns / 1000, "{:,.1f}") for ns in found[3:])
+
+
+def drawing(rows, title):
+    """Bars of throughput over ours: the same on light and on dark paper, for the text takes the reader's colour."""
+    bars, y = [], 34
+    for workload, peers in rows.items():
+        ours = peers[OURS][0]
+        bars.append(f'<text x="150" y="{y + 11}" text-anchor="end">{escape(workload)}</text>')
+        for peer, found in peers.items():
+            share = found[0] / ours
+            width = min(share, 1.6) * 260
+            bars.append(f'<rect x="158" y="{y}" width="{width:.0f}" height="12" fill="{COLOURS.get(peer, "#888")}"/>')
+            bars.append(f'<text x="{164 + width:.0f}" y="{y + 11}">{share:.2f} {escape(peer)}</text>')
+            y += 15
+        y += 8
+    style = "text{font:12px sans-serif;fill:#24292f}@media(prefers-color-scheme:dark){text{fill:#d0d7de}}"
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{y}" viewBox="0 0 760 {y}" role="img">'
+            f"<title>{escape(title)}</title><style>{style}</style>"
+            f'<text x="0" y="16" font-weight="bold">{escape(title)}</text>' + "\n".join(bars) + "</svg>\n")
+
+
+def processor():
+    for text in open("/proc/cpuinfo", encoding="utf-8"):
+        if text.startswith("model name"):
+            return text.partition(":")[2].strip()
+    return platform.machine()
+
+
+def main():
+    findings, kind, out = sys.argv[1:]
+    rows, skipped, facts, versions = read(findings)
+    if not rows or any(OURS not in peers for peers in rows.values()):
+        sys.exit("report.py: the run is not whole")
+    server = subprocess.run([os.environ["BENCH_SERVER"], "--version"], capture_output=True, text=True, check=True).stdout
+    began = os.environ.get("BENCH_LOAD", "unknown")
+    doc = [
+        "# Results", "",
+        f"Made by `make bench` ({kind} run). Medians of short slices in which all peers took turns; quote the ratios, for wall",
+        "times vary with the machine. Clients and servers share its processors. Unix sockets, but for the cluster.", "",
+        f"- machine: {processor()}, {os.cpu_count()} processors, {platform.system()} {platform.release()}",
+        f"- load before the run: {began}; after it: {os.getloadavg()[0]:.2f} (the run's own load is in it)",
+        f"- server: {server.strip()}",
+        "- peers: " + ", ".join(f"{name} {version}" for name, version in versions), "",
+    ]
+    if os.environ.get("BENCH_NOTE"):
+        doc += [os.environ["BENCH_NOTE"], ""]
+    pick = lambda wanted: {name: rows[name] for name in rows if wanted(name)}
+    drawings = {
+        "one-key": ("One key: throughput, redis_cache = 1", pick(lambda n: n.startswith(("GET", "SET")) and "/s" not in n)),
+        "threads": ("GET 100 B, threads:connections, redis_cache = 1", pick(lambda n: n.startswith("threads"))),
+    }
+    for name, (title, some) in drawings.items():
+        with open(f"{out}/{name}.svg", "w", encoding="utf-8") as file:
+            file.write(drawing(some, title))
+        doc += [f"![{title}]({name}.svg)", ""]
+    doc += ["## Throughput", "", "Per second; ours over the peer's (above 1, ours is faster); what an operation costs its caller.", ""]
+    doc += table(["workload", "client", "per second", "ours / its", "user CPU, ns", "allocations"], throughput(rows))
+    doc += ["## Latency at a fixed rate", "", "From when a question was due, in microseconds.", ""]
+    doc += table(["workload", "client", "p50", "p99", "p99.9"], late(rows))
+    doc += ["## Other figures", ""] + [f"- {name}: {value}" for name, value in facts] + [
+        "- instructions of each operation: `make -C ffi-tests count`", "", "## Left out", ""]
+    doc += [f"- {peer}, {workload}: {why}" for workload, peer, why in skipped]
+    doc += ["- system calls of each operation: not counted yet"]
+    with open(f"{out}/RESULTS.md", "w", encoding="utf-8") as file:
+        file.write("\n".join(doc) + "\n")
+    print(f"{out}/RESULTS.md")
+
+
+main()
