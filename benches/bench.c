@@ -1,11 +1,13 @@
 /* The runner: every peer in turn for a short slice, again and again, and the medians of the slices. What it finds goes
  * to stdout, a line `workload peer per_second user_ns allocations p50 p99 p999` each (tabs; `-` where there is none);
- * report.py makes a document of it. Usage: bench smoke|quick|full PEER.so... (this library first) */
+ * report.py makes a document of it. Usage: bench smoke|quick|full|only PEER.so... (this library first) */
 #define _GNU_SOURCE
 #include "peer.h"
 #include "redis_cache.h"
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,7 +15,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,7 +44,7 @@ static double now(void) {
 
 static double user_time(void) {
     struct rusage use;
-    getrusage(RUSAGE_THREAD, &use);
+    getrusage(RUSAGE_SELF, &use); /* a peer may have threads of its own */
     return (double)use.ru_utime.tv_sec + (double)use.ru_utime.tv_usec * 1e-6;
 }
 
@@ -352,11 +353,11 @@ static void fixed_rate(int per_second) {
 }
 
 static double used_memory(void) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     char text[16384];
     size_t len = 0;
-    int s = socket(AF_UNIX, SOCK_STREAM, 0);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", location + strlen("unix://"));
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    address.sin_port = htons((uint16_t)atoi(strrchr(location, ':') + 1));
     must(connect(s, (struct sockaddr *)&address, sizeof address) == 0 && write(s, "INFO memory\r\nQUIT\r\n", 19) == 19, "INFO");
     for (ssize_t n; len < sizeof text - 1 && (n = read(s, text + len, sizeof text - 1 - len)) > 0;) len += (size_t)n;
     close(s);
@@ -397,6 +398,18 @@ static void pattern(void) {
     job.peer->close(job.handle);
 }
 
+/* N operations and nothing else, for a tool that counts system calls. */
+static int only(const char *operation, long n) {
+    struct job job;
+    int is_get = strcmp(operation, "GET") == 0, is_set = strcmp(operation, "SET") == 0;
+    if (open_all(&job, location, 1, 0) != 1) return 3;
+    job.count = 100, job.value = (struct text){hundred, 100};
+    must(step_mset(&job) == 0, "MSET");
+    for (long i = 0; i < n; i++) must((is_get ? step_get : is_set ? step_set : step_mget)(&job) == 0, operation);
+    close_all(&job, 1);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     static char text[1000][16];
     static const int cells[][2] = {{1, 1}, {2, 2}, {8, 8}, {2, 1}, {8, 2}, {64, 2}, {64, 8}, {64, 16}, {256, 8}, {256, 16}};
@@ -417,6 +430,7 @@ int main(int argc, char **argv) {
     memset(hundred, 'x', sizeof hundred);
     for (size_t i = 0; i < 1000; i++)
         names[i] = (struct text){text[i], (size_t)snprintf(text[i], sizeof text[i], "key:%zu", i)};
+    if (strcmp(kind, "only") == 0) return only(getenv("BENCH_OPERATION"), atol(getenv("BENCH_TIMES")));
     one_key();
     many("single", location);
     many("ring", getenv("BENCH_RING"));

@@ -27,3 +27,6 @@ if [ ! -e libvalkey/done ]; then
     make -C libvalkey static USE_WERROR=0
     touch libvalkey/done
 fi
+
+# valkey-glide's C library is in a wheel; what else it wants is not needed for that.
+[ -d glide ] || { python3 -m venv venv && venv/bin/pip install -q --no-deps --target glide valkey-glide-sync; }
