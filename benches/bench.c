@@ -1,5 +1,5 @@
 /* The runner: every peer in turn for a short slice, again and again, and the medians of the slices. What it finds goes
- * to stdout, a line `workload peer per_second user_ns allocations p50 p99 p999` each (tabs; `-` where there is none);
+ * to stdout, a line `workload peer per_second ratio user_ns allocations p50 p99 p999` each (tabs; `-` where there is none);
  * report.py makes a document of it. Usage: bench smoke|quick|full|only PEER.so... (this library first) */
 #define _GNU_SOURCE
 #include "peer.h"
@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define MOST_PEERS 8
-#define MOST_ROUNDS 64
+#define MOST_ROUNDS 128
 #define MOST_THREADS 256
 #define SAMPLE 65536
 
@@ -32,7 +32,7 @@ void *realloc(void *old, size_t size) { allocations++; return __libc_realloc(old
 
 static const struct peer *peers[MOST_PEERS];
 static size_t peer_count;
-static int rounds = 11, slice_ms = 60;
+static int rounds = 61, slice_ms = 10;
 static long many_keys = 1000000;
 static const char *location;
 
@@ -63,11 +63,6 @@ static double at(double *values, size_t count, double part) {
     qsort(values, count, sizeof *values, up);
     size_t i = (size_t)(part * (double)count);
     return values[i < count ? i : count - 1];
-}
-
-static void line(const char *workload, const char *peer, double rate, double user_ns, double allocs) {
-    printf("%s\t%s\t%.0f\t%.0f\t%.1f\t-\t-\t-\n", workload, peer, rate, user_ns, allocs);
-    fflush(stdout);
 }
 
 static void left_out(const char *workload, const char *peer, const char *why) {
@@ -150,20 +145,36 @@ static struct result slice(struct job *job) {
     return r;
 }
 
-/* Alternating slices of all jobs, and a line for each. The kernel tells user time in ticks: only its sum means something. */
+/* The rates of all peers, a line for each, and of the first over each: the median over the rounds, for within one the
+ * machine is as busy for all. */
+static double rate[MOST_PEERS][MOST_ROUNDS];
+static void lines(const char *workload, const struct job *jobs, size_t count, const struct result *sums) {
+    static double ratio[MOST_PEERS][MOST_ROUNDS];
+    for (size_t j = 0; j < count; j++)
+        for (int r = 0; r < rounds; r++) ratio[j][r] = rate[0][r] / rate[j][r];
+    for (size_t j = 0; j < count; j++) {
+        printf("%s\t%s\t%.0f\t%.3f", workload, jobs[j].peer->name, at(rate[j], (size_t)rounds, 0.5),
+               at(ratio[j], (size_t)rounds, 0.5));
+        /* The kernel tells user time in ticks: only its sum means something. */
+        if (sums != NULL) printf("\t%.0f\t%.1f", sums[j].user / sums[j].calls * 1e9, sums[j].allocs / sums[j].calls);
+        else printf("\t-\t-");
+        printf("\t-\t-\t-\n");
+    }
+    fflush(stdout);
+}
+
+/* Alternating slices of all jobs; who begins changes. */
 static void compare(const char *workload, struct job *jobs, size_t count) {
-    static double rate[MOST_PEERS][MOST_ROUNDS];
-    struct result sum[MOST_PEERS] = {{0, 0, 0, 0}};
+    struct result sums[MOST_PEERS] = {{0, 0, 0, 0}};
     for (size_t j = 0; j < count; j++) slice(&jobs[j]);
     for (int r = 0; r < rounds; r++)
-        for (size_t j = 0; j < count; j++) {
+        for (size_t i = 0; i < count; i++) {
+            size_t j = (i + (size_t)r) % count;
             struct result got = slice(&jobs[j]);
             rate[j][r] = got.rate;
-            sum[j].calls += got.calls, sum[j].user += got.user, sum[j].allocs += got.allocs;
+            sums[j].calls += got.calls, sums[j].user += got.user, sums[j].allocs += got.allocs;
         }
-    for (size_t j = 0; j < count; j++)
-        line(workload, jobs[j].peer->name, at(rate[j], (size_t)rounds, 0.5), sum[j].user / sum[j].calls * 1e9,
-             sum[j].allocs / sum[j].calls);
+    lines(workload, jobs, count, sums);
 }
 
 static struct text names[1000];
@@ -294,30 +305,32 @@ static void *client(void *data) {
     return NULL;
 }
 
+/* Slices are longer than those of one thread: to start 256 takes a while. */
 static void threads_at(int threads, int connections) {
     struct job jobs[MOST_PEERS], mine[MOST_THREADS];
-    static double rate[MOST_PEERS][MOST_ROUNDS];
     pthread_t ids[MOST_THREADS];
     char name[64];
+    int all_rounds = rounds, length = slice_ms * 5;
     size_t count = open_all(jobs, location, connections, 1);
+    rounds = (rounds + 3) / 4;
     snprintf(name, sizeof name, "threads %d:%d", threads, connections);
     for (size_t j = 0; j < count; j++) jobs[j].value = (struct text){hundred, 100}, must(step_set(&jobs[j]) == 0, "SET");
     for (int r = -1; r < rounds; r++)
-        for (size_t j = 0; j < count; j++) {
+        for (size_t i = 0; i < count; i++) {
+            size_t j = (i + (size_t)(r + 1)) % count;
             double calls = 0, begin = now();
             going = 1;
             for (int t = 0; t < threads; t++) {
                 mine[t] = jobs[j];
                 must(pthread_create(&ids[t], NULL, client, &mine[t]) == 0, "a thread");
             }
-            usleep((unsigned)slice_ms * 2000);
+            usleep((unsigned)length * 1000);
             going = 0;
             for (int t = 0; t < threads; t++) pthread_join(ids[t], NULL), calls += (double)mine[t].next;
             if (r >= 0) rate[j][r] = calls / (now() - begin);
         }
-    for (size_t j = 0; j < count; j++)
-        printf("%s\t%s\t%.0f\t-\t-\t-\t-\t-\n", name, jobs[j].peer->name, at(rate[j], (size_t)rounds, 0.5));
-    fflush(stdout);
+    lines(name, jobs, count, NULL);
+    rounds = all_rounds;
     close_all(jobs, count);
 }
 
@@ -344,7 +357,7 @@ static void fixed_rate(int per_second) {
             }
         }
     for (size_t j = 0; j < count; j++) {
-        printf("%s\t%s\t%d\t-\t-\t%.0f\t%.0f\t%.0f\n", name, jobs[j].peer->name, per_second, at(late[j], got, 0.5) * 1e9,
+        printf("%s\t%s\t%d\t-\t-\t-\t%.0f\t%.0f\t%.0f\n", name, jobs[j].peer->name, per_second, at(late[j], got, 0.5) * 1e9,
                at(late[j], got, 0.99) * 1e9, at(late[j], got, 0.999) * 1e9);
         free(late[j]);
     }
@@ -416,7 +429,7 @@ int main(int argc, char **argv) {
     const char *kind = argc > 1 ? argv[1] : "";
     location = getenv("BENCH_SINGLE");
     must(argc > 2 && location != NULL, "usage: run.sh starts this");
-    if (strcmp(kind, "quick") == 0) rounds = 7, slice_ms = 30, many_keys = 100000;
+    if (strcmp(kind, "quick") == 0) rounds = 15, slice_ms = 10, many_keys = 100000;
     if (strcmp(kind, "smoke") == 0) rounds = 1, slice_ms = 5, many_keys = 2000;
     for (int i = 2; i < argc && peer_count < MOST_PEERS; i++) {
         void *object = dlopen(argv[i], RTLD_NOW | RTLD_LOCAL);

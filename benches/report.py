@@ -7,11 +7,13 @@ import sys
 from html import escape
 
 OURS = "redis_cache"
-COLOURS = {OURS: "#d9480f", "redis_cache, parser=redis": "#f0a36b", "hiredis": "#3b82c4", "redis crate + r2d2": "#4a9d5b"}
+COLOURS = {OURS: "#d9480f", "redis_cache, parser=redis": "#f0a36b", "hiredis": "#3b82c4", "libvalkey": "#7a6fc9",
+           "redis-plus-plus": "#2a9d9d", "valkey-glide": "#b8578f", "redis crate + r2d2": "#4a9d5b"}
+FILES = {"redis_cache": OURS, "parser": "redis_cache, parser=redis", "redis_crate": "redis crate + r2d2"}
 
 
 def read(path):
-    rows, skipped, facts, versions = {}, [], [], []
+    rows, calls, skipped, facts, versions = {}, {}, [], [], []
     for text in open(path, encoding="utf-8"):
         fields = text.rstrip("\n").split("\t")
         kind, _, first = fields[0].partition(" ")
@@ -19,11 +21,13 @@ def read(path):
             skipped.append((first, fields[1], fields[2]))
         elif kind == "=":
             facts.append((first, fields[1]))
+        elif kind == "~":
+            calls.setdefault(FILES.get(fields[1], fields[1]), {})[first] = float(fields[2]) / 100
         elif kind == "@":
             versions.append((first, fields[1]))
         else:
             rows.setdefault(fields[0], {})[fields[1]] = [None if f == "-" else float(f) for f in fields[2:]]
-    return rows, skipped, facts, versions
+    return rows, calls, skipped, facts, versions
 
 
 def number(value, form="{:,.0f}"):
@@ -41,28 +45,25 @@ def table(head, lines):
 def throughput(rows):
     """Each peer's line: rate, ours over it, what it costs the caller."""
     for workload, peers in rows.items():
-        ours = peers.get(OURS)
-        for peer, (rate, user, allocs, *tail) in peers.items():
+        for peer, (rate, ratio, user, allocs, *tail) in peers.items():
             if tail[0] is None:
-                ratio = number(ours and ours[0] / rate, "{:.2f}")
-                yield workload, peer, number(rate), ratio, number(user), number(allocs, "{:.1f}")
+                yield workload, peer, number(rate), number(ratio, "{:.2f}"), number(user), number(allocs, "{:.1f}")
 
 
 def late(rows):
     for workload, peers in rows.items():
         for peer, found in peers.items():
-            if found[3] is not None:
-                yield workload, peer, *(number(ns / 1000, "{:,.1f}") for ns in found[3:])
+            if found[4] is not None:
+                yield workload, peer, *(number(ns / 1000, "{:,.1f}") for ns in found[4:])
 
 
 def drawing(rows, title):
     """Bars of throughput over ours: the same on light and on dark paper, for the text takes the reader's colour."""
     bars, y = [], 34
     for workload, peers in rows.items():
-        ours = peers[OURS][0]
         bars.append(f'<text x="150" y="{y + 11}" text-anchor="end">{escape(workload)}</text>')
         for peer, found in peers.items():
-            share = found[0] / ours
+            share = 1 / found[1]
             width = min(share, 1.6) * 260
             bars.append(f'<rect x="158" y="{y}" width="{width:.0f}" height="12" fill="{COLOURS.get(peer, "#888")}"/>')
             bars.append(f'<text x="{164 + width:.0f}" y="{y + 11}">{share:.2f} {escape(peer)}</text>')
@@ -83,15 +84,15 @@ def processor():
 
 def main():
     findings, kind, out = sys.argv[1:]
-    rows, skipped, facts, versions = read(findings)
+    rows, calls, skipped, facts, versions = read(findings)
     if not rows or any(OURS not in peers for peers in rows.values()):
         sys.exit("report.py: the run is not whole")
     server = subprocess.run([os.environ["BENCH_SERVER"], "--version"], capture_output=True, text=True, check=True).stdout
     began = os.environ.get("BENCH_LOAD", "unknown")
     doc = [
         "# Results", "",
-        f"Made by `make bench` ({kind} run). Medians of short slices in which all peers took turns; quote the ratios, for wall",
-        "times vary with the machine. Clients and servers share its processors. Unix sockets, but for the cluster.", "",
+        f"Made by `make bench` ({kind} run). Medians of short slices; all peers took turns; quote the ratios, for wall",
+        "times vary with the machine; they are medians over rounds too. Clients and servers share its processors; all is TCP.", "",
         f"- machine: {processor()}, {os.cpu_count()} processors, {platform.system()} {platform.release()}",
         f"- load before the run: {began}; after it: {os.getloadavg()[0]:.2f} (the run's own load is in it)",
         f"- server: {server.strip()}",
@@ -108,14 +109,19 @@ def main():
         with open(f"{out}/{name}.svg", "w", encoding="utf-8") as file:
             file.write(drawing(some, title))
         doc += [f"![{title}]({name}.svg)", ""]
-    doc += ["## Throughput", "", "Per second; ours over the peer's (above 1, ours is faster); what an operation costs its caller.", ""]
+    doc += ["## Throughput", "", "Per second; ours over the peer's (above 1, ours is faster); user CPU of the",
+            "process, and allocations of the calling thread, per operation. valkey-glide has one connection whatever is asked",
+            "for, and threads of its own, whose allocations are not seen.", ""]
     doc += table(["workload", "client", "per second", "ours / its", "user CPU, ns", "allocations"], throughput(rows))
     doc += ["## Latency at a fixed rate", "", "From when a question was due, in microseconds.", ""]
     doc += table(["workload", "client", "p50", "p99", "p99.9"], late(rows))
+    doc += ["## System calls", "", "Per operation, all threads, by strace; MGET is of 100 keys.", ""]
+    if calls:
+        names = ["GET", "SET", "MGET"]
+        doc += table(["client", *names], ([p, *(number(c.get(n), "{:.1f}") for n in names)] for p, c in calls.items()))
     doc += ["## Other figures", ""] + [f"- {name}: {value}" for name, value in facts] + [
         "- instructions of each operation: `make -C ffi-tests count`", "", "## Left out", ""]
     doc += [f"- {peer}, {workload}: {why}" for workload, peer, why in skipped]
-    doc += ["- system calls of each operation: not counted yet"]
     with open(f"{out}/RESULTS.md", "w", encoding="utf-8") as file:
         file.write("\n".join(doc) + "\n")
     print(f"{out}/RESULTS.md")

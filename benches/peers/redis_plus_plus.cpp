@@ -8,6 +8,7 @@ extern const struct peer bench_peer;
 #include <iterator>
 #include <string_view>
 #include <sw/redis++/redis++.h>
+#include <sw/redis++/redis_uri.h>
 #include <sw/redis++/version.h>
 #include <vector>
 
@@ -33,7 +34,7 @@ void *open_at(const char *location, int connections) {
     try {
         ConnectionPoolOptions pool;
         pool.size = static_cast<std::size_t>(connections);
-        return new Redis(ConnectionOptions{location}, pool);
+        return new Redis(Uri{location}.connection_options(), pool);
     } catch (const Error &) {
         return nullptr;
     }
