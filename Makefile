@@ -6,8 +6,9 @@
 #   make uninstall        with the same variables: removes what they name
 #   make tour             the tour in Rust, C and C++, without a server
 #   make test             every test, and what it needs
-#   make bench            side by side with other clients: benches/RESULTS.md, in some minutes; QUICK=1 in one, into the target
-#                         folder; SMOKE=1 in seconds and without peers: does the harness work?
+#   make bench            side by side with other clients: benches/RESULTS.md and the table in the README; some minutes.
+#                         BENCH_FETCH=1 gets the clients that are not installed, QUICK=1 is short and only into the
+#                         target folder, SMOKE=1 needs seconds and no other client: does the harness work?
 #   make deb              the packages libredis-cache0 and libredis-cache-dev, under the target folder
 #   make dist             the sources as a tarball, under the target folder
 #
@@ -77,7 +78,7 @@ bench:
 	@load=$$(cut -d' ' -f1 /proc/loadavg) server=$$(ffi-tests/harness/server.sh find) && \
 		REDIS_SERVER=$$server benches/run.sh $(TARGET_DIR)/release $(BENCH) $(BENCH_KIND) >$(BENCH)/findings && \
 		BENCH_LOAD=$$load BENCH_SERVER=$$server python3 benches/report.py $(BENCH)/findings $(BENCH_KIND) \
-			$(if $(filter full,$(BENCH_KIND)),benches,$(BENCH))
+			$(if $(filter full,$(BENCH_KIND)),benches README.md,$(BENCH))
 
 deb: all
 	@packaging/deb.sh $(VERSION) $(TARGET_DIR)/deb

@@ -145,10 +145,28 @@ static struct result slice(struct job *job) {
     return r;
 }
 
+/* How long calls took: 16 steps a power of two, from 1 ns to 18 minutes. */
+struct times { unsigned steps[40 * 16]; };
+
+static void note(struct times *times, double seconds) {
+    unsigned long ns = (unsigned long)(seconds * 1e9) | 16, power = 63 - (unsigned long)__builtin_clzl(ns);
+    size_t step = power * 16 + (ns >> (power - 4)) % 16;
+    times->steps[step < 40 * 16 ? step : 40 * 16 - 1]++;
+}
+
+static double quantile(const struct times *times, double part) {
+    double all = 0, seen = 0;
+    for (size_t i = 0; i < 40 * 16; i++) all += times->steps[i];
+    for (size_t i = 0; i < 40 * 16; i++)
+        if ((seen += times->steps[i]) > part * all) return (double)(1ul << i / 16) * (1 + (double)(i % 16 + 1) / 16);
+    return 0;
+}
+
 /* The rates of all peers, a line for each, and of the first over each: the median over the rounds, for within one the
  * machine is as busy for all. */
 static double rate[MOST_PEERS][MOST_ROUNDS];
-static void lines(const char *workload, const struct job *jobs, size_t count, const struct result *sums) {
+static void lines(const char *workload, const struct job *jobs, size_t count, const struct result *sums,
+                  const struct times *times) {
     static double ratio[MOST_PEERS][MOST_ROUNDS];
     for (size_t j = 0; j < count; j++)
         for (int r = 0; r < rounds; r++) ratio[j][r] = rate[0][r] / rate[j][r];
@@ -158,7 +176,8 @@ static void lines(const char *workload, const struct job *jobs, size_t count, co
         /* The kernel tells user time in ticks: only its sum means something. */
         if (sums != NULL) printf("\t%.0f\t%.1f", sums[j].user / sums[j].calls * 1e9, sums[j].allocs / sums[j].calls);
         else printf("\t-\t-");
-        printf("\t-\t-\t-\n");
+        if (times == NULL) printf("\t-\t-\t-\n");
+        else printf("\t%.0f\t%.0f\t%.0f\n", quantile(&times[j], 0.5), quantile(&times[j], 0.99), quantile(&times[j], 0.999));
     }
     fflush(stdout);
 }
@@ -174,7 +193,7 @@ static void compare(const char *workload, struct job *jobs, size_t count) {
             rate[j][r] = got.rate;
             sums[j].calls += got.calls, sums[j].user += got.user, sums[j].allocs += got.allocs;
         }
-    lines(workload, jobs, count, sums);
+    lines(workload, jobs, count, sums, NULL);
 }
 
 static struct text names[1000];
@@ -183,7 +202,7 @@ static char *large;
 static size_t open_all(struct job *jobs, const char *where, int connections, int pools_only) {
     size_t count = 0;
     for (size_t p = 0; p < peer_count; p++) {
-        if (pools_only && !peers[p]->pool) continue;
+        if (pools_only ? peers[p]->pool == 0 : peers[p]->pool == 2) continue;
         void *handle = peers[p]->open(where, connections);
         if (handle != NULL) jobs[count++] = (struct job){.peer = peers[p], .handle = handle, .keys = names, .prefix = "z:"};
     }
@@ -250,7 +269,10 @@ static void mixed(void) {
     snprintf(name, sizeof name, "Zipf 0.99, 95/5, %ld keys", many_keys);
     for (size_t j = 0; j < count; j++) {
         jobs[j].step = step_zipf, jobs[j].value = (struct text){large, 100};
-        fill(&jobs[j], "z:", many_keys);
+        /* Most of them share their keys. */
+        char last[32];
+        struct text key = {last, (size_t)snprintf(last, sizeof last, "z:%ld", many_keys - 1)};
+        if (jobs[j].peer->get(jobs[j].handle, key) < 0) fill(&jobs[j], "z:", many_keys);
     }
     compare(name, jobs, count);
     close_all(jobs, count);
@@ -288,6 +310,7 @@ static void near(void) {
     job.handle = cache;
     must(job.peer->set(cache, names[0], job.value) == 0, "SET");
     job.step = step_get, compare("near hit", &job, 1);
+    fill(&job, "z:", many_keys); /* what was filled in before may be over */
     redis_cache_stats stats;
     redis_cache_stats_reset(cache);
     job.step = step_zipf, compare("near, Zipf 0.99, 95/5", &job, 1);
@@ -297,22 +320,30 @@ static void near(void) {
 }
 
 static atomic_int going;
+struct client { struct job job; struct times times; };
 static void *client(void *data) {
-    struct job *job = data;
+    struct client *my = data;
     size_t calls = 0;
-    for (; going; calls++) must(step_get(job) == 0, job->peer->name);
-    job->next = calls;
+    for (double begin = now(), end; going; calls++, begin = end) {
+        must(step_get(&my->job) == 0, my->job.peer->name);
+        end = now();
+        note(&my->times, end - begin);
+    }
+    my->job.next = calls;
     return NULL;
 }
 
 /* Slices are longer than those of one thread: to start 256 takes a while. */
 static void threads_at(int threads, int connections) {
-    struct job jobs[MOST_PEERS], mine[MOST_THREADS];
+    static struct client mine[MOST_THREADS];
+    static struct times times[MOST_PEERS];
+    struct job jobs[MOST_PEERS];
     pthread_t ids[MOST_THREADS];
     char name[64];
     int all_rounds = rounds, length = slice_ms * 5;
     size_t count = open_all(jobs, location, connections, 1);
     rounds = (rounds + 3) / 4;
+    memset(times, 0, sizeof times);
     snprintf(name, sizeof name, "threads %d:%d", threads, connections);
     for (size_t j = 0; j < count; j++) jobs[j].value = (struct text){hundred, 100}, must(step_set(&jobs[j]) == 0, "SET");
     for (int r = -1; r < rounds; r++)
@@ -321,15 +352,18 @@ static void threads_at(int threads, int connections) {
             double calls = 0, begin = now();
             going = 1;
             for (int t = 0; t < threads; t++) {
-                mine[t] = jobs[j];
+                mine[t] = (struct client){.job = jobs[j]};
                 must(pthread_create(&ids[t], NULL, client, &mine[t]) == 0, "a thread");
             }
             usleep((unsigned)length * 1000);
             going = 0;
-            for (int t = 0; t < threads; t++) pthread_join(ids[t], NULL), calls += (double)mine[t].next;
-            if (r >= 0) rate[j][r] = calls / (now() - begin);
+            for (int t = 0; t < threads; t++) pthread_join(ids[t], NULL), calls += (double)mine[t].job.next;
+            if (r < 0) continue;
+            rate[j][r] = calls / (now() - begin);
+            for (int t = 0; t < threads; t++)
+                for (size_t i = 0; i < 40 * 16; i++) times[j].steps[i] += mine[t].times.steps[i];
         }
-    lines(name, jobs, count, NULL);
+    lines(name, jobs, count, NULL, times);
     rounds = all_rounds;
     close_all(jobs, count);
 }
@@ -434,8 +468,12 @@ int main(int argc, char **argv) {
     for (int i = 2; i < argc && peer_count < MOST_PEERS; i++) {
         void *object = dlopen(argv[i], RTLD_NOW | RTLD_LOCAL);
         const struct peer *peer = object != NULL ? dlsym(object, "bench_peer") : NULL;
-        if (peer == NULL) left_out("every workload", argv[i], dlerror());
-        else peers[peer_count++] = peer, printf("@ %s\t%s\n", peer->name, peer->version);
+        void *trial = peer != NULL ? peer->open(location, 1) : NULL;
+        if (trial == NULL) left_out("every workload", peer != NULL ? peer->name : argv[i], peer != NULL ? "does not open" : dlerror());
+        if (trial == NULL) continue;
+        peer->close(trial);
+        peers[peer_count++] = peer;
+        printf("@ %s\t%s\n", peer->name, peer->version);
     }
     must(peer_count > 0, "loading a peer");
     must((large = malloc(1 << 20)) != NULL, "memory");

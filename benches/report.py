@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""report.py FINDINGS KIND OUT: makes OUT/RESULTS.md and its drawings of what the harness found (see bench.c)."""
+"""report.py FINDINGS KIND OUT [README]: makes OUT/RESULTS.md and its drawings of what the harness found (see bench.c),
+and the table of the README, between its two marks."""
 import os
 import platform
 import subprocess
@@ -7,7 +8,7 @@ import sys
 from html import escape
 
 OURS = "redis_cache"
-COLOURS = {OURS: "#d9480f", "redis_cache, parser=redis": "#f0a36b", "hiredis": "#3b82c4", "libvalkey": "#7a6fc9",
+COLOURS = {OURS: "#d9480f", "redis_cache, parser=redis": "#f0a36b", "redis_cache, pipelining=off": "#f5c4a0", "hiredis": "#3b82c4", "libvalkey": "#7a6fc9",
            "redis-plus-plus": "#2a9d9d", "valkey-glide": "#b8578f", "redis crate + r2d2": "#4a9d5b"}
 FILES = {"redis_cache": OURS, "parser": "redis_cache, parser=redis", "redis_crate": "redis crate + r2d2"}
 
@@ -43,18 +44,28 @@ def table(head, lines):
 
 
 def throughput(rows):
-    """Each peer's line: rate, ours over it, what it costs the caller."""
     for workload, peers in rows.items():
-        for peer, (rate, ratio, user, allocs, *tail) in peers.items():
-            if tail[0] is None:
-                yield workload, peer, number(rate), number(ratio, "{:.2f}"), number(user), number(allocs, "{:.1f}")
+        for peer, (rate, ratio, user, allocs, *_) in peers.items():
+            yield workload, peer, number(rate), number(ratio, "{:.2f}"), number(user), number(allocs, "{:.1f}")
 
 
-def late(rows):
+def latency(rows, ratios):
     for workload, peers in rows.items():
-        for peer, found in peers.items():
-            if found[4] is not None:
-                yield workload, peer, *(number(ns / 1000, "{:,.1f}") for ns in found[4:])
+        for peer, (rate, ratio, _, _, *late) in peers.items():
+            first = [number(rate), number(ratio, "{:.2f}")] if ratios else []
+            yield workload, peer, *first, *(number(ns / 1000, "{:,.1f}") for ns in late)
+
+
+def first_screen(rows):
+    """What the README shows: ours over the others, at a glance."""
+    peers = ["hiredis", "redis-plus-plus", "redis crate + r2d2", "valkey-glide"]
+    shown = {"GET 100 B": "GET of 100 B", "SET 100 B": "SET of 100 B", "GET 1 MB": "GET of 1 MB", "MGET 100, single": "MGET of 100 keys",
+             "threads 8:8": "GET, 8 threads, 8 connections", "threads 64:8": "GET, 64 threads, 8 connections"}
+    yield from table(["throughput of redis_cache over that of", *peers], (
+        [shown[name], *(number(rows[name][p][1], "{:.2f}") if p in rows[name] else "-" for p in peers)] for name in shown))
+    cost = rows["GET 100 B"]
+    yield f"A GET of 100 B makes {cost[OURS][3]:.0f} allocation here, " + ", ".join(
+        f"{cost[p][3]:.0f} in {p}" for p in peers if p in cost) + " (in the calling thread)."
 
 
 def drawing(rows, title):
@@ -83,7 +94,7 @@ def processor():
 
 
 def main():
-    findings, kind, out = sys.argv[1:]
+    findings, kind, out, *readme = sys.argv[1:]
     rows, calls, skipped, facts, versions = read(findings)
     if not rows or any(OURS not in peers for peers in rows.values()):
         sys.exit("report.py: the run is not whole")
@@ -100,21 +111,25 @@ def main():
     ]
     if os.environ.get("BENCH_NOTE"):
         doc += [os.environ["BENCH_NOTE"], ""]
-    pick = lambda wanted: {name: rows[name] for name in rows if wanted(name)}
+    threads = {name: rows[name] for name in rows if name.startswith("threads")}
+    timed = {name: rows[name] for name in rows if name.endswith("/s")}
+    others = {name: rows[name] for name in rows if name not in threads and name not in timed}
     drawings = {
-        "one-key": ("One key: throughput, redis_cache = 1", pick(lambda n: n.startswith(("GET", "SET")) and "/s" not in n)),
-        "threads": ("GET 100 B, threads:connections, redis_cache = 1", pick(lambda n: n.startswith("threads"))),
+        "one-key": ("One key: throughput, redis_cache = 1", {n: others[n] for n in others if n.startswith(("GET", "SET"))}),
+        "threads": ("GET 100 B, threads:connections: throughput, redis_cache = 1", threads),
     }
     for name, (title, some) in drawings.items():
         with open(f"{out}/{name}.svg", "w", encoding="utf-8") as file:
             file.write(drawing(some, title))
         doc += [f"![{title}]({name}.svg)", ""]
-    doc += ["## Throughput", "", "Per second; ours over the peer's (above 1, ours is faster); user CPU of the",
-            "process, and allocations of the calling thread, per operation. valkey-glide has one connection whatever is asked",
-            "for, and threads of its own, whose allocations are not seen.", ""]
-    doc += table(["workload", "client", "per second", "ours / its", "user CPU, ns", "allocations"], throughput(rows))
+    doc += ["## Throughput", "", "Per second; ours over the peer's (above 1, ours is faster); user CPU of the process, and allocations of the",
+            "calling thread, per operation. MSET is SETs with a time to live, in one pipeline.", ""]
+    doc += table(["workload", "client", "per second", "ours / its", "user CPU, ns", "allocations"], throughput(others))
+    doc += ["## Threads", "", "GET of 100 B, threads:connections, and how long a call took, in microseconds. valkey-glide has one connection,",
+            "whatever is asked for, and threads of its own.", ""]
+    doc += table(["threads", "client", "per second", "ours / its", "p50", "p99", "p99.9"], latency(threads, True))
     doc += ["## Latency at a fixed rate", "", "From when a question was due, in microseconds.", ""]
-    doc += table(["workload", "client", "p50", "p99", "p99.9"], late(rows))
+    doc += table(["workload", "client", "p50", "p99", "p99.9"], latency(timed, False))
     doc += ["## System calls", "", "Per operation, all threads, by strace; MGET is of 100 keys.", ""]
     if calls:
         names = ["GET", "SET", "MGET"]
@@ -125,6 +140,14 @@ def main():
     with open(f"{out}/RESULTS.md", "w", encoding="utf-8") as file:
         file.write("\n".join(doc) + "\n")
     print(f"{out}/RESULTS.md")
+    for path in readme:
+        with open(path, encoding="utf-8") as file:
+            before, begin, rest = file.read().partition("<!-- make bench -->\n")
+            _, end, after = rest.partition("<!-- end of make bench -->\n")
+        if not end:
+            sys.exit(f"report.py: {path} has no place for the table")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(before + begin + "\n".join(first_screen(rows)) + "\n" + end + after)
 
 
 main()

@@ -32,8 +32,9 @@ peer() {
 ours="-L$library -Wl,-rpath,$build -lredis_cache"
 compile "$here/bench.c" -o "$build/bench" $ours -ldl -lm
 object "$here/peers/redis_cache.c" -o "$build/redis_cache.so" $ours
-object -DPARSER "$here/peers/redis_cache.c" -o "$build/parser.so" $ours
-peers="redis_cache parser"
+object -DVARIANT='"parser=redis"' "$here/peers/redis_cache.c" -o "$build/parser.so" $ours
+object -DVARIANT='"pipelining=off"' -DPOOL=2 "$here/peers/redis_cache.c" -o "$build/pipelining.so" $ours
+peers="redis_cache parser pipelining"
 if [ "$kind" != smoke ]; then
     [ -z "${BENCH_FETCH:-}" ] || "$here/fetch.sh" "$build" >"$build/fetch.log" 2>&1 ||
         echo "run.sh: not every peer could be fetched; see $build/fetch.log" >&2

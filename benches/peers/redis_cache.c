@@ -1,16 +1,19 @@
-/* This library; with PARSER defined, with the replies decoded by the `redis` crate's parser. */
+/* This library; with VARIANT defined, with that option. */
 #include "../peer.h"
 #include "redis_cache.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#ifdef PARSER
-#define NAME "redis_cache, parser=redis"
-#define PARSING "&parser=redis"
+#ifdef VARIANT
+#define NAME "redis_cache, " VARIANT
+#define AND "&" VARIANT
 #else
 #define NAME "redis_cache"
-#define PARSING ""
+#define AND ""
+#endif
+#ifndef POOL
+#define POOL 1
 #endif
 #define TTL 300000
 #define MOST 1000
@@ -18,7 +21,7 @@
 static void *open_at(const char *location, int connections) {
     char url[2048];
     redis_cache *cache = NULL;
-    snprintf(url, sizeof url, "%s%cmax_connections=%d&pool_timeout=10s&timeout=10s" PARSING, location,
+    snprintf(url, sizeof url, "%s%cmax_connections=%d&pool_timeout=10s&timeout=10s" AND, location,
              strchr(location, '?') ? '&' : '?', connections);
     return redis_cache_open(url, &cache) == REDIS_CACHE_OK ? cache : NULL;
 }
@@ -58,4 +61,4 @@ static void close_it(void *cache) {
     redis_cache_free(cache);
 }
 
-const struct peer bench_peer = {NAME, REDIS_CACHE_VERSION, 1, open_at, get, set, mget, mset, close_it};
+const struct peer bench_peer = {NAME, REDIS_CACHE_VERSION, POOL, open_at, get, set, mget, mset, close_it};
