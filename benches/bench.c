@@ -482,6 +482,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < 1000; i++)
         names[i] = (struct text){text[i], (size_t)snprintf(text[i], sizeof text[i], "key:%zu", i)};
     if (strcmp(kind, "only") == 0) return only(getenv("BENCH_OPERATION"), atol(getenv("BENCH_TIMES")));
+    pattern(); /* while there is nothing else on the server */
     one_key();
     many("single", location);
     many("ring", getenv("BENCH_RING"));
@@ -490,7 +491,6 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) threads_at(cells[i][0], cells[i][1]);
     herd();
     near();
-    pattern();
     fixed_rate(5000);
     return 0;
 }

@@ -65,7 +65,10 @@ def first_screen(rows):
         [shown[name], *(number(rows[name][p][1], "{:.2f}") if p in rows[name] else "-" for p in peers)] for name in shown))
     cost = rows["GET 100 B"]
     yield f"A GET of 100 B makes {cost[OURS][3]:.0f} allocation here, " + ", ".join(
-        f"{cost[p][3]:.0f} in {p}" for p in peers if p in cost) + " (in the calling thread)."
+        f"{cost[p][3]:.0f} in {'the ' * p.startswith('redis crate')}{p}" for p in peers if p in cost) + " (in the calling thread)."
+    if os.environ.get("BENCH_NOTE"):
+        yield ""
+        yield os.environ["BENCH_NOTE"]
 
 
 def drawing(rows, title):
