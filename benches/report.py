@@ -74,11 +74,12 @@ def first_screen(rows):
 def drawing(rows, title):
     """Bars of throughput over ours: the same on light and on dark paper, for the text takes the reader's colour."""
     bars, y = [], 34
+    longest = max(1 / found[1] for peers in rows.values() for found in peers.values())
     for workload, peers in rows.items():
         bars.append(f'<text x="150" y="{y + 11}" text-anchor="end">{escape(workload)}</text>')
         for peer, found in peers.items():
             share = 1 / found[1]
-            width = min(share, 1.6) * 260
+            width = share / longest * 420
             bars.append(f'<rect x="158" y="{y}" width="{width:.0f}" height="12" fill="{COLOURS.get(peer, "#888")}"/>')
             bars.append(f'<text x="{164 + width:.0f}" y="{y + 11}">{share:.2f} {escape(peer)}</text>')
             y += 15
