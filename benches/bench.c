@@ -182,17 +182,30 @@ static void lines(const char *workload, const struct job *jobs, size_t count, co
     fflush(stdout);
 }
 
-/* Alternating slices of all jobs; who begins changes. */
+/* A new order for every round: nobody always comes after the same one. */
+static void shuffle(size_t *order, size_t count) {
+    static unsigned seed = 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t j = (size_t)rand_r(&seed) % (i + 1);
+        order[i] = order[j];
+        order[j] = i;
+    }
+}
+
+/* Alternating slices of all jobs. */
 static void compare(const char *workload, struct job *jobs, size_t count) {
     struct result sums[MOST_PEERS] = {{0, 0, 0, 0}};
+    size_t order[MOST_PEERS];
     for (size_t j = 0; j < count; j++) slice(&jobs[j]);
-    for (int r = 0; r < rounds; r++)
+    for (int r = 0; r < rounds; r++) {
+        shuffle(order, count);
         for (size_t i = 0; i < count; i++) {
-            size_t j = (i + (size_t)r) % count;
+            size_t j = order[i];
             struct result got = slice(&jobs[j]);
             rate[j][r] = got.rate;
             sums[j].calls += got.calls, sums[j].user += got.user, sums[j].allocs += got.allocs;
         }
+    }
     lines(workload, jobs, count, sums, NULL);
 }
 
@@ -340,15 +353,17 @@ static void threads_at(int threads, int connections) {
     struct job jobs[MOST_PEERS];
     pthread_t ids[MOST_THREADS];
     char name[64];
+    size_t order[MOST_PEERS];
     int all_rounds = rounds, length = slice_ms * 5;
     size_t count = open_all(jobs, location, connections, 1);
     rounds = (rounds + 3) / 4;
     memset(times, 0, sizeof times);
     snprintf(name, sizeof name, "threads %d:%d", threads, connections);
     for (size_t j = 0; j < count; j++) jobs[j].value = (struct text){hundred, 100}, must(step_set(&jobs[j]) == 0, "SET");
-    for (int r = -1; r < rounds; r++)
+    for (int r = -1; r < rounds; r++) {
+        shuffle(order, count);
         for (size_t i = 0; i < count; i++) {
-            size_t j = (i + (size_t)(r + 1)) % count;
+            size_t j = order[i];
             double calls = 0, begin = now();
             going = 1;
             for (int t = 0; t < threads; t++) {
@@ -363,6 +378,7 @@ static void threads_at(int threads, int connections) {
             for (int t = 0; t < threads; t++)
                 for (size_t i = 0; i < 40 * 16; i++) times[j].steps[i] += mine[t].times.steps[i];
         }
+    }
     lines(name, jobs, count, NULL, times);
     rounds = all_rounds;
     close_all(jobs, count);
@@ -373,15 +389,17 @@ static void fixed_rate(int per_second) {
     struct job jobs[MOST_PEERS];
     char name[64];
     size_t each_slice = (size_t)per_second * (size_t)slice_ms * 4 / 1000, got = 0;
-    size_t count = open_all(jobs, location, 1, 0);
+    size_t count = open_all(jobs, location, 1, 0), order[MOST_PEERS];
     double *late[MOST_PEERS];
     snprintf(name, sizeof name, "GET 100 B at %d/s", per_second);
     for (size_t j = 0; j < count; j++) {
         jobs[j].value = (struct text){hundred, 100}, must(step_set(&jobs[j]) == 0, "SET");
         must((late[j] = malloc(sizeof(double) * each_slice * (size_t)rounds)) != NULL, "memory");
     }
-    for (int r = 0; r < rounds; r++, got += each_slice)
-        for (size_t j = 0; j < count; j++) {
+    for (int r = 0; r < rounds; r++, got += each_slice) {
+        shuffle(order, count);
+        for (size_t o = 0; o < count; o++) {
+            size_t j = order[o];
             double begin = now();
             for (size_t i = 0; i < each_slice; i++) {
                 double due = begin + (double)i / per_second;
@@ -390,6 +408,7 @@ static void fixed_rate(int per_second) {
                 late[j][got + i] = now() - due;
             }
         }
+    }
     for (size_t j = 0; j < count; j++) {
         printf("%s\t%s\t%d\t-\t-\t-\t%.0f\t%.0f\t%.0f\n", name, jobs[j].peer->name, per_second, at(late[j], got, 0.5) * 1e9,
                at(late[j], got, 0.99) * 1e9, at(late[j], got, 0.999) * 1e9);
