@@ -6,6 +6,9 @@
 #   make uninstall        with the same variables: removes what they name
 #   make tour             the tour in Rust, C and C++, without a server
 #   make test             every test, and what it needs
+#   make bench            side by side with other clients: benches/RESULTS.md and the table in the README; some minutes.
+#                         BENCH_FETCH=1 gets the clients that are not installed, QUICK=1 is short and only into the
+#                         target folder, SMOKE=1 needs seconds and no other client: does the harness work?
 #   make deb              the packages libredis-cache0 and libredis-cache-dev, under the target folder
 #   make dist             the sources as a tarball, under the target folder
 #
@@ -26,7 +29,7 @@ STAGE := $(BUILT)/install
 HEADERS := $(patsubst include/%,%,$(wildcard include/*.h include/*.hpp include/redis_cache/*.hpp))
 CMAKE := $(LIBDIR)/cmake/redis_cache
 
-.PHONY: all install uninstall tour test deb dist
+.PHONY: all install uninstall tour test bench deb dist
 
 # As one crate type at a time would not be, an rlib among them is not optimized as a whole.
 all:
@@ -65,6 +68,17 @@ uninstall:
 
 tour test:
 	@$(MAKE) --no-print-directory -C ffi-tests $@
+
+# The library as `cargo build --release` leaves it. Only a full run is kept: the others are too short to be quoted.
+BENCH := $(TARGET_DIR)/bench
+BENCH_KIND := $(if $(SMOKE),smoke,$(if $(QUICK),quick,full))
+bench:
+	$(CARGO) build --release --lib
+	@mkdir -p $(BENCH)
+	@load=$$(cut -d' ' -f1 /proc/loadavg) server=$$(ffi-tests/harness/server.sh find) && \
+		REDIS_SERVER=$$server benches/run.sh $(TARGET_DIR)/release $(BENCH) $(BENCH_KIND) >$(BENCH)/findings && \
+		BENCH_LOAD=$$load BENCH_SERVER=$$server python3 benches/report.py $(BENCH)/findings $(BENCH_KIND) \
+			$(if $(filter full,$(BENCH_KIND)),benches README.md,$(BENCH))
 
 deb: all
 	@packaging/deb.sh $(VERSION) $(TARGET_DIR)/deb

@@ -81,8 +81,8 @@
 //! # Performance
 //!
 //! A hit is one command and two system calls. Keys are encoded on the stack, replies are parsed in place in a
-//! reused buffer, and a large value is read straight into the memory that is handed out. `benches/ops.rs` compares
-//! with the `redis` crate in one run.
+//! reused buffer, and a large value is read straight into the memory that is handed out. `make bench` compares
+//! with other clients in one run.
 //!
 //! # Untrusted input
 //!
