@@ -381,13 +381,13 @@ fn it_hits_more_often_than_an_lru() {
     }
 }
 
-/// The figures at a million keys: 62.5 % at Zipf 1.0, and 62.8 % with scans, are what others were measured at.
+/// At a million keys nobody can hit more often than in 68 of 100 at Zipf 1.0: who knows the ten thousand most wanted.
 #[test]
-#[ignore = "a minute"]
-fn it_hits_as_often_as_it_should() {
-    for (s, scan, least) in [(1.0, false, 61.5), (1.0, true, 61.8)] {
+#[ignore = "a minute; make torture"]
+fn long_it_hits_nearly_as_often_as_one_who_knows() {
+    for (s, scan, least) in [(1.0, false, 65.0), (1.0, true, 65.0)] {
         let (ours, lru) = hits(s, scan, 1_000_000, 8_000_000);
         println!("Zipf {s}, scans: {scan}: {ours:.1} %, LRU {lru:.1} %");
-        assert!(ours > least);
+        assert!(ours > least, "Zipf {s}, scans: {scan}: {ours:.1} %");
     }
 }
