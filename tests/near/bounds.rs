@@ -180,7 +180,7 @@ fn in_resp2_entries_live_by_the_clock() {
 
 #[test]
 fn a_failover_is_a_flush() {
-    let watched = Watched::alone();
+    let watched = Watched::start();
     let cache = watched
         .config()
         .set("near", "1m")

@@ -68,7 +68,7 @@ fn a_second_read_is_a_near_hit() {
             );
         };
         let ((), hits) = hits_of(cache, read);
-        assert_eq!(hits, 80, "{:?}", fixture.backend);
+        assert_eq!(hits, 60, "{:?}", fixture.backend);
     });
 }
 
@@ -85,7 +85,7 @@ fn many_keys_are_kept_too() {
             assert_eq!(there, (0..20).map(|number| number < 10).collect::<Vec<_>>());
         };
         assert_eq!(hits_of(cache, read).1, 0, "{:?}", fixture.backend);
-        assert_eq!(hits_of(cache, read).1, 20, "{:?}", fixture.backend);
+        assert_eq!(hits_of(cache, read).1, 10, "{:?}", fixture.backend);
     });
 }
 
@@ -94,8 +94,7 @@ fn a_missing_key_is_kept_and_appears_when_somebody_sets_it() {
     each(|fixture, cache| {
         let other = fixture.cache();
         assert_eq!(cache.get_bytes("gone").unwrap(), None);
-        let (found, hits) = hits_of(cache, || cache.get_bytes("gone").unwrap());
-        assert_eq!((found, hits), (None, 1), "{:?}", fixture.backend);
+        assert_eq!(cache.get_bytes("gone").unwrap(), None);
         other.set_bytes("gone", b"here", Expiry::Default).unwrap();
         eventually("it appears", || cache.get_bytes("gone").unwrap().is_some());
     });
@@ -200,10 +199,12 @@ fn a_hit_is_no_command() {
     let server = Server::start();
     let cache = Cache::open(&format!("{}?near=1m&near_max_lag=0s", server.tcp())).unwrap();
     cache.set_bytes("k", b"v", Expiry::Default).unwrap();
+    assert_eq!(cache.get_bytes("gone").unwrap(), None);
     cache.get_bytes("k").unwrap();
     let before = server.calls("get");
     for _ in 0..1000 {
         assert!(cache.get_bytes("k").unwrap().is_some());
+        assert!(cache.get_bytes("gone").unwrap().is_none());
     }
     // Where more than two seconds passed between two of them there was a PING, and no GET.
     assert_eq!(
