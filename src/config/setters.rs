@@ -181,7 +181,8 @@ setters! {
     /// How many keys a SCAN looks at, at least 1. Default: 1000.
     scan_count(count: u32) => scan_count = count;
 
-    /// How many bytes a `memory://` store holds, at least 1; the least recently used entries go first.
+    /// How many bytes a `memory://` store holds, at least 1, each entry's bookkeeping included; what was not used for long
+    /// goes first.
     /// Default: 256 MiB.
     memory_limit(bytes: usize) => memory_limit = bytes;
 

@@ -80,7 +80,7 @@ impl ForkLock for MemoryStore {
         let _ = HELD.try_with(|held| {
             let mut held = held.borrow_mut();
             held.tables.push(locks);
-            held.names.get_or_insert_with(|| names());
+            held.names.get_or_insert_with(names);
         });
     }
 

@@ -4,8 +4,9 @@ use hashbrown::HashTable;
 
 use super::bound::{Bound, Room};
 use super::ghosts::Ghosts;
+use super::locked::Victims;
 use super::slots::{Line, Queue, Slot, Slots};
-use super::{Full, Item, Victims};
+use super::{Full, Item};
 
 /// The small queue has this part of a shard: one tenth, as in the paper.
 const SMALL_PART: usize = 10;

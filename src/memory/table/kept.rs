@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::base::bounded::{Locked, Slot};
 
 use super::Entry;
-use super::leases::Leased;
+use super::leased::Leased;
 
 /// The slots of one shard that are kept, and until when, in milliseconds.
 #[derive(Default)]

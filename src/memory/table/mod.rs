@@ -5,6 +5,7 @@
 
 mod entry;
 mod kept;
+mod leased;
 pub(crate) mod leases;
 mod steps;
 #[cfg(test)]
@@ -202,7 +203,7 @@ impl Table {
             if from.bytes() == to.bytes() {
                 return Ok(true);
             }
-            let moved = leases::without_lease(&seen, |value| Packed::new(to.bytes(), value))?;
+            let moved = leased::without_lease(&seen, |value| Packed::new(to.bytes(), value))?;
             let done = steps::rename(&self.map, [from, to], &seen, moved, &mut room, now);
             match done {
                 Ok(true) => return Ok(true),
