@@ -256,6 +256,21 @@ typedef int32_t (*redis_cache_credentials_fn)(void *user_data,
                                               const char *node,
                                               redis_cache_writer *out);
 
+/**
+ * Hears of every call of an operation that got as far as its client, when it is over. `operation` is the
+ * name of the function without "redis_cache_", such as "get" or "delete_pattern"; `node` is that of
+ * redis_cache_where() for an operation on one key whose node is known, and "" for others; `status` is
+ * what the call returns; `nanoseconds` are those it took. Both texts live until the function returns.
+ * Not told of: what concerns the client itself (open, clone, stats), the functions of an iterator, a
+ * lease or a lock that there is already, and what this function does with the cache, which leaves the
+ * error text of the call alone. Otherwise as redis_cache_error_fn.
+ */
+typedef void (*redis_cache_operation_fn)(void *user_data,
+                                         const char *operation,
+                                         const char *node,
+                                         int32_t status,
+                                         uint64_t nanoseconds);
+
 /** A key and its value, for redis_cache_set_many(). */
 typedef struct redis_cache_entry {
     redis_cache_slice key;
@@ -527,6 +542,17 @@ redis_cache_status redis_cache_config_set_credentials_fn(redis_cache_config *con
                                                          redis_cache_credentials_fn fn,
                                                          void *user_data,
                                                          void (*destroy)(void *user_data));
+
+/**
+ * Sets the function that hears of every operation, for latencies and traces; see
+ * redis_cache_operation_fn. `destroy`, unless it is NULL, is called with `user_data` once when nobody
+ * will call the function any more, as redis_cache_config_set_error_fn_owned() says. A client without
+ * such a function pays nothing for it.
+ */
+redis_cache_status redis_cache_config_set_operation_fn(redis_cache_config *config,
+                                                       redis_cache_operation_fn fn,
+                                                       void *user_data,
+                                                       void (*destroy)(void *user_data));
 
 /**
  * A client from one location, such as "redis://127.0.0.1:6379/1?prefix=app&ttl=5m", or from
@@ -1107,6 +1133,14 @@ uint64_t redis_cache_lock_token(const redis_cache_lock *lock);
 redis_cache_status redis_cache_stats_read(const redis_cache *cache,
                                           redis_cache_stats *out,
                                           size_t out_size);
+
+/**
+ * The counters as text for Prometheus (format 0.0.4), each with its help and type: OK and `*out`,
+ * freed with redis_cache_bytes_free(). Names are "redis_cache_", the field, and "_total" but for
+ * connections, which are gauges. A program with several clients adds labels of its own. No network.
+ */
+redis_cache_status redis_cache_stats_prometheus(const redis_cache *cache,
+                                                redis_cache_bytes *out);
 
 /** Sets the counters to zero, for all views of the client. NULL does nothing. No network. */
 void redis_cache_stats_reset(const redis_cache *cache);

@@ -344,6 +344,12 @@ public:
         detail::check(redis_cache_stats_read(cache_.get(), &stats, sizeof stats));
         return stats;
     }
+    /// The counters as text for Prometheus.
+    [[nodiscard]] std::string stats_prometheus() const {
+        Bytes text;
+        detail::check(redis_cache_stats_prometheus(cache_.get(), text.out()));
+        return std::string(text.view());
+    }
     void reset_stats() const noexcept { redis_cache_stats_reset(cache_.get()); }
 
 private:

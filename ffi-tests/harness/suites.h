@@ -25,6 +25,7 @@
     SUITE(herd_processes)  \
     SUITE(foreign)         \
     SUITE(stats)           \
+    SUITE(operations)      \
     SUITE(threads)         \
     SUITE(functions)       \
     SUITE(credentials)     \

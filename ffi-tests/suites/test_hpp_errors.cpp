@@ -180,6 +180,23 @@ void the_error_function_hears_faults_and_may_throw() {
     THROWS(rediscache::IoError, cache.ping());
 }
 
+void the_operation_function_hears_all_and_may_throw() {
+    std::vector<std::string> heard;
+    Config config;
+    on_target(config, "prefix=operations")
+        .on_operation([&](std::string_view operation, std::string_view node, rediscache::Status status,
+                          std::chrono::nanoseconds duration) {
+            CHECK(duration.count() > 0 && node.find('@') == std::string_view::npos);
+            heard.push_back(std::string(operation) + " " + rediscache::status_name(status));
+            throw std::runtime_error("this goes nowhere");
+        });
+    const Cache cache(config);
+    cache.set("key", "value");
+    CHECK(!cache.get("none"));
+    CHECK(heard == std::vector<std::string>({"set REDIS_CACHE_OK", "get REDIS_CACHE_NOT_FOUND"}));
+    CHECK(cache.stats_prometheus().find("redis_cache_sets_total 1\n") != std::string_view::npos);
+}
+
 void a_configuration_may_be_assigned() {
     Config config;
     on_target(config, "prefix=first").key_function(
@@ -258,6 +275,7 @@ void suite_hpp_errors() {
     if (on_single()) RUN(a_configuration_is_written_in_one_expression);
     RUN(mistakes_are_thrown_by_type);
     RUN(a_server_that_is_down_is_an_io_error);
+    RUN(the_operation_function_hears_all_and_may_throw);
     RUN(a_function_says_the_credentials);
     RUN(no_answer_is_one_error_to_catch);
     RUN(a_nul_byte_is_refused_and_not_the_end);

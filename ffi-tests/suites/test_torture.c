@@ -234,6 +234,22 @@ static int32_t make_key(void *user_data, const char *prefix, uint64_t version, c
     return seldom();
 }
 
+/* The right answer, mostly: a server without a password takes any of `default`. */
+static int32_t log_in(void *user_data, const char *node, redis_cache_writer *out)
+{
+    functions++;
+    CHECK(user_data == &owned && strstr(node, "://") != NULL);
+    nested_calls();
+    if (below(4) == 0) {
+        use_writer(out);
+        return below(5) == 0;
+    }
+    CALL(redis_cache_writer_append(out, "default", 7));
+    CALL(redis_cache_writer_next(out));
+    CALL(redis_cache_writer_append(out, value, 1 + below(50)));
+    return 0;
+}
+
 static redis_cache_config *new_config(void)
 {
     redis_cache_config *config;
@@ -259,7 +275,7 @@ static void call_on_config(unsigned place)
 
     if (busy_configs[place])
         return;
-    switch (below(8)) {
+    switch (below(9)) {
     case 0: QUIET(redis_cache_config_free(configs[place])); configs[place] = new_config(); break;
     case 1: CALL(redis_cache_config_set(configs[place], "no_such_option", "1")); break;
     case 2: CALL(redis_cache_config_add_server(configs[place], "redis://127.0.0.1:x", NULL, 1)); break;
@@ -270,6 +286,10 @@ static void call_on_config(unsigned place)
     case 4:
         owned++;
         CALL(redis_cache_config_set_key_fn_owned(seldom() ? NULL : configs[place], seldom() ? NULL : make_key, &owned, destroy));
+        break;
+    case 5:
+        owned++;
+        CALL(redis_cache_config_set_credentials_fn(seldom() ? NULL : configs[place], seldom() ? NULL : log_in, &owned, destroy));
         break;
     default:
         busy_configs[place] = true;

@@ -5,6 +5,7 @@
 
 #include "compute.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -30,6 +31,11 @@ public:
     /// Makes the key on the wire, on any thread. What it throws becomes a CallbackError.
     using KeyFunction =
         std::function<std::string(std::string_view prefix, std::uint64_t version, std::string_view key)>;
+
+    /// Hears of every operation when it is over, on its thread: its name, such as "get", the node of its key or "", and how
+    /// long it took. What it throws is dropped.
+    using OperationFunction = std::function<void(std::string_view operation, std::string_view node, Status status,
+                                                 std::chrono::nanoseconds duration)>;
 
     /// Says who logs in at the node of that location, on any thread: asked at every connect, and once more when the server
     /// refuses what it said. What it throws becomes an AuthError. What it returns is overwritten after use.
@@ -66,6 +72,12 @@ public:
         detail::check(redis_cache_config_set_error_fn_owned(config_.get(), hear, kept, destroy<ErrorFunction>));
         return *this;
     }
+    Config &on_operation(OperationFunction function) {
+        auto *const kept = new OperationFunction(std::move(function));
+        detail::check(redis_cache_config_set_operation_fn(config_.get(), hear_operation, kept,
+                                                          destroy<OperationFunction>));
+        return *this;
+    }
     Config &key_function(KeyFunction function) {
         auto *const kept = new KeyFunction(std::move(function));
         detail::check(redis_cache_config_set_key_fn_owned(config_.get(), make_key, kept, destroy<KeyFunction>));
@@ -84,6 +96,14 @@ private:
     static void hear(void *user_data, std::int32_t status, const char *text) {
         auto &function = *static_cast<ErrorFunction *>(user_data);
         detail::contain(nullptr, nullptr, [&] { function(static_cast<Status>(status), text); });
+    }
+    static void hear_operation(void *user_data, const char *operation, const char *node, std::int32_t status,
+                               std::uint64_t nanoseconds) {
+        auto &function = *static_cast<OperationFunction *>(user_data);
+        detail::contain(nullptr, nullptr, [&] {
+            function(operation, node, static_cast<Status>(status),
+                     std::chrono::nanoseconds(static_cast<std::chrono::nanoseconds::rep>(nanoseconds)));
+        });
     }
     static std::int32_t make_key(void *user_data, const char *prefix, std::uint64_t version,
                                  const redis_cache_slice *key, redis_cache_writer *out) {

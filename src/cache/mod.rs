@@ -7,6 +7,7 @@ pub(crate) mod lifetime;
 pub(crate) mod lock;
 pub(crate) mod many;
 pub(crate) mod open;
+mod prometheus;
 pub(crate) mod stats;
 pub(crate) mod steps;
 

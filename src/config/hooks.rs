@@ -3,6 +3,8 @@
 //! shared by all clones and views of a cache and may be called from any of its threads.
 
 use std::cell::Cell;
+#[cfg(feature = "capi")]
+use std::ffi::CStr;
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,6 +20,10 @@ pub(crate) type ReverseKeyFn = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, String> + Se
 
 /// Hears of every error of the cache.
 pub(crate) type ErrorFn = Arc<dyn Fn(&Error) + Send + Sync>;
+
+/// Hears of every operation of C when it is over: its name, the node of its key, its status, and nanoseconds.
+#[cfg(feature = "capi")]
+pub(crate) type OperationFn = Arc<dyn Fn(&CStr, &str, i32, u64) + Send + Sync>;
 
 type Opened = redis::RedisResult<Box<dyn redis::ConnectionLike + Send>>;
 
@@ -54,6 +60,8 @@ pub(crate) struct Hooks {
     pub(crate) reverse_key: Option<ReverseKeyFn>,
     pub(crate) connector: Option<Connector>,
     pub(crate) credentials: Option<Asker>,
+    #[cfg(feature = "capi")]
+    pub(crate) operation: Option<OperationFn>,
 }
 
 impl Hooks {
@@ -64,6 +72,16 @@ impl Hooks {
             || self.key.is_some()
             || self.reverse_key.is_some()
             || self.credentials.is_some()
+            || self.operation.is_some()
+    }
+
+    /// Tells the operation hook, but not of what it does itself while it hears of another operation.
+    #[cfg(feature = "capi")]
+    pub(crate) fn tell_operation(&self, name: &CStr, node: &str, status: i32, nanoseconds: u64) {
+        let Some(hook) = &self.operation else { return };
+        if let Some(_telling) = Running::begin(Arc::as_ptr(hook).cast::<()>().addr()) {
+            hook(name, node, status, nanoseconds);
+        }
     }
 
     /// Tells the error hook, but not of what it causes itself while it hears of another fault.
@@ -124,7 +142,7 @@ impl fmt::Debug for Hooks {
             .field("reverse_key", &self.reverse_key.is_some())
             .field("connector", &self.connector.is_some())
             .field("credentials", &self.credentials.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

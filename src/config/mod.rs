@@ -19,6 +19,8 @@ pub(crate) mod units;
 pub(crate) mod url;
 
 use std::collections::BTreeSet;
+#[cfg(feature = "capi")]
+use std::ffi::CStr;
 use std::sync::Arc;
 
 pub(crate) use address_map::AddressMap;
@@ -118,6 +120,16 @@ impl Config {
     #[must_use]
     pub fn error_hook(mut self, hook: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.hooks.error = Some(Arc::new(hook));
+        self
+    }
+
+    /// The function of C that hears of every operation.
+    #[cfg(feature = "capi")]
+    pub(crate) fn operation_hook(
+        mut self,
+        hook: impl Fn(&CStr, &str, i32, u64) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.operation = Some(Arc::new(hook));
         self
     }
 

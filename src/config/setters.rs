@@ -175,7 +175,8 @@ setters! {
     /// Who decodes replies. Default: [`Parser::Native`].
     parser(parser: Parser) => parser = parser;
 
-    /// Whether threads may share a connection. Default: [`Pipelining::Auto`].
+    /// Whether threads that find all connections of a node lent may share one: their commands go out together, and each has
+    /// its own reply and its own deadline. No round trips more. Default: [`Pipelining::Auto`].
     pipelining(pipelining: Pipelining) => pipelining = pipelining;
 
     /// How many keys a SCAN looks at, at least 1. Default: 1000.

@@ -6,6 +6,7 @@ use std::ptr::null_mut;
 use super::boundary::*;
 use super::client::*;
 use super::config::redis_cache_config;
+use super::operation::*;
 use super::types::*;
 use crate::cache::Cache;
 
@@ -79,9 +80,9 @@ pub unsafe extern "C" fn redis_cache_free(cache: *mut redis_cache) {
 /// node.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_ping(cache: *const redis_cache) -> redis_cache_status {
-    guard(|| {
+    operation(c"ping", |call| {
         // SAFETY: the caller keeps the rules of the header.
-        unsafe { client(cache)? }.ping()?;
+        unsafe { call.client(cache)? }.ping()?;
         Ok(REDIS_CACHE_OK)
     })
 }
@@ -98,7 +99,7 @@ pub unsafe extern "C" fn redis_cache_where(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
+        ask_on_key(c"where", cache, key, key_len, ("out", out), |cache, key| {
             owned(cache.where_is(key)?.into_bytes()).map(Some)
         })
     }
@@ -115,7 +116,7 @@ pub unsafe extern "C" fn redis_cache_get(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
+        ask_on_key(c"get", cache, key, key_len, ("out", out), |cache, key| {
             cache.get_bytes(key)?.map(owned).transpose()
         })
     }
@@ -135,12 +136,12 @@ pub unsafe extern "C" fn redis_cache_get_into(
     cap: usize,
     out_len: *mut usize,
 ) -> redis_cache_status {
-    guard(|| {
+    operation(c"get_into", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, (cache, key), buf) = unsafe {
             (
                 out("out_len", out_len)?,
-                client_and_key(cache, key, key_len)?,
+                call.client_and_key(cache, key, key_len)?,
                 buffer("buf", buf.cast(), cap)?,
             )
         };
@@ -171,7 +172,7 @@ pub unsafe extern "C" fn redis_cache_set(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        on_key(cache, key, key_len, |cache, key| {
+        on_key(c"set", cache, key, key_len, |cache, key| {
             let value = bytes("value", value.cast(), value_len)?;
             cache.set_bytes(key, value, expiry(ttl_ms))?;
             Ok(REDIS_CACHE_OK)
@@ -192,7 +193,7 @@ pub unsafe extern "C" fn redis_cache_add(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        on_key(cache, key, key_len, |cache, key| {
+        on_key(c"add", cache, key, key_len, |cache, key| {
             let value = bytes("value", value.cast(), value_len)?;
             let added = cache.add_bytes(key, value, expiry(ttl_ms))?;
             Ok(if added {
@@ -213,7 +214,7 @@ pub unsafe extern "C" fn redis_cache_delete(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        on_key(cache, key, key_len, |cache, key| {
+        on_key(c"delete", cache, key, key_len, |cache, key| {
             Ok(found(cache.delete(key)?))
         })
     }
@@ -230,7 +231,7 @@ pub unsafe extern "C" fn redis_cache_has_key(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        on_key(cache, key, key_len, |cache, key| {
+        on_key(c"has_key", cache, key, key_len, |cache, key| {
             Ok(found(cache.has_key(key)?))
         })
     }

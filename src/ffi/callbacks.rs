@@ -100,3 +100,20 @@ pub type redis_cache_credentials_fn = Option<
         out: *mut redis_cache_writer,
     ) -> i32,
 >;
+
+/// Hears of every call of an operation that got as far as its client, when it is over. `operation` is the
+/// name of the function without "redis_cache_", such as "get" or "delete_pattern"; `node` is that of
+/// redis_cache_where() for an operation on one key whose node is known, and "" for others; `status` is
+/// what the call returns; `nanoseconds` are those it took. Both texts live until the function returns.
+/// Not told of: what concerns the client itself (open, clone, stats), the functions of an iterator, a
+/// lease or a lock that there is already, and what this function does with the cache, which leaves the
+/// error text of the call alone. Otherwise as redis_cache_error_fn.
+pub type redis_cache_operation_fn = Option<
+    unsafe extern "C-unwind" fn(
+        user_data: *mut c_void,
+        operation: *const c_char,
+        node: *const c_char,
+        status: i32,
+        nanoseconds: u64,
+    ),
+>;

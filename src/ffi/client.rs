@@ -1,10 +1,9 @@
 //! The client as C holds it, and what every operation on one key begins and ends with.
 
-use std::ffi::c_char;
-use std::ops::Deref;
+use std::ffi::{CStr, c_char};
 
-use super::boundary::cancel::PutOff;
 use super::boundary::*;
+use super::operation::*;
 use super::types::*;
 use crate::cache::Cache;
 use crate::error::Result;
@@ -22,91 +21,21 @@ impl redis_cache {
     }
 }
 
-/// A client during a call.
-pub(super) enum Client<'a> {
-    Lent(&'a Cache),
-    Held(Box<Held>),
-}
-
-/// When functions of the caller may run, the call has a handle of its own, so that they may free the one it was given, and
-/// a cancellation of the thread waits: fields are dropped in their order.
-pub(super) struct Held {
-    cache: Cache,
-    #[allow(dead_code, reason = "it counts that it lives")]
-    until_then: PutOff,
-}
-
-impl Deref for Client<'_> {
-    type Target = Cache;
-
-    #[inline]
-    fn deref(&self) -> &Cache {
-        match self {
-            Client::Lent(cache) => cache,
-            Client::Held(held) => &held.cache,
-        }
-    }
-}
-
-/// The client that an operation is about.
-///
-/// # Safety
-/// `cache` is NULL or a handle that lives until the call runs a function of the caller, and that this may free.
-#[inline(always)]
-pub(super) unsafe fn client<'a>(cache: *const redis_cache) -> Result<Client<'a>> {
-    // SAFETY: as promised by the caller.
-    let cache = unsafe { &borrow("cache", cache)?.cache };
-    if cache.shared.runs_functions {
-        return Ok(hold(cache));
-    }
-    Ok(Client::Lent(cache))
-}
-
-/// The same for a call that is given a function of the caller.
-///
-/// # Safety
-/// As for [`client`].
-pub(super) unsafe fn client_held<'a>(cache: *const redis_cache) -> Result<Client<'a>> {
-    // SAFETY: as promised by the caller.
-    Ok(hold(unsafe { &borrow("cache", cache)?.cache }))
-}
-
-#[cold]
-fn hold<'a>(cache: &Cache) -> Client<'a> {
-    Client::Held(Box::new(Held {
-        cache: cache.clone(),
-        until_then: PutOff::begin(),
-    }))
-}
-
-/// The client and the bytes of the key that an operation is about.
-///
-/// # Safety
-/// The pointers are as the header asks for, during `'a`.
-#[inline(always)]
-pub(super) unsafe fn client_and_key<'a>(
-    cache: *const redis_cache,
-    key: *const c_char,
-    key_len: usize,
-) -> Result<(Client<'a>, &'a [u8])> {
-    // SAFETY: as promised by the caller.
-    unsafe { Ok((client(cache)?, bytes("key", key, key_len)?)) }
-}
-
 /// Runs an operation on one key whose outcome is a status.
 ///
 /// # Safety
 /// The pointers are as the header asks for.
 #[inline]
 pub(super) unsafe fn on_key(
+    name: &'static CStr,
     cache: *const redis_cache,
     key: *const c_char,
     key_len: usize,
     work: impl FnOnce(&Cache, &[u8]) -> Result<Status>,
 ) -> Status {
-    guard(|| {
+    operation(name, |call| {
         // SAFETY: as promised by the caller.
-        let (cache, key) = unsafe { client_and_key(cache, key, key_len)? };
+        let (cache, key) = unsafe { call.client_and_key(cache, key, key_len)? };
         work(&cache, key)
     })
 }
@@ -118,16 +47,21 @@ pub(super) unsafe fn on_key(
 /// The pointers are as the header asks for, and all zeroes are a valid `T`.
 #[inline]
 pub(super) unsafe fn ask_on_key<T>(
+    name: &'static CStr,
     cache: *const redis_cache,
     key: *const c_char,
     key_len: usize,
-    (name, place): (&str, *mut T),
+    (argument, place): (&str, *mut T),
     work: impl FnOnce(&Cache, &[u8]) -> Result<Option<T>>,
 ) -> Status {
-    guard(|| {
+    operation(name, |call| {
         // SAFETY: as promised by the caller.
-        let (out, (cache, key)) =
-            unsafe { (out(name, place)?, client_and_key(cache, key, key_len)?) };
+        let (out, (cache, key)) = unsafe {
+            (
+                out(argument, place)?,
+                call.client_and_key(cache, key, key_len)?,
+            )
+        };
         let Some(answer) = work(&cache, key)? else {
             return Ok(REDIS_CACHE_NOT_FOUND);
         };

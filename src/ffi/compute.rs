@@ -5,6 +5,7 @@ use std::ffi::{c_char, c_void};
 use super::boundary::*;
 use super::callbacks::*;
 use super::client::*;
+use super::operation::*;
 use super::types::*;
 use super::writer::{Renewal, redis_cache_writer};
 use crate::herd::Loading;
@@ -31,13 +32,12 @@ pub unsafe extern "C" fn redis_cache_get_or_set(
     user_data: *mut c_void,
     out: *mut redis_cache_bytes,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
+    operation_to_the_end(c"get_or_set", |call| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, cache, key) = unsafe {
+        let (out, (cache, key)) = unsafe {
             (
                 self::out("out", out)?,
-                client_held(cache)?,
-                bytes("key", key, key_len)?,
+                call.client_held_and_key(cache, key, key_len)?,
             )
         };
         let compute = r#fn.ok_or_else(|| invalid("`fn` is NULL"))?;

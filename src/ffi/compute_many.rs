@@ -6,6 +6,7 @@ use super::boundary::*;
 use super::callbacks::*;
 use super::client::*;
 use super::many::{redis_cache_results, slices};
+use super::operation::*;
 use super::types::*;
 use super::writer::{Content, Renewal, Written, redis_cache_writer};
 use crate::herd::{Made, Renew};
@@ -31,12 +32,12 @@ pub unsafe extern "C" fn redis_cache_get_or_set_many(
     user_data: *mut c_void,
     out: *mut *mut redis_cache_results,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
+    operation_to_the_end(c"get_or_set_many", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, keys) = unsafe {
             (
                 self::out("out", out)?,
-                client_held(cache)?,
+                call.client_held(cache)?,
                 slices("keys", keys, count)?,
             )
         };

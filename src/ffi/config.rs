@@ -219,6 +219,37 @@ pub unsafe extern "C" fn redis_cache_config_set_credentials_fn(
     })
 }
 
+/// Sets the function that hears of every operation, for latencies and traces; see
+/// redis_cache_operation_fn. `destroy`, unless it is NULL, is called with `user_data` once when nobody
+/// will call the function any more, as redis_cache_config_set_error_fn_owned() says. A client without
+/// such a function pays nothing for it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_config_set_operation_fn(
+    config: *mut redis_cache_config,
+    r#fn: redis_cache_operation_fn,
+    user_data: *mut c_void,
+    destroy: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,
+) -> redis_cache_status {
+    let user_data = UserData { user_data, destroy };
+    // SAFETY: the caller keeps the rules of the header.
+    let config = unsafe { borrow_mut("config", config) };
+    set_function(config, r#fn, user_data, |config, function, user_data| {
+        config.operation_hook(move |operation, node, status, nanoseconds| {
+            let node = c_text(node);
+            // SAFETY: the caller promised a function and data for any thread, as long as clients live.
+            unsafe {
+                function(
+                    user_data.get(),
+                    operation.as_ptr(),
+                    node.as_ptr().cast(),
+                    status,
+                    nanoseconds,
+                )
+            }
+        })
+    })
+}
+
 impl redis_cache_config {
     /// Changes the configuration and returns what it was: what is dropped with it may run a function of the caller, which
     /// finds the change done.

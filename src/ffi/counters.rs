@@ -18,7 +18,7 @@ pub unsafe extern "C" fn redis_cache_set_int(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        on_key(cache, key, key_len, |cache, key| {
+        on_key(c"set_int", cache, key, key_len, |cache, key| {
             cache.set_int(key, value, expiry(ttl_ms))?;
             Ok(REDIS_CACHE_OK)
         })
@@ -36,9 +36,14 @@ pub unsafe extern "C" fn redis_cache_get_int(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
-            cache.get_int(key)
-        })
+        ask_on_key(
+            c"get_int",
+            cache,
+            key,
+            key_len,
+            ("out", out),
+            |cache, key| cache.get_int(key),
+        )
     }
 }
 
@@ -54,7 +59,7 @@ pub unsafe extern "C" fn redis_cache_incr(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
+        ask_on_key(c"incr", cache, key, key_len, ("out", out), |cache, key| {
             cache.incr(key, delta)
         })
     }
@@ -72,7 +77,7 @@ pub unsafe extern "C" fn redis_cache_decr(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
+        ask_on_key(c"decr", cache, key, key_len, ("out", out), |cache, key| {
             cache.decr(key, delta)
         })
     }
@@ -92,10 +97,17 @@ pub unsafe extern "C" fn redis_cache_incr_or_create(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
-            cache
-                .incr_or_create(key, delta, initial, expiry(ttl_ms))
-                .map(Some)
-        })
+        ask_on_key(
+            c"incr_or_create",
+            cache,
+            key,
+            key_len,
+            ("out", out),
+            |cache, key| {
+                cache
+                    .incr_or_create(key, delta, initial, expiry(ttl_ms))
+                    .map(Some)
+            },
+        )
     }
 }

@@ -8,6 +8,7 @@ use crate::groups::sweep::Sweep;
 
 use super::boundary::*;
 use super::client::*;
+use super::operation::*;
 use super::sweep::{Plan, redis_cache_sweep};
 use super::types::*;
 
@@ -24,14 +25,14 @@ pub unsafe extern "C" fn redis_cache_delete_pattern(
     sweep: *const redis_cache_sweep,
     out_deleted: *mut u64,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
+    operation_to_the_end(c"delete_pattern", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache, pattern) = unsafe {
             let out = optional_out(out_deleted);
             (
                 out,
                 Plan::read(sweep)?,
-                client_held(cache)?,
+                call.client_held(cache)?,
                 bytes("pattern", pattern, pattern_len)?,
             )
         };
@@ -48,11 +49,11 @@ pub unsafe extern "C" fn redis_cache_clear(
     sweep: *const redis_cache_sweep,
     out_deleted: *mut u64,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
+    operation_to_the_end(c"clear", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_deleted);
-            (out, Plan::read(sweep)?, client_held(cache)?)
+            (out, Plan::read(sweep)?, call.client_held(cache)?)
         };
         plan.delete(cache.sweep_all(), out)
     })
@@ -66,11 +67,11 @@ pub unsafe extern "C" fn redis_cache_clear_version(
     sweep: *const redis_cache_sweep,
     out_deleted: *mut u64,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
+    operation_to_the_end(c"clear_version", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_deleted);
-            (out, Plan::read(sweep)?, client_held(cache)?)
+            (out, Plan::read(sweep)?, call.client_held(cache)?)
         };
         plan.delete(cache.sweep_version(version), out)
     })
@@ -80,9 +81,9 @@ pub unsafe extern "C" fn redis_cache_clear_version(
 /// trip a node.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_flush_db(cache: *const redis_cache) -> redis_cache_status {
-    guard(|| {
+    operation(c"flush_db", |call| {
         // SAFETY: the caller keeps the rules of the header.
-        unsafe { client(cache)? }.flush_db()?;
+        unsafe { call.client(cache)? }.flush_db()?;
         Ok(REDIS_CACHE_OK)
     })
 }
@@ -107,11 +108,15 @@ pub unsafe extern "C" fn redis_cache_keys_begin(
     pattern_len: usize,
     out: *mut *mut redis_cache_keys,
 ) -> redis_cache_status {
-    guard(|| {
+    operation(c"keys_begin", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, pattern) = unsafe {
             let out = self::out("out", out)?;
-            (out, client(cache)?, bytes("pattern", pattern, pattern_len)?)
+            (
+                out,
+                call.client(cache)?,
+                bytes("pattern", pattern, pattern_len)?,
+            )
         };
         out.set(give(redis_cache_keys {
             keys: cache.keys(pattern)?,
@@ -171,6 +176,7 @@ pub unsafe extern "C" fn redis_cache_incr_version(
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
         ask_on_key(
+            c"incr_version",
             cache,
             key,
             key_len,
@@ -194,11 +200,11 @@ pub unsafe extern "C" fn redis_cache_rebalance(
     sweep: *const redis_cache_sweep,
     out_moved: *mut u64,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
+    operation_to_the_end(c"rebalance", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_moved);
-            (out, Plan::read(sweep)?, client_held(cache)?)
+            (out, Plan::read(sweep)?, call.client_held(cache)?)
         };
         plan.run(cache.sweep_all(), Sweep::rebalance, out)
     })
@@ -215,8 +221,13 @@ pub unsafe extern "C" fn redis_cache_make_key(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        ask_on_key(cache, key, key_len, ("out", out), |cache, key| {
-            owned(cache.make_key(key)?).map(Some)
-        })
+        ask_on_key(
+            c"make_key",
+            cache,
+            key,
+            key_len,
+            ("out", out),
+            |cache, key| owned(cache.make_key(key)?).map(Some),
+        )
     }
 }

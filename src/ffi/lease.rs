@@ -7,6 +7,7 @@ use crate::herd::lease::{Begun, Lease};
 
 use super::boundary::*;
 use super::client::*;
+use super::operation::*;
 use super::types::*;
 
 /// The duty to compute a value, for as long as the option `lease`. It ends, whatever they return,
@@ -36,13 +37,13 @@ pub unsafe extern "C" fn redis_cache_lease_begin(
     out: *mut redis_cache_bytes,
     out_lease: *mut *mut redis_cache_lease,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
+    operation_to_the_end(c"lease_begin", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, out_lease) =
             unsafe { (self::out("out", out), self::out("out_lease", out_lease)) };
         let (out, out_lease) = (out?, out_lease?);
         // SAFETY: the caller keeps the rules of the header.
-        let (cache, key) = unsafe { client_and_key(cache, key, key_len)? };
+        let (cache, key) = unsafe { call.client_and_key(cache, key, key_len)? };
         let (value, source, lease) = match cache.lease_bytes(key)? {
             Begun::Fresh(value) => (value, Source::Fresh, None),
             Begun::Stale(value, lease) => (value, Source::Stale, lease),

@@ -6,6 +6,7 @@ use crate::cache::lock::Lock;
 
 use super::boundary::*;
 use super::client::*;
+use super::operation::*;
 use super::types::*;
 
 /// A lock that is held. It ends with redis_cache_lock_release(), which frees it, and on its own
@@ -35,12 +36,12 @@ pub unsafe extern "C" fn redis_cache_lock_acquire(
     wait_ms: i64,
     out: *mut *mut redis_cache_lock,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
+    operation_to_the_end(c"lock_acquire", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, name) = unsafe {
             (
                 self::out("out", out)?,
-                client(cache)?,
+                call.client(cache)?,
                 bytes("name", name, name_len)?,
             )
         };

@@ -3,6 +3,7 @@
 
 use super::boundary::*;
 use super::client::*;
+use super::operation::*;
 use super::types::*;
 use crate::error::{Error, Result};
 
@@ -112,12 +113,12 @@ pub unsafe extern "C" fn redis_cache_get_many(
     count: usize,
     out: *mut *mut redis_cache_results,
 ) -> redis_cache_status {
-    guard(|| {
+    operation(c"get_many", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, keys) = unsafe {
             (
                 self::out("out", out)?,
-                client(cache)?,
+                call.client(cache)?,
                 slices("keys", keys, count)?,
             )
         };
@@ -145,11 +146,11 @@ pub unsafe extern "C" fn redis_cache_set_many(
     ttl_ms: i64,
     out: *mut *mut redis_cache_results,
 ) -> redis_cache_status {
-    guard(|| {
+    operation(c"set_many", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, entries) = unsafe {
             let out = optional_out(out);
-            (out, client(cache)?, array("entries", entries, count)?)
+            (out, call.client(cache)?, array("entries", entries, count)?)
         };
         for entry in entries {
             // SAFETY: as above.
@@ -186,11 +187,11 @@ pub unsafe extern "C" fn redis_cache_delete_many(
     count: usize,
     out_deleted: *mut u64,
 ) -> redis_cache_status {
-    guard(|| {
+    operation(c"delete_many", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, cache, keys) = unsafe {
             let out = optional_out(out_deleted);
-            (out, client(cache)?, slices("keys", keys, count)?)
+            (out, call.client(cache)?, slices("keys", keys, count)?)
         };
         let mut results = redis_cache_results::of(count)?;
         let mut deleted = 0;

@@ -1,7 +1,7 @@
 //! The C API: what `include/redis_cache.h` declares, which `build.rs` makes from these files, in the order given
 //! there. Each function turns its arguments into Rust values, calls one method of the crate and stores what comes
 //! out; nothing is decided here. From left to right, each only needs what stands before it: `types`, `boundary` (the
-//! mechanism), `writer`, `callbacks`, `client`, the functions. Together with the few calls into libc this is the only place with `unsafe`.
+//! mechanism), `writer`, `callbacks`, `client` and `operation`, the functions. Together with the few calls into libc this is the only place with `unsafe`.
 //!
 //! Names are the C names, so that the header, the symbols and this source can be searched with one word. Comments
 //! on public items speak to the C programmer, because they become the comments of the header.
@@ -26,6 +26,7 @@ pub(crate) mod library;
 pub(crate) mod lock;
 pub(crate) mod many;
 pub(crate) mod near;
+pub(crate) mod operation;
 pub(crate) mod reinsert;
 pub(crate) mod stale;
 pub(crate) mod stats;

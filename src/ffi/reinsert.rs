@@ -8,6 +8,7 @@ use crate::groups::sweep::Sweep;
 use super::boundary::*;
 use super::callbacks::*;
 use super::client::*;
+use super::operation::*;
 use super::sweep::{Plan, redis_cache_sweep};
 use super::types::*;
 use super::writer::redis_cache_writer;
@@ -32,11 +33,11 @@ pub unsafe extern "C" fn redis_cache_reinsert_keys(
     sweep: *const redis_cache_sweep,
     out_rewritten: *mut u64,
 ) -> redis_cache_status {
-    guard_to_the_end(|| {
+    operation_to_the_end(c"reinsert_keys", |call| {
         // SAFETY: the caller keeps the rules of the header.
         let (out, plan, cache) = unsafe {
             let out = optional_out(out_rewritten);
-            (out, Plan::read(sweep)?, client_held(cache)?)
+            (out, Plan::read(sweep)?, call.client_held(cache)?)
         };
         let all = cache.sweep_all();
         let Some(rewrite) = r#fn else {

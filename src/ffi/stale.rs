@@ -4,6 +4,7 @@ use std::ffi::c_char;
 
 use super::boundary::*;
 use super::client::*;
+use super::operation::*;
 use super::types::*;
 
 /// Makes a value stale at once: reads miss it, and redis_cache_get_or_set() serves it, for as long
@@ -19,7 +20,7 @@ pub unsafe extern "C" fn redis_cache_expire_soft(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        on_key(cache, key, key_len, |cache, key| {
+        on_key(c"expire_soft", cache, key, key_len, |cache, key| {
             Ok(found(cache.expire_soft(key)?))
         })
     }
@@ -35,10 +36,14 @@ pub unsafe extern "C" fn redis_cache_get_stale(
     key_len: usize,
     out: *mut redis_cache_bytes,
 ) -> redis_cache_status {
-    guard(|| {
+    operation(c"get_stale", |call| {
         // SAFETY: the caller keeps the rules of the header.
-        let (out, (cache, key)) =
-            unsafe { (self::out("out", out)?, client_and_key(cache, key, key_len)?) };
+        let (out, (cache, key)) = unsafe {
+            (
+                self::out("out", out)?,
+                call.client_and_key(cache, key, key_len)?,
+            )
+        };
         let outcome = cache.get_stale_bytes(key)?;
         store(outcome.value, outcome.source, &out)
     })

@@ -79,6 +79,22 @@ pub unsafe extern "C" fn redis_cache_stats_read(
     })
 }
 
+/// The counters as text for Prometheus (format 0.0.4), each with its help and type: OK and `*out`,
+/// freed with redis_cache_bytes_free(). Names are "redis_cache_", the field, and "_total" but for
+/// connections, which are gauges. A program with several clients adds labels of its own. No network.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn redis_cache_stats_prometheus(
+    cache: *const redis_cache,
+    out: *mut redis_cache_bytes,
+) -> redis_cache_status {
+    guard(|| {
+        // SAFETY: the caller keeps the rules of the header.
+        let (out, cache) = unsafe { (self::out("out", out)?, borrow("cache", cache)?) };
+        out.set(owned(cache.cache.stats().to_prometheus().into_bytes())?);
+        Ok(REDIS_CACHE_OK)
+    })
+}
+
 /// Sets the counters to zero, for all views of the client. NULL does nothing. No network.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_stats_reset(cache: *const redis_cache) {

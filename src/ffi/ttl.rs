@@ -17,7 +17,7 @@ pub unsafe extern "C" fn redis_cache_touch(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        on_key(cache, key, key_len, |cache, key| {
+        on_key(c"touch", cache, key, key_len, |cache, key| {
             Ok(found(cache.touch(key, expiry(ttl_ms))?))
         })
     }
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn redis_cache_expire_at(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        on_key(cache, key, key_len, |cache, key| {
+        on_key(c"expire_at", cache, key, key_len, |cache, key| {
             Ok(found(cache.expire_at(key, unix_ms)?))
         })
     }
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn redis_cache_persist(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        on_key(cache, key, key_len, |cache, key| {
+        on_key(c"persist", cache, key, key_len, |cache, key| {
             Ok(found(cache.persist(key)?))
         })
     }
@@ -78,8 +78,13 @@ pub unsafe extern "C" fn redis_cache_ttl(
 ) -> redis_cache_status {
     // SAFETY: the caller keeps the rules of the header.
     unsafe {
-        ask_on_key(cache, key, key_len, ("out_ms", out_ms), |cache, key| {
-            Ok(cache.ttl(key)?.map(ttl_ms))
-        })
+        ask_on_key(
+            c"ttl",
+            cache,
+            key,
+            key_len,
+            ("out_ms", out_ms),
+            |cache, key| Ok(cache.ttl(key)?.map(ttl_ms)),
+        )
     }
 }

@@ -75,6 +75,16 @@ pub(crate) fn remember(error: &Error) {
     });
 }
 
+/// Runs what may fail in ways of its own, and leaves the thread's error text as it was.
+pub(crate) fn keeping_text<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: only this thread comes here, and nothing else uses the text while it is copied.
+    let before = LAST.with(|last| unsafe { *last.0.get() });
+    let done = work();
+    // SAFETY: as above.
+    LAST.with(|last| unsafe { *last.0.get() = before });
+    done
+}
+
 /// The thread's error text; it stays where it is as long as the thread lives.
 pub(crate) fn last_text() -> &'static CStr {
     let start = LAST.with(|last| last.0.get().cast::<c_char>());

@@ -53,7 +53,7 @@ impl<C: Command> Command for Untouched<C> {
     type Answer = C::Answer;
 
     fn verb(&self) -> Verb {
-        self.0.verb()
+        self.0.verb().apart()
     }
 
     fn pack(&self, to: &mut Encoder<'_>) {

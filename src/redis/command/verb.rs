@@ -1,12 +1,15 @@
-//! What kind of command it is: its name in errors, and whether it may be sent again.
+//! What kind of command it is: its name in errors, whether it may be sent again, and whether it may go with others.
 
-/// A kind of command: its name in errors, and whether it may be sent again.
+/// A kind of command: its name in errors, and what may be done with it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Verb {
     pub(crate) name: &'static str,
     pub(crate) resend: Resend,
     /// A script that asks the server what time it is.
     pub(crate) asks_time: bool,
+    /// It may be written behind the commands of other threads, on one connection: it neither changes the state of that, nor
+    /// blocks it, nor minds when it is answered.
+    pub(crate) rides: bool,
 }
 
 /// What may be done when a connection broke after a command was sent and before its reply came.
@@ -24,6 +27,7 @@ impl Verb {
             name,
             resend: Resend::Safe,
             asks_time: false,
+            rides: true,
         }
     }
 
@@ -32,6 +36,15 @@ impl Verb {
             name,
             resend: Resend::Never,
             asks_time: false,
+            rides: true,
+        }
+    }
+
+    /// The same, on a connection that nobody else has.
+    pub(crate) const fn apart(self) -> Self {
+        Verb {
+            rides: false,
+            ..self
         }
     }
 }

@@ -145,7 +145,7 @@ impl Connection {
 
 impl Link {
     /// What bytes go through, unless that is somebody else's affair.
-    fn wire(&mut self) -> Option<&mut Wire> {
+    pub(super) fn wire(&mut self) -> Option<&mut Wire> {
         match self {
             Link::Native(wire) => Some(wire),
             Link::Parsed(parsed) => Some(parsed.wire()),

@@ -9,6 +9,7 @@ pub(crate) mod redis_crate;
 pub(crate) mod replies;
 pub(crate) mod reply;
 pub(crate) mod resp;
+pub(crate) mod shared;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -23,10 +23,6 @@ pub(crate) struct Parsed {
 }
 
 impl Parsed {
-    pub(crate) fn into_wire(self) -> Wire {
-        self.wire
-    }
-
     pub(crate) fn over(wire: Wire) -> Parsed {
         Parsed {
             wire,
@@ -37,6 +33,10 @@ impl Parsed {
 
     pub(crate) fn wire(&mut self) -> &mut Wire {
         &mut self.wire
+    }
+
+    pub(crate) fn into_wire(self) -> Wire {
+        self.wire
     }
 
     pub(crate) fn next(&mut self, budget: Budget) -> Result<(Token<'_>, u64)> {

@@ -13,7 +13,7 @@ use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::node::exchange::Failed;
 use crate::redis::node::verdict::Verdict;
-use crate::redis::node::{Node, exchange as call};
+use crate::redis::node::{Node, several};
 
 use super::many::{Batch, Each, Group};
 use crate::redis::node::together;
@@ -90,11 +90,11 @@ pub(super) struct Setback {
 /// A window under way.
 pub(super) struct Exchange<'a, J> {
     pub(super) window: Window<'a, J>,
-    pub(super) call: call::Exchange<'a>,
+    pub(super) call: several::Exchange<'a>,
 }
 
 impl<'a, J: Batch> together::UnderWay<'a> for Exchange<'a, J> {
-    fn call(&mut self) -> &mut call::Exchange<'a> {
+    fn call(&mut self) -> &mut several::Exchange<'a> {
         &mut self.call
     }
 

@@ -7,14 +7,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::redis::command::Command;
 use crate::redis::command::verb::{Resend, Verb};
 use crate::redis::connection::replies::Replies;
+use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::connection::{AtHand, Connection, SendFault};
+use crate::redis::connection::{Connection, SendFault};
 use crate::redis::node::Node;
-use crate::redis::wire::{Ears, Wants};
 
 use super::along::Along;
 use super::breaker::Admission;
-use super::opening::Opening;
+use super::lane;
 use super::pool::Loan;
 use super::verdict::Verdict;
 
@@ -41,16 +41,16 @@ impl Failed {
 
 /// Commands on their way to a node. Dropped unfinished, it closes the connection, for replies are still to come.
 pub(crate) struct Call<'a> {
-    node: &'a Node,
-    loan: Loan<'a, Connection>,
-    verb: Verb,
-    budget: Budget,
-    admission: Admission,
+    pub(super) node: &'a Node,
+    pub(super) loan: Loan<'a, Connection>,
+    pub(super) verb: Verb,
+    pub(super) budget: Budget,
+    pub(super) admission: Admission,
     /// No connections of other nodes are held: this one's may be waited for.
-    is_alone: bool,
-    is_retried: bool,
+    pub(super) is_alone: bool,
+    pub(super) is_retried: bool,
     /// Attempts before this one that were sent and never answered.
-    lost: u32,
+    pub(super) lost: u32,
 }
 
 impl<'a> Call<'a> {
@@ -111,34 +111,49 @@ impl<'a> Call<'a> {
                 let error = Error::new(ErrorKind::Io, "the connection is closed");
                 return Err(self.failed(error, self.is_safe()));
             };
-            match command.read(&mut Replies::new(connection, self.budget, self.lost)) {
-                Ok(Ok(answer)) => {
-                    match command.complaint() {
-                        None => self.node.answered(),
-                        Some(complaint) => drop(self.hear(complaint)),
-                    }
-                    return Ok(answer);
-                }
-                Ok(Err(refusal)) => {
-                    if command.reword(&refusal) {
-                        // An attempt that was lost stays lost: it may have run elsewhere, or be heard later.
-                        self.node.answered();
-                    } else if !self.hear(&refusal) || !self.goes_on() {
-                        return Err(self.refused(refusal));
-                    }
-                }
-                // That is no evidence against the node. Its reply was cut, so the connection is closed.
-                Err(error) if error.kind() == ErrorKind::NoMemory => {
-                    self.node.answered();
-                    return Err(self.refused(error));
-                }
-                Err(error) => self.recover(SendFault {
-                    error,
-                    unsent: false,
-                })?,
+            let read = command.read(&mut Replies::new(connection, self.budget, self.lost));
+            if let Some(answer) = self.judge(read, command)? {
+                return Ok(answer);
             }
             self.send(command)?;
         }
+    }
+
+    /// What to make of what was read: the answer, or `None` when the command is to be sent once more.
+    #[inline(always)]
+    pub(super) fn judge<C: Command + ?Sized>(
+        &mut self,
+        read: Reply<C::Answer>,
+        command: &mut C,
+    ) -> Result<Option<C::Answer>, Failed> {
+        match read {
+            Ok(Ok(answer)) => {
+                match command.complaint() {
+                    None => self.node.answered(),
+                    Some(complaint) => drop(self.hear(complaint)),
+                }
+                return Ok(Some(answer));
+            }
+            Ok(Err(refusal)) => {
+                if command.reword(&refusal) {
+                    // An attempt that was lost stays lost: it may have run elsewhere, or be heard later.
+                    self.node.answered();
+                    self.part()?;
+                } else if !self.hear(&refusal) || !self.goes_on() {
+                    return Err(self.refused(refusal));
+                }
+            }
+            // That is no evidence against the node. Its reply was cut, so the connection is closed.
+            Err(error) if error.kind() == ErrorKind::NoMemory => {
+                self.node.answered();
+                return Err(self.refused(error));
+            }
+            Err(error) => self.recover(SendFault {
+                error,
+                unsent: false,
+            })?,
+        }
+        Ok(None)
     }
 
     /// Sends the command, on the connection at hand or on a fresh one.
@@ -150,7 +165,7 @@ impl<'a> Call<'a> {
 
     /// Sends what `pack` writes, on the connection at hand or on a fresh one; `along` writes the same to go with a greeting.
     #[inline(always)]
-    fn dispatch(
+    pub(super) fn dispatch(
         &mut self,
         pack: impl Fn(&mut Encoder<'_>),
         along: &dyn Fn(&mut Encoder<'_>),
@@ -184,7 +199,7 @@ impl<'a> Call<'a> {
     }
 
     /// What may go out with the greeting of a new connection.
-    fn along<'p>(&self, pack: &'p dyn Fn(&mut Encoder<'_>), is_out: bool) -> Along<'p> {
+    pub(super) fn along<'p>(&self, pack: &'p dyn Fn(&mut Encoder<'_>), is_out: bool) -> Along<'p> {
         let may_go = self.is_safe() && self.node.takes_along();
         Along {
             pack: may_go.then_some(pack),
@@ -194,7 +209,7 @@ impl<'a> Call<'a> {
 
     /// A connection has been opened, or not: whether the commands are on their way. When they went out and nobody reads
     /// their replies, that is an attempt that was lost.
-    fn opened(&mut self, opened: Result<()>, is_out: bool) -> Result<Sent, Failed> {
+    pub(super) fn opened(&mut self, opened: Result<()>, is_out: bool) -> Result<Sent, Failed> {
         let connection = self.loan.connection();
         if opened.is_ok() && connection.is_some_and(|connection| connection.is_owed()) {
             return Ok(Sent::Along);
@@ -211,8 +226,12 @@ impl<'a> Call<'a> {
         if error.kind() == ErrorKind::NoMemory {
             return Err(self.refused(error));
         }
-        self.node.pool().broken(&mut self.loan, error.is_timeout());
-        self.node.forget_bare();
+        // Replies that somebody else read are no fault of a connection.
+        if !self.loan.is_nothing() {
+            self.loan.explain(lane::given_up(&error));
+            self.node.pool().broken(&mut self.loan, error.is_timeout());
+            self.node.forget_bare();
+        }
         let may_resend = unsent || self.is_safe();
         self.lost += u32::from(!unsent);
         if !may_resend || error.is_timeout() || !self.goes_on() {
@@ -234,7 +253,9 @@ impl<'a> Call<'a> {
         if !verdict.ends {
             return false;
         }
-        self.loan.end();
+        if !self.loan.part(true) {
+            self.loan.end();
+        }
         self.node.doubt_name();
         if !is_fresh {
             self.node.pool().doubt(self.budget.started());
@@ -243,13 +264,16 @@ impl<'a> Call<'a> {
     }
 
     /// Whether the commands may be sent once more, and if so, finds the right to a connection that was not there before.
-    fn goes_on(&mut self) -> bool {
+    pub(super) fn goes_on(&mut self) -> bool {
         if self.is_retried || self.budget.left().is_none() {
             return false;
         }
         self.is_retried = true;
         self.budget = self.budget.later();
         self.node.count_retry();
+        if self.loan.is_nothing() {
+            return self.lend().is_ok();
+        }
         let patience = self.is_alone.then_some(self.budget);
         let since = Some(Moment::now());
         let filled = self.node.pool().refill(&mut self.loan, since, patience);
@@ -257,11 +281,11 @@ impl<'a> Call<'a> {
         filled.is_ok() || !self.is_alone
     }
 
-    fn is_safe(&self) -> bool {
+    pub(super) fn is_safe(&self) -> bool {
         self.verb.resend == Resend::Safe
     }
 
-    fn failed(&self, error: Error, may_resend: bool) -> Failed {
+    pub(super) fn failed(&self, error: Error, may_resend: bool) -> Failed {
         self.node.did_not_serve(self.admission, &error);
         Failed {
             error: self.node.named(error, self.verb),
@@ -270,7 +294,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn refused(&self, error: Error) -> Failed {
+    pub(super) fn refused(&self, error: Error) -> Failed {
         Failed {
             lost: self.lost,
             ..Failed::refused(self.node.named(error, self.verb))
@@ -279,133 +303,14 @@ impl<'a> Call<'a> {
 }
 
 /// Whether the commands are on their way when a connection has been opened.
-enum Sent {
+pub(super) enum Sent {
     Along,
     NotYet,
 }
 
-fn with_lost(pack: &dyn Fn(&mut Encoder<'_>), lost: u32) -> impl Fn(&mut Encoder<'_>) {
+pub(super) fn with_lost(pack: &dyn Fn(&mut Encoder<'_>), lost: u32) -> impl Fn(&mut Encoder<'_>) {
     move |to: &mut Encoder<'_>| {
         to.set_lost(lost);
         pack(to);
-    }
-}
-
-/// A call to one of several nodes: while it has no connection yet, it is opening one, without waiting for it.
-pub(crate) struct Exchange<'a> {
-    call: Call<'a>,
-    opening: Option<Box<Opening>>,
-    /// The commands went out with the greeting.
-    is_out: bool,
-    /// Their replies may have come with those to it.
-    may_be_there: bool,
-}
-
-impl<'a> Exchange<'a> {
-    pub(crate) fn new(call: Call<'a>) -> Self {
-        Exchange {
-            call,
-            opening: None,
-            is_out: false,
-            may_be_there: false,
-        }
-    }
-
-    /// The call, whose replies may be read.
-    pub(crate) fn finish<C: Command>(self, command: C) -> Result<C::Answer, Failed> {
-        self.call.finish(command)
-    }
-
-    /// Sends the commands if there is a connection; otherwise begins to open one.
-    pub(crate) fn begin(&mut self, pack: impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
-        if self.call.loan.connection().is_some() || !self.call.node.opens_at_once() {
-            return self.call.dispatch(&pack, &pack);
-        }
-        if let Err(refusal) = self.call.node.may_connect(self.call.admission) {
-            return Err(self.call.refused(refusal));
-        }
-        match self.call.node.begin_opening(self.call.budget) {
-            Ok(opening) => self.opening = Some(opening),
-            Err(fault) => return Err(self.not_opened(fault)),
-        }
-        self.advance(pack)
-    }
-
-    /// Whether the commands are on their way.
-    pub(crate) fn is_sent(&self) -> bool {
-        self.opening.is_none()
-    }
-
-    /// Goes on with the opening as far as that is possible without waiting, and sends the commands when it is done.
-    pub(crate) fn advance(&mut self, pack: impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
-        let Some(opening) = &mut self.opening else {
-            return Ok(());
-        };
-        let packed = with_lost(&pack, self.call.lost);
-        let mut along = self.call.along(&packed, self.is_out);
-        let advanced = opening.advance(self.call.node, &mut along);
-        self.is_out = along.is_out;
-        match advanced {
-            Ok(None) => Ok(()),
-            Ok(Some(Ok((connection, offset)))) => {
-                self.call.node.learn(offset);
-                self.opening = None;
-                let put = self.call.loan.connection_or(|| Ok(connection)).map(drop);
-                match self.call.opened(put, self.is_out)? {
-                    Sent::Along => {
-                        self.may_be_there = true;
-                        Ok(())
-                    }
-                    Sent::NotYet => self.call.dispatch(&pack, &pack),
-                }
-            }
-            Ok(Some(Err(refusal))) => {
-                self.call.node.was_refused(self.call.admission, &refusal);
-                self.call.lost += u32::from(self.is_out);
-                Err(self.call.refused(refusal))
-            }
-            Err(fault) => Err(self.not_opened(fault)),
-        }
-    }
-
-    /// A fault of a connection that was not open yet: nothing was sent.
-    #[cold]
-    fn not_opened(&mut self, fault: Error) -> Failed {
-        let (node, admission) = (self.call.node, self.call.admission);
-        match self.opening.take() {
-            Some(opening) => node.not_opened(opening, &fault, admission),
-            None => node.did_not_serve(admission, &fault),
-        }
-        self.call.lost += u32::from(self.is_out);
-        self.call.refused(fault)
-    }
-
-    /// Whether reading the replies would not wait, or would find them flowing. What is wrong with them is found by whoever
-    /// reads.
-    pub(crate) fn is_readable(&mut self) -> bool {
-        let connection = self.call.loan.connection();
-        connection.is_none_or(|connection| !matches!(connection.at_hand(), Ok(AtHand::Part)))
-    }
-
-    /// What it waits for; `None` when its reply may be read.
-    pub(crate) fn wants(&mut self) -> Option<Wants> {
-        if let Some(opening) = &mut self.opening {
-            return Some(opening.wants());
-        }
-        if std::mem::take(&mut self.may_be_there) && self.is_readable() {
-            return None;
-        }
-        let connection = self.call.loan.connection()?;
-        let socket = connection.socket()?;
-        let out = match connection.wants_write() {
-            true => libc::POLLOUT,
-            false => 0,
-        };
-        Some(Wants {
-            socket: Some(socket),
-            events: libc::POLLIN | out,
-            besides: Ears::NONE,
-            until: self.call.budget.ends(),
-        })
     }
 }

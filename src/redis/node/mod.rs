@@ -9,10 +9,13 @@ pub(crate) mod clock;
 pub(crate) mod connect;
 pub(crate) mod exchange;
 pub(crate) mod handshake;
+pub(crate) mod lane;
 pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod pool;
+mod pooled;
 pub(crate) mod refusals;
+pub(crate) mod several;
 pub(crate) mod time;
 pub(crate) mod together;
 pub(crate) mod tracked;
@@ -25,7 +28,7 @@ use std::time::Duration;
 use crate::base::budget::Budget;
 use crate::base::fork::PerProcess;
 use crate::base::moment::Moment;
-use crate::config::{Address, Asker, Hooks, Location, Options, is_asked};
+use crate::config::{Address, Asker, Hooks, Location, Options, Pipelining, is_asked};
 use crate::error::{Error, Result};
 use crate::expiry::Clock;
 use crate::redis::connection::resp::Encoder;
@@ -39,10 +42,11 @@ use super::wire::tls::{self, TlsSettings};
 use bare::Bare;
 use breaker::{Admission, Breaker};
 use clock::NodeClock;
-use exchange::{Call, Exchange, Failed};
+use exchange::{Call, Failed};
 use login::Login;
 use opening::Parking;
-use pool::{Limits, Loan, Pool, Pooled};
+use pool::{Limits, Loan, Pool};
+use several::Exchange;
 use time::Time;
 use tracked::Tracked;
 
@@ -70,6 +74,8 @@ pub(crate) struct Node {
     out_of_reach: Option<Error>,
     pool: Pool<Connection>,
     parking: Parking,
+    /// Commands of several threads may share a connection.
+    is_shared: bool,
     breaker: Breaker,
     clock: NodeClock,
     refused: AtomicU64,
@@ -127,6 +133,7 @@ impl Node {
             out_of_reach: None,
             pool: Pool::new(limits),
             parking: Parking::new(),
+            is_shared: options.pipelining == Pipelining::Auto && hooks.connector.is_none(),
             breaker: Breaker::new(
                 options.breaker_failures,
                 backoff,
@@ -256,7 +263,10 @@ impl Node {
     ) -> Result<C::Answer, Failed> {
         let verb = command.verb();
         let (admission, loan) = match self.slot(verb, budget) {
-            Ok(slot) => slot,
+            Ok((admission, Some(loan))) => (admission, loan),
+            Ok((admission, None)) => {
+                return self.share(lost, budget, admission, &mut &mut *command);
+            }
             // Nothing was sent here; what was lost elsewhere is lost all the same.
             Err(failed) => return Err(Failed { lost, ..failed }),
         };
@@ -289,16 +299,15 @@ impl Node {
         Ok(Some(exchange))
     }
 
-    /// A slot of the pool, if the breaker lets the call pass.
+    /// A slot of the pool, if the breaker lets the call pass; `None` when all are lent.
     #[inline(always)]
     fn slot(
         &self,
         verb: Verb,
         budget: Budget,
-    ) -> Result<(Admission, Loan<'_, Connection>), Failed> {
+    ) -> Result<(Admission, Option<Loan<'_, Connection>>), Failed> {
         let admission = self.admit(verb, budget)?;
-        let loan = self.pool.lend(budget);
-        match loan {
+        match self.pool.lend_if_free(budget).transpose() {
             Ok(loan) => Ok((admission, loan)),
             Err(error) => Err(Failed::refused(self.named(error, verb))),
         }
@@ -433,31 +442,6 @@ impl Node {
     pub(crate) fn close(&self) {
         drop(self.parking.take());
         self.pool.close();
-    }
-}
-
-impl Pooled for Connection {
-    #[inline]
-    fn is_reusable(&self) -> bool {
-        Connection::is_reusable(self)
-    }
-
-    fn is_quiet(&mut self) -> bool {
-        Connection::is_quiet(self)
-    }
-
-    fn knows_its_end(&self) -> bool {
-        Connection::knows_its_end(self)
-    }
-
-    #[inline]
-    fn take_traffic(&mut self) -> (u64, u64) {
-        Connection::take_traffic(self)
-    }
-
-    #[inline]
-    fn trim(&mut self) {
-        Connection::trim(self);
     }
 }
 

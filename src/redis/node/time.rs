@@ -26,7 +26,8 @@ impl Command for Time {
     type Answer = Offset;
 
     fn verb(&self) -> Verb {
-        Verb::safe("TIME")
+        // What it tells is measured from when it is packed.
+        Verb::safe("TIME").apart()
     }
 
     fn pack(&self, to: &mut Encoder<'_>) {

@@ -8,7 +8,8 @@ use crate::base::budget::Budget;
 use crate::base::moment::Moment;
 use crate::redis::command::Command;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::{Exchange, Failed};
+use crate::redis::node::exchange::Failed;
+use crate::redis::node::several::Exchange;
 use crate::redis::node::{Node, Turn};
 use crate::redis::wire::poll;
 

@@ -8,6 +8,7 @@ pub(crate) mod cuts;
 pub(crate) mod faults;
 pub(crate) mod forks;
 pub(crate) mod greeting;
+mod lane;
 pub(crate) mod leases;
 pub(crate) mod liveness;
 mod names;

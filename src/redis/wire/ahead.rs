@@ -33,6 +33,26 @@ impl Wire {
         })
     }
 
+    /// Writes what the socket takes of `bytes` now; the rest goes out when replies are read.
+    pub(crate) fn send_now(&mut self, bytes: &[u8]) -> Result<(), SendFault> {
+        if self.secure.is_some() {
+            return self.send_ahead(bytes.to_vec(), bytes.len());
+        }
+        self.stream.begin_command();
+        let sent = self.stream.send_part(bytes).map_err(|error| SendFault {
+            error,
+            unsent: true,
+        })?;
+        if let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+            self.outgoing = Some(Box::new(Outgoing {
+                bytes: rest.to_vec(),
+                written: 0,
+                allowed: rest.len(),
+            }));
+        }
+        Ok(())
+    }
+
     /// What was given to [`Wire::send_ahead`], until all of it is written.
     pub(crate) fn outgoing(&self) -> Option<&[u8]> {
         Some(&self.outgoing.as_ref()?.bytes)

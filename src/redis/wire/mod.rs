@@ -75,6 +75,22 @@ impl Wire {
         Wire::from(Stream::over(socket), None)
     }
 
+    /// What another wire has read, and nothing behind it.
+    pub(crate) fn handed(bytes: Vec<u8>) -> Wire {
+        Wire {
+            stream: Stream::nowhere(),
+            secure: None,
+            outgoing: None,
+            buffer: bytes,
+            start: 0,
+        }
+    }
+
+    /// The memory of the read buffer.
+    pub(crate) fn into_memory(self) -> Vec<u8> {
+        self.buffer
+    }
+
     fn from(stream: Stream, secure: Option<Box<Secure>>) -> Wire {
         Wire {
             stream,

@@ -42,7 +42,8 @@ enum Heard {
 /// A socket, the read timeout it has, and what went through it.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    socket: Socket,
+    /// `None` behind replies that another connection has read: there is no more to come.
+    socket: Option<Socket>,
     armed_nanos: u64,
     /// When the call began that waited here last.
     waited_for: Moment,
@@ -54,13 +55,26 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn over(socket: Socket) -> Stream {
         Stream {
-            socket,
+            socket: Some(socket),
+            ..Stream::nowhere()
+        }
+    }
+
+    /// Leads to nobody.
+    pub(crate) fn nowhere() -> Stream {
+        Stream {
+            socket: None,
             armed_nanos: 0,
             waited_for: Moment::BEFORE,
             heard: Heard::NotYet,
             bytes_in: 0,
             bytes_out: 0,
         }
+    }
+
+    #[inline(always)]
+    fn io(&self) -> io::Result<&Socket> {
+        self.socket.as_ref().ok_or_else(nobody)
     }
 
     /// The other side may expect TLS, which it will not get.
@@ -80,7 +94,10 @@ impl Stream {
     #[inline(always)]
     pub(crate) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {
         self.begin_command();
-        match self.socket.send_with_flags(bytes, WRITE) {
+        match self
+            .io()
+            .and_then(|socket| socket.send_with_flags(bytes, WRITE))
+        {
             Ok(sent) if sent == bytes.len() => {
                 self.bytes_out += sent as u64;
                 Ok(())
@@ -114,7 +131,7 @@ impl Stream {
             if rest.is_empty() {
                 return Ok(());
             }
-            attempt = self.socket.send_with_flags(rest, WRITE);
+            attempt = (self.io()).and_then(|socket| socket.send_with_flags(rest, WRITE));
         }
     }
 
@@ -144,14 +161,14 @@ impl Stream {
     /// True when the connection is open and nothing has come. Asks the kernel only.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
-        let peeked = self
-            .socket
-            .recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT);
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        let peeked = (self.io()).and_then(|socket| socket.recv_with_flags(&mut byte, flags));
         peeked.is_err_and(|error| error.kind() == Io::WouldBlock)
     }
 
+    /// -1 where there is none: `poll` passes over it.
     pub(crate) fn socket(&self) -> RawFd {
-        self.socket.as_raw_fd()
+        self.socket.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
     /// Bytes read and written since the last time.
@@ -181,7 +198,7 @@ impl Stream {
             } else if self.armed_nanos.abs_diff(left) > SLACK_NANOS.min(left / 8) {
                 self.arm(left)?;
             }
-            match read(&self.socket) {
+            match self.io().and_then(&mut read) {
                 Ok(count @ 1..) => {
                     self.heard = Heard::Something;
                     self.bytes_in += count as u64;
@@ -218,7 +235,7 @@ impl Stream {
     fn arm(&mut self, nanos: u64) -> Result<()> {
         // The kernel counts in microseconds, and none of them would be no timeout at all.
         let timeout = Duration::from_nanos(nanos.max(1000));
-        let armed = self.socket.set_read_timeout(Some(timeout));
+        let armed = (self.io()).and_then(|socket| socket.set_read_timeout(Some(timeout)));
         self.armed_nanos = nanos;
         armed.map_err(|error| Error::from_io(error, "cannot set a timeout"))
     }
@@ -270,7 +287,7 @@ impl Stream {
             return Err(took_no_more(budget));
         };
         let mut poll = libc::pollfd {
-            fd: self.socket.as_raw_fd(),
+            fd: self.socket(),
             events: libc::POLLOUT,
             revents: 0,
         };
@@ -293,7 +310,7 @@ impl Stream {
 impl Stream {
     /// Reads what is there without waiting; 0 is the end.
     pub(crate) fn receive_at_once(&mut self, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
-        let count = self.socket.recv_with_flags(room, libc::MSG_DONTWAIT)?;
+        let count = self.io()?.recv_with_flags(room, libc::MSG_DONTWAIT)?;
         if count > 0 {
             self.heard = Heard::Something;
         }
@@ -307,7 +324,10 @@ impl Stream {
             return Ok(0);
         }
         loop {
-            match self.socket.send_with_flags(bytes, WRITE) {
+            match self
+                .io()
+                .and_then(|socket| socket.send_with_flags(bytes, WRITE))
+            {
                 Ok(sent) => {
                     self.bytes_out += sent as u64;
                     return Ok(sent);
@@ -340,10 +360,15 @@ impl Stream {
 
     /// The same, or nothing when the socket does not take it without waiting.
     pub(crate) fn send_at_once(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        let count = self.socket.send_vectored_with_flags(parts, WRITE)?;
+        let count = self.io()?.send_vectored_with_flags(parts, WRITE)?;
         self.bytes_out += count as u64;
         Ok(count)
     }
+}
+
+#[cold]
+fn nobody() -> io::Error {
+    Io::UnexpectedEof.into()
 }
 
 #[cold]

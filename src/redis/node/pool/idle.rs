@@ -8,14 +8,15 @@ use crate::base::moment::Moment;
 use crate::error::Result;
 
 use super::loan::Origin;
-use super::{Loan, Open, Pool, Pooled};
+use super::seat::Wish;
+use super::{Bounds, Loan, Open, Pool, Pooled};
 
 /// How often those that pass by look, and at connections that rested as long.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether a connection can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fit {
+pub(super) enum Fit {
     Yes,
     /// It is old, or was not used for long.
     Expired,
@@ -23,8 +24,13 @@ enum Fit {
     Dead,
 }
 
-impl<C: Pooled> Pool<C> {
-    fn fitness(&self, open: &mut Open<C>, now: Moment, trusted_for: u64) -> Fit {
+impl Bounds {
+    pub(super) fn fitness<C: Pooled>(
+        &self,
+        open: &mut Open<C>,
+        now: Moment,
+        trusted_for: u64,
+    ) -> Fit {
         let rested = now.nanos_since(open.idle_since);
         if now.nanos_since(open.born) >= self.max_lifetime || rested >= self.idle_timeout {
             Fit::Expired
@@ -34,7 +40,9 @@ impl<C: Pooled> Pool<C> {
             Fit::Dead
         }
     }
+}
 
+impl<C: Pooled> Pool<C> {
     /// Looks at the connection of `loan` and puts the next one in its place while it cannot be used; after the last of them
     /// there is the right to open one. Without a budget that is not waited for.
     pub(super) fn inspect(
@@ -44,7 +52,7 @@ impl<C: Pooled> Pool<C> {
         budget: Option<Budget>,
     ) -> Result<()> {
         while let Some(open) = &mut loan.open {
-            let fit = self.fitness(open, now, self.idle_check);
+            let fit = self.bounds.fitness(open, now, self.bounds.idle_check);
             if fit == Fit::Yes {
                 open.idle_since = now;
                 return Ok(());
@@ -68,36 +76,29 @@ impl<C: Pooled> Pool<C> {
             return Ok(());
         }
         let mut slots = loan.lock();
-        let mut patience = None;
-        loop {
-            let is_wanted = |open: &Open<C>| since.is_none_or(|since| open.born >= since);
-            let place = slots.idle.iter().rposition(|open| is_wanted(open));
-            if place.is_some() || slots.may_open() {
-                let open = place.map(|place| slots.idle.remove(place));
-                loan.fill(&mut slots, open);
-                return Ok(());
-            }
-            let budget = budget.map(|budget| budget.capped(self.limits.pool_timeout));
-            let Some(patience) = *patience.get_or_insert(budget) else {
-                return Err(self.none_free(&slots, Budget::new(Duration::ZERO)));
-            };
-            let Ok(left) = patience.remaining() else {
-                return Err(self.none_free(&slots, patience));
-            };
-            slots.waiting += 1;
-            loan.shared().freed.wait_for(&mut slots, left);
-            slots.waiting -= 1;
-        }
+        let wish = Wish::Connection {
+            since,
+            has_right: loan.is_right(),
+        };
+        let open = match (slots.reconnection(wish), budget) {
+            (Some(open), _) => open,
+            (None, None) => return Err(self.none_free(&slots, Budget::new(Duration::ZERO))),
+            (None, Some(budget)) => self.wait_for_connection(loan.shared(), slots, wish, budget)?,
+        };
+        loan.fill(open);
+        Ok(())
     }
 
     /// The connection broke: it is closed. Where the server closed or reset it the idle ones are looked at, for they may
     /// have ended as well; those that could not tell are closed.
     pub(crate) fn broken(&self, loan: &mut Loan<'_, C>, is_timeout: bool) {
-        loan.end();
         if loan.is_inherited() {
+            loan.end();
             return;
         }
+        // Before anybody who was to read replies there comes for another one.
         loan.lock().is_recovering = true;
+        loan.end();
         if !is_timeout {
             self.look_at_idle(Moment::now(), 0, true);
         }
@@ -142,7 +143,7 @@ impl<C: Pooled> Pool<C> {
         for loan in &mut looked_at {
             let is_fit = |open: &mut Box<Open<C>>| {
                 let is_told = !in_doubt || open.connection.knows_its_end();
-                is_told && self.fitness(open, now, 0) == Fit::Yes
+                is_told && self.bounds.fitness(open, now, 0) == Fit::Yes
             };
             if !loan.open.as_mut().is_some_and(is_fit) {
                 loan.end();
@@ -153,11 +154,12 @@ impl<C: Pooled> Pool<C> {
         let epoch = slots.epoch;
         let rested_on = looked_at.iter_mut().filter_map(|loan| {
             let is_current = loan.open.as_ref().is_some_and(|open| open.epoch == epoch);
-            if is_current { loan.open.take() } else { None }
+            if is_current { loan.hand_back() } else { None }
         });
         let rested_on: Vec<_> = rested_on.collect();
+        slots.lent -= rested_on.len();
         slots.idle.splice(0..0, rested_on);
-        drop(slots);
+        shared.let_go_on(slots);
         drop(looked_at);
     }
 }

@@ -1,13 +1,21 @@
 //! What a caller has of a pool while its call lasts: a slot, and the connection in it or the right to open one. It gives
 //! back what it has when it is dropped, whatever happened.
 
+use std::sync::Arc;
+
 use parking_lot::MutexGuard;
 
+use crate::base::budget::Budget;
 use crate::base::fork;
 use crate::base::moment::Moment;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
+use super::riders::{Riders, Served};
+use super::seat::Seat;
 use super::{Open, Pooled, Shared, Slots};
+
+/// The epoch of a connection that nobody is to have again.
+const OVER: u64 = u64::MAX;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +28,8 @@ pub(super) enum Origin {
     ToOpen,
     /// Opened for this loan.
     Fresh,
+    /// There is no slot: others have gone on with it.
+    Nowhere,
 }
 
 /// A slot of the pool and the connection in it, if one is open. Dropping it gives both back, also in a panic;
@@ -74,7 +84,7 @@ impl<'a, C: Pooled> Loan<'a, C> {
         if had_right && shared.generation == fork::generation() {
             let mut slots = shared.slots.lock();
             slots.opened(true);
-            shared.wake(slots, true);
+            shared.let_go_on(slots);
         }
         let now = Moment::now();
         Ok(Box::new(Open {
@@ -82,6 +92,7 @@ impl<'a, C: Pooled> Loan<'a, C> {
             born: now,
             idle_since: now,
             epoch,
+            riders: Riders::default(),
         }))
     }
 
@@ -109,10 +120,8 @@ impl<'a, C: Pooled> Loan<'a, C> {
         had_one
     }
 
-    /// The slot has no connection: now it has this one of the stack, or the right to open one.
-    pub(super) fn fill(&mut self, slots: &mut Slots<C>, open: Option<Box<Open<C>>>) {
-        slots.opening += usize::from(open.is_none() && self.origin != Origin::ToOpen);
-        slots.opening -= usize::from(open.is_some() && self.origin == Origin::ToOpen);
+    /// The slot has no connection: now it has this one, or the right to open one.
+    pub(super) fn fill(&mut self, open: Option<Box<Open<C>>>) {
         self.origin = match open {
             Some(_) => Origin::Awaited,
             None => Origin::ToOpen,
@@ -120,22 +129,85 @@ impl<'a, C: Pooled> Loan<'a, C> {
         self.open = open;
     }
 
+    /// The connection, for somebody who counts the slot as free from now on.
+    pub(super) fn hand_back(&mut self) -> Option<Box<Open<C>>> {
+        self.origin = Origin::Nowhere;
+        self.open.take()
+    }
+
+    /// Whether it is a right to open a connection.
+    pub(super) fn is_right(&self) -> bool {
+        self.origin == Origin::ToOpen
+    }
+
+    /// Whether there is no slot any more.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.origin == Origin::Nowhere
+    }
+
     /// For all but the usual case: somebody waits, or there is no connection to come back.
     #[cold]
-    fn give_back_slot(&self, open: Option<Box<Open<C>>>) {
-        let mut slots = self.lock();
-        slots.lent -= 1;
-        let had_right = self.origin == Origin::ToOpen;
-        if had_right {
+    fn give_back(&self, open: Option<Box<Open<C>>>) {
+        if self.is_nothing() {
+            return;
+        }
+        let open = match open.map(Riders::serve) {
+            Some(Served::Passed) => return,
+            Some(Served::All(open)) => Some(open),
+            Some(Served::Broken) | None => None,
+        };
+        let mut slots = self.shared.take_back(open);
+        if self.is_right() {
             slots.opened(false);
         }
-        let mut closed = None;
-        match open {
-            Some(open) if slots.epoch == open.epoch => slots.idle.push(open),
-            other => closed = other,
+        self.shared.let_go_on(slots);
+    }
+
+    /// `me` has come to lead: passes over the replies of those in front, who have left, and waits for its own to begin.
+    pub(crate) fn come_to(&mut self, me: &Arc<Seat<C>>, budget: Budget) -> Result<()> {
+        let come = |open: &mut Box<Open<C>>| Riders::come_to(open, me, budget);
+        self.open.as_mut().map_or(Ok(()), come)
+    }
+
+    /// The time of `me` was over before a byte of its reply came. Somebody with more time has the connection from now on,
+    /// and the slot with it, if the stream can still be followed and somebody is there. Also tells whether this silence is
+    /// news.
+    pub(crate) fn pass_on(&mut self, me: &Seat<C>) -> bool {
+        let Some(open) = &mut self.open else {
+            return true;
+        };
+        let is_news = open.riders.give_up(me);
+        if open.connection.owes().is_some()
+            && let Some(open) = self.open.take()
+        {
+            self.open = Riders::pass(open);
+            if self.open.is_none() {
+                self.origin = Origin::Nowhere;
+            }
         }
-        self.shared.wake(slots, had_right);
-        drop(closed);
+        is_news
+    }
+
+    /// Goes on without those whose replies come on the connection; they have it, and the slot. `for_good`: nobody else has
+    /// it after them. False when there are none.
+    pub(crate) fn part(&mut self, for_good: bool) -> bool {
+        let is_shared = |open: &&mut Box<Open<C>>| !open.riders.is_over();
+        let Some(open) = self.open.as_mut().filter(is_shared) else {
+            return false;
+        };
+        if for_good {
+            open.epoch = OVER;
+        }
+        let nothing = Loan::new(self.shared, None, Origin::Nowhere);
+        drop(std::mem::replace(self, nothing));
+        true
+    }
+
+    /// What those will be told whose replies were to come on the connection.
+    pub(crate) fn explain(&mut self, why: Error) {
+        if let Some(open) = &mut self.open {
+            open.riders.explain(why);
+        }
     }
 
     pub(super) fn shared(&self) -> &'a Shared<C> {
@@ -161,16 +233,16 @@ impl<C: Pooled> Drop for Loan<'_, C> {
             return;
         }
         let Some(mut open) = open else {
-            return self.give_back_slot(None);
+            return self.give_back(None);
         };
         let traffic = open.connection.take_traffic();
         open.connection.trim();
         let is_reusable = open.connection.is_reusable();
         let mut slots = self.lock();
         slots.count(traffic);
-        if !is_reusable || slots.epoch != open.epoch || slots.waiting > 0 {
+        if !is_reusable || slots.epoch != open.epoch || !slots.line.is_empty() {
             drop(slots);
-            return self.give_back_slot(Some(open).filter(|_| is_reusable));
+            return self.give_back(Some(open));
         }
         slots.lent -= 1;
         slots.idle.push(open);

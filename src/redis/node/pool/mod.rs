@@ -3,22 +3,31 @@
 //! A connection that broke, or that belongs to another process, never comes back to the stack.
 
 mod idle;
+mod line;
 mod loan;
+mod riders;
+mod seat;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::fmt;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::budget::Budget;
 use crate::base::fork::{self, PerProcess};
 use crate::base::moment::Moment;
 use crate::error::{Error, Result};
+use crate::redis::wire::SendFault;
 
+use line::Line;
+pub(crate) use line::{COMBINED, Ride};
 pub(crate) use loan::Loan;
 use loan::Origin;
+use riders::Riders;
+pub(crate) use seat::Seat;
+use seat::{Arrival, Wish};
 
 /// How many connections are opened at a time while the node recovers from a fault: who waits for one may have the
 /// connection of somebody else before its own would be there.
@@ -43,6 +52,21 @@ pub(crate) trait Pooled {
 
     /// Bytes read and written since the last time.
     fn take_traffic(&mut self) -> (u64, u64);
+
+    /// Adds commands that somebody else has packed.
+    fn append(&mut self, packed: &[u8], commands: usize);
+
+    /// Sends what was added, without waiting.
+    fn depart(&mut self) -> std::result::Result<(), SendFault>;
+
+    /// Replies that are owed, when nothing broke and none has begun.
+    fn owes(&self) -> Option<usize>;
+
+    /// Passes over so many replies and waits for the next to begin; `replies` says how many are left when that fails.
+    fn come_to(&mut self, replies: &mut usize, budget: Budget) -> Result<()>;
+
+    /// Adds the bytes of so many replies to `to`, if they are there.
+    fn take_replies(&mut self, replies: usize, to: &mut Vec<u8>) -> Result<bool>;
 }
 
 /// The options of a pool, under their own names.
@@ -58,17 +82,23 @@ pub(crate) struct Limits {
 /// Lends connections. It opens none itself: a [`Loan`] without one is the right to open one.
 pub(crate) struct Pool<C> {
     limits: Limits,
-    /// The same in nanoseconds.
-    idle_check: u64,
-    idle_timeout: u64,
-    max_lifetime: u64,
+    bounds: Bounds,
     state: PerProcess<Shared<C>>,
 }
 
 struct Shared<C> {
     generation: u32,
+    bounds: Bounds,
     slots: Mutex<Slots<C>>,
-    freed: Condvar,
+}
+
+/// What is asked of every connection, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    max_connections: usize,
+    idle_check: u64,
+    idle_timeout: u64,
+    max_lifetime: u64,
 }
 
 struct Slots<C> {
@@ -78,10 +108,7 @@ struct Slots<C> {
     opening: usize,
     /// Since a fault, and until nobody opens one any more: few at a time do.
     is_recovering: bool,
-    waiting: usize,
-    /// Those of them who were woken too late once: a connection that became free went to somebody quicker. Until they
-    /// have one, whoever comes has to wait as well.
-    passed_over: usize,
+    line: Line<C>,
     /// Goes up when the pool is closed: what was opened before is not taken back.
     epoch: u64,
     /// When all connections were last given up because of what one of them was told.
@@ -92,13 +119,14 @@ struct Slots<C> {
     bytes_written: u64,
 }
 
-struct Open<C> {
+pub(crate) struct Open<C> {
     connection: C,
     born: Moment,
     /// When the last call that had it began, not when it ended: reading the clock again would cost more than it
     /// tells.
     idle_since: Moment,
     epoch: u64,
+    riders: Riders<C>,
 }
 
 /// What a pool looks like now.
@@ -113,12 +141,16 @@ pub(crate) struct PoolState {
 impl<C: Pooled> Pool<C> {
     pub(crate) fn new(limits: Limits) -> Self {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        Pool {
-            limits,
+        let bounds = Bounds {
+            max_connections: limits.max_connections,
             idle_check: nanos(limits.idle_check),
             idle_timeout: limits.idle_timeout.map_or(u64::MAX, nanos),
             max_lifetime: limits.max_lifetime.map_or(u64::MAX, nanos),
-            state: PerProcess::new(Shared::new()),
+        };
+        Pool {
+            limits,
+            bounds,
+            state: PerProcess::new(Shared::new(bounds)),
         }
     }
 
@@ -128,10 +160,29 @@ impl<C: Pooled> Pool<C> {
         let shared = self.shared();
         let slots = shared.slots.lock();
         if !self.is_free(&slots) {
-            let slots = self.wait(shared, slots, budget)?;
-            return self.take(shared, slots, Origin::Awaited, budget, true);
+            return self.wait_for_slot(shared, slots, budget);
         }
         self.take(shared, slots, Origin::Idle, budget, true)
+    }
+
+    /// The same, but `None` when all are lent: commands can do with less than a connection of their own.
+    #[inline(always)]
+    pub(crate) fn lend_if_free(&self, budget: Budget) -> Option<Result<Loan<'_, C>>> {
+        let shared = self.shared();
+        let slots = shared.slots.lock();
+        let is_free = self.is_free(&slots);
+        is_free.then(|| self.take(shared, slots, Origin::Idle, budget, true))
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn in_line(&self) -> usize {
+        self.shared().slots.lock().line.len()
+    }
+
+    /// Nothing lent.
+    pub(crate) fn no_loan(&self) -> Loan<'_, C> {
+        Loan::new(self.shared(), None, Origin::Nowhere)
     }
 
     /// The same, but `None` when it would have to wait.
@@ -147,9 +198,7 @@ impl<C: Pooled> Pool<C> {
     /// Whether somebody who just came may have a connection.
     #[inline]
     fn is_free(&self, slots: &Slots<C>) -> bool {
-        slots.lent < self.limits.max_connections
-            && slots.passed_over == 0
-            && (!slots.is_recovering || slots.has_connection())
+        slots.lent < self.bounds.max_connections && (!slots.is_recovering || slots.has_connection())
     }
 
     /// The last connection used, if it can be used without a look at it.
@@ -177,8 +226,8 @@ impl<C: Pooled> Pool<C> {
 
     #[inline(always)]
     fn is_trusted(&self, open: &Open<C>, now: Moment) -> bool {
-        now.nanos_since(open.idle_since) < self.idle_check
-            && now.nanos_since(open.born) < self.max_lifetime
+        now.nanos_since(open.idle_since) < self.bounds.idle_check
+            && now.nanos_since(open.born) < self.bounds.max_lifetime
     }
 
     /// The same where it has to be looked at, or where there is none, and the part of those who pass by.
@@ -213,42 +262,6 @@ impl<C: Pooled> Pool<C> {
             self.inspect(&mut loan, now, may_wait.then_some(budget))?;
         }
         Ok(loan)
-    }
-
-    #[cold]
-    fn wait<'a>(
-        &self,
-        shared: &'a Shared<C>,
-        mut slots: MutexGuard<'a, Slots<C>>,
-        budget: Budget,
-    ) -> Result<MutexGuard<'a, Slots<C>>> {
-        let patience = budget.capped(self.limits.pool_timeout);
-        let is_free = |slots: &Slots<C>, besides| {
-            slots.lent + besides < self.limits.max_connections && slots.has_connection()
-        };
-        let mut passed_over = false;
-        slots.waiting += 1;
-        let outcome = loop {
-            let Ok(left) = patience.remaining() else {
-                break Err(self.none_free(&slots, patience));
-            };
-            shared.freed.wait_for(&mut slots, left);
-            if is_free(&slots, 0) {
-                break Ok(());
-            }
-            slots.passed_over += usize::from(!passed_over);
-            passed_over = true;
-        };
-        slots.waiting -= 1;
-        slots.passed_over -= usize::from(passed_over);
-        // Whoever came meanwhile waits although there may be one more.
-        if slots.waiting > 0 && is_free(&slots, 1) {
-            match slots.is_recovering {
-                true => drop(shared.freed.notify_all()),
-                false => drop(shared.freed.notify_one()),
-            }
-        }
-        outcome.map(|()| slots)
     }
 
     fn none_free(&self, slots: &Slots<C>, patience: Budget) -> Error {
@@ -305,23 +318,27 @@ impl<C: Pooled> Pool<C> {
         slots.bytes_written = 0;
     }
 
+    /// Whether somebody in line may have a slot.
+    fn may_go_on(&self, slots: &Slots<C>) -> bool {
+        slots.lent < self.bounds.max_connections && slots.has_connection()
+    }
+
     fn shared(&self) -> &Shared<C> {
         self.state.get(|inherited| {
             inherited.abandon();
-            Shared::new()
+            Shared::new(self.bounds)
         })
     }
 }
 
 impl<C: Pooled> Shared<C> {
-    fn new() -> Self {
+    fn new(bounds: Bounds) -> Self {
         let slots = Slots {
             idle: Vec::new(),
             lent: 0,
             opening: 0,
             is_recovering: false,
-            waiting: 0,
-            passed_over: 0,
+            line: Line::new(),
             epoch: 0,
             doubted_at: None,
             look_at: Moment::now(),
@@ -330,8 +347,8 @@ impl<C: Pooled> Shared<C> {
         };
         Shared {
             generation: fork::generation(),
+            bounds,
             slots: Mutex::new(slots),
-            freed: Condvar::new(),
         }
     }
 
@@ -340,19 +357,6 @@ impl<C: Pooled> Shared<C> {
     fn abandon(&self) {
         if let Some(mut slots) = self.slots.try_lock() {
             slots.idle.clear();
-        }
-    }
-
-    /// Wakes somebody who waits; `all` of them where they may wait for different things, as they do while the node
-    /// recovers.
-    fn wake(&self, slots: MutexGuard<'_, Slots<C>>, all: bool) {
-        let is_awaited = slots.waiting > 0;
-        let all = all || slots.is_recovering;
-        drop(slots);
-        if is_awaited && all {
-            self.freed.notify_all();
-        } else if is_awaited {
-            self.freed.notify_one();
         }
     }
 }
@@ -371,6 +375,43 @@ impl<C> Slots<C> {
     fn opened(&mut self, is_open: bool) {
         self.opening -= 1;
         self.is_recovering = !is_open || self.is_recovering && self.opening > 0;
+    }
+
+    /// The first in line goes on with what there is.
+    fn give_to_first(&mut self) {
+        let Some(first) = self.line.pop() else { return };
+        let open = self.idle.pop();
+        self.lent += 1;
+        self.opening += usize::from(open.is_none());
+        // With the line locked nobody leaves it.
+        let _ = first.arrive(Arrival::Slot(open));
+    }
+
+    /// Those who have slots go on, as far as there are connections for them or rights to open some.
+    fn let_reconnect(&mut self) {
+        let mut at = 0;
+        while let Some(wish) = self.line.reconnecting_wish(at) {
+            match self.reconnection(wish) {
+                Some(open) => self.line.reconnects(at, Arrival::Slot(open)),
+                None => at += 1,
+            }
+        }
+    }
+
+    /// What there is for somebody who has a slot: a connection, or the right to open one.
+    fn reconnection(&mut self, wish: Wish) -> Option<Option<Box<Open<C>>>> {
+        let Wish::Connection { since, has_right } = wish else {
+            return None;
+        };
+        let is_wanted = |open: &Open<C>| since.is_none_or(|since| open.born >= since);
+        let place = self.idle.iter().rposition(|open| is_wanted(open));
+        if place.is_none() && !self.may_open() {
+            return None;
+        }
+        let open = place.map(|place| self.idle.remove(place));
+        self.opening += usize::from(open.is_none() && !has_right);
+        self.opening -= usize::from(open.is_some() && has_right);
+        Some(open)
     }
 
     /// Adds the traffic of a connection that comes back.

@@ -34,6 +34,24 @@ impl Pooled for Fake {
     fn take_traffic(&mut self) -> (u64, u64) {
         (10, 1)
     }
+
+    fn append(&mut self, _: &[u8], _: usize) {}
+
+    fn depart(&mut self) -> std::result::Result<(), SendFault> {
+        Ok(())
+    }
+
+    fn owes(&self) -> Option<usize> {
+        self.reusable.then_some(0)
+    }
+
+    fn come_to(&mut self, _: &mut usize, _: Budget) -> Result<()> {
+        Ok(())
+    }
+
+    fn take_replies(&mut self, _: usize, _: &mut Vec<u8>) -> Result<bool> {
+        Ok(false)
+    }
 }
 
 impl Drop for Fake {
@@ -186,7 +204,7 @@ fn a_connection_that_was_waited_for_says_so() {
     let all: Vec<_> = (0..16).map(|_| house.lend()).collect();
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| house.lend().was_awaited());
-        while house.pool.shared().slots.lock().waiting == 0 {
+        while house.pool.shared().slots.lock().line.is_empty() {
             std::thread::yield_now();
         }
         drop(all);
@@ -413,7 +431,7 @@ fn a_right_that_is_given_back_wakes_all_who_wait_for_one() {
         let waiters: Vec<_> = (0..8)
             .map(|_| scope.spawn(|| house.try_lend().map(drop)))
             .collect();
-        while house.pool.shared().slots.lock().waiting < 8 {
+        while house.pool.shared().slots.lock().line.len() < 8 {
             std::thread::yield_now();
         }
         for mut right in rights {
@@ -423,7 +441,7 @@ fn a_right_that_is_given_back_wakes_all_who_wait_for_one() {
             waiter.join().unwrap().unwrap();
         }
     });
-    assert_eq!(house.pool.shared().slots.lock().waiting, 0);
+    assert_eq!(house.pool.shared().slots.lock().line.len(), 0);
 }
 
 #[test]

@@ -1,0 +1,114 @@
+//! A snapshot of the counters in the text format of Prometheus, version 0.0.4. It relies on nothing but the snapshot:
+//! no network, no lock.
+
+use std::fmt::Write;
+
+use crate::cache::stats::Stats;
+
+impl Stats {
+    /// These counters in the text format of Prometheus (`text/plain; version=0.0.4`): for each one a line of help, its
+    /// type, and its value, under the field's name after `redis_cache_`. Counters end in `_total`, the two
+    /// `connections_` figures are gauges. It cannot fail and does not use the network.
+    #[must_use]
+    pub fn to_prometheus(&self) -> String {
+        let counters = [
+            ("hits", "Reads that found a value, one per key.", self.hits),
+            ("misses", "Reads that found none, one per key.", self.misses),
+            (
+                "near_hits",
+                "Hits served by the near cache.",
+                self.near_hits,
+            ),
+            (
+                "stale_served",
+                "Values served after their expiry.",
+                self.stale_served,
+            ),
+            ("sets", "Values written, one per key.", self.sets),
+            ("deletes", "Keys that were removed.", self.deletes),
+            ("computes", "Loader calls of get_or_set.", self.computes),
+            ("errors", "Faults, hidden ones included.", self.errors),
+            (
+                "decode_errors",
+                "Stored values that could not be decoded.",
+                self.decode_errors,
+            ),
+            (
+                "refused",
+                "Calls refused at once because their node failed too often.",
+                self.refused,
+            ),
+            ("retries", "Commands sent a second time.", self.retries),
+            ("bytes_read", "Bytes read from servers.", self.bytes_read),
+            (
+                "bytes_written",
+                "Bytes written to servers.",
+                self.bytes_written,
+            ),
+        ];
+        let gauges = [
+            (
+                "connections_open",
+                "Open connections now.",
+                self.connections_open,
+            ),
+            (
+                "connections_idle",
+                "Open connections that no call is using now.",
+                self.connections_idle,
+            ),
+        ];
+        let mut text = String::new();
+        for (name, help, value) in counters {
+            metric(
+                &mut text,
+                &format!("redis_cache_{name}_total"),
+                "counter",
+                help,
+                value,
+            );
+        }
+        for (name, help, value) in gauges {
+            metric(
+                &mut text,
+                &format!("redis_cache_{name}"),
+                "gauge",
+                help,
+                value,
+            );
+        }
+        text
+    }
+}
+
+fn metric(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
+    // Writing to a String does not fail.
+    let _ = write!(
+        text,
+        "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_and_gauges_are_told_apart() {
+        let stats = Stats {
+            hits: 7,
+            connections_idle: u64::MAX,
+            ..Stats::default()
+        };
+        let text = stats.to_prometheus();
+        assert!(text.starts_with(
+            "# HELP redis_cache_hits_total Reads that found a value, one per key.\n\
+             # TYPE redis_cache_hits_total counter\nredis_cache_hits_total 7\n"
+        ));
+        assert!(text.ends_with(
+            "# TYPE redis_cache_connections_idle gauge\n\
+             redis_cache_connections_idle 18446744073709551615\n"
+        ));
+        assert_eq!(text.lines().count(), 3 * 15);
+    }
+}
