@@ -35,10 +35,6 @@ impl Parsed {
         &mut self.wire
     }
 
-    pub(crate) fn into_wire(self) -> Wire {
-        self.wire
-    }
-
     pub(crate) fn next(&mut self, budget: Budget) -> Result<(Token<'_>, u64)> {
         while self.queue.is_empty() {
             let value = self.reply(budget)?;
