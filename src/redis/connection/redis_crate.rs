@@ -23,6 +23,10 @@ pub(crate) struct Parsed {
 }
 
 impl Parsed {
+    pub(crate) fn into_wire(self) -> Wire {
+        self.wire
+    }
+
     pub(crate) fn over(wire: Wire) -> Parsed {
         Parsed {
             wire,
