@@ -292,3 +292,37 @@ fn a_grandchild_is_a_child() {
     child.must_succeed();
     assert_eq!(cache.incr("n", 1).unwrap(), Some(4));
 }
+
+/// A child has an entry of nobody's: it reads for itself, on a connection of its own, and the parent goes on.
+#[test]
+fn a_child_begins_with_an_empty_near_cache() {
+    let server = Server::start();
+    let url = format!("{}?near=1m&near_max_lag=0s&timeout=20s", server.tcp());
+    let cache = Cache::open(&url).unwrap();
+    cache.set_bytes("k", b"v", Expiry::Default).unwrap();
+    cache.get_bytes("k").unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::SeqCst) {
+                    assert!(cache.get_bytes("k").unwrap().is_some());
+                }
+            });
+        }
+        for _ in 0..10 {
+            let child = in_a_child(|| {
+                let hits = || cache.stats().near_hits;
+                expect(cache.get_bytes("k"), Some(b"v".to_vec()))?;
+                let before = hits();
+                expect(cache.get_bytes("k"), Some(b"v".to_vec()))?;
+                expect(Ok(hits() - before), 1)
+            });
+            child.must_succeed();
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+    let before = cache.stats().near_hits;
+    cache.get_bytes("k").unwrap();
+    assert_eq!(cache.stats().near_hits, before + 1);
+}

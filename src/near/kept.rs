@@ -174,4 +174,8 @@ impl Listener for Hearing<'_> {
     fn changed(&self, key: &[u8]) {
         self.near.changed(key);
     }
+
+    fn enough(&self) -> usize {
+        self.near.map.limit().saturating_mul(4)
+    }
 }

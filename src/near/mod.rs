@@ -6,6 +6,8 @@
 
 mod forwards;
 mod kept;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +46,9 @@ pub(crate) struct NearStore {
     hits: AtomicU64,
 }
 
+/// Keys that are asked for, by their places in a list.
+type Asked = Vec<(usize, Arc<Fill>)>;
+
 /// What came of a look.
 enum Look {
     /// The value, or that there is none, and the clock that it is judged by.
@@ -69,6 +74,11 @@ impl NearStore {
 
     fn near(&self) -> &Near {
         self.near.get(|_| Near::new(self.limit))
+    }
+
+    /// A value is a hit; to know that there is none is not.
+    fn count(&self, is_hit: bool) {
+        self.hits.fetch_add(is_hit.into(), Relaxed);
     }
 
     fn forget(&self, key: &[u8]) {
@@ -98,10 +108,7 @@ impl NearStore {
             _ => tracked.current(self.max_lag, budget, &self.hearing(&node)),
         };
         match epoch.and_then(|epoch| self.near().find(key, epoch)) {
-            Some(value) => {
-                self.hits.fetch_add(1, Relaxed);
-                Look::Known(value, node.clock())
-            }
+            Some(value) => Look::Known(value, node.clock()),
             None => Look::Unknown(node),
         }
     }
@@ -153,7 +160,10 @@ impl NearStore {
         budget: Budget,
     ) -> Result<Option<Clock>> {
         let node = match self.look(key, budget) {
-            Look::Known(value, clock) => return hand_out(value.as_ref(), clock, sink),
+            Look::Known(value, clock) => {
+                self.count(value.is_some());
+                return hand_out(value.as_ref(), clock, sink);
+            }
             Look::Unknown(node) => node,
             Look::Far => return self.far.get(key, access, sink, budget),
         };
@@ -174,11 +184,14 @@ impl NearStore {
     /// The same for many: one pipeline a node for those that are to be kept, and the usual way for the rest.
     fn read_many(&self, keys: &KeyList, access: Access, budget: Budget, each: &mut EachValue<'_>) {
         let mut rest = Vec::new();
-        let mut unknown: BTreeMap<usize, (Arc<Node>, Vec<(usize, Arc<Fill>)>)> = BTreeMap::new();
+        let mut unknown = BTreeMap::<usize, (Arc<Node>, Asked)>::new();
         let mut room = MOST_KEYS;
         for (index, key) in keys.iter() {
             match self.look(key, budget) {
-                Look::Known(value, clock) => each(index, Ok(value.as_deref()), clock),
+                Look::Known(value, clock) => {
+                    self.count(value.is_some());
+                    each(index, Ok(value.as_deref()), clock);
+                }
                 Look::Unknown(node) if room > 0 => {
                     room -= 1;
                     let place = Arc::as_ptr(&node).addr();

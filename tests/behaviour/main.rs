@@ -22,6 +22,7 @@ macro_rules! behaviour {
         behaviour!(@ resp2 Resp2 $($all)* $($key)* $($server)*);
         behaviour!(@ resp3 Resp3 $($all)* $($key)* $($server)*);
         behaviour!(@ redis_parser RedisParser $($all)* $($key)* $($server)*);
+        behaviour!(@ near Near $($all)* $($key)*);
         behaviour!(@ connector Connector $($all)* $($key)* $($server)*);
         #[cfg(feature = "tls")]
         behaviour!(@ tls Tls $($all)* $($key)* $($server)*);

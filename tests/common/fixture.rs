@@ -23,6 +23,7 @@ pub(crate) enum Backend {
     Resp2,
     Resp3,
     RedisParser,
+    Near,
     Connector,
     Tls,
     Sentinel,
@@ -111,6 +112,10 @@ impl Fixture {
             Backend::Resp2 => at(server.tcp()).set("protocol", "2").expect("an option"),
             Backend::Resp3 => at(server.tcp()).set("protocol", "3").expect("an option"),
             Backend::RedisParser => at(server.tcp()).set("parser", "redis").expect("an option"),
+            Backend::Near => {
+                let near = at(server.tcp()).set("near", "4m").expect("an option");
+                near.set("near_max_lag", "0s").expect("an option")
+            }
             Backend::Connector => at(server.tcp()).connector(|info| {
                 let client = redis::Client::open(info.clone())?;
                 let connection = client.get_connection_with_timeout(Duration::from_secs(1))?;

@@ -94,10 +94,10 @@ fn a_flood_of_news_is_survived() {
     let server = Server::start();
     let cache = Cache::open(&format!("{}?near=16m", server.tcp())).unwrap();
     let other = Cache::open(&server.tcp()).unwrap();
-    let keys: Vec<_> = (0..5000)
+    let keys: Vec<_> = (0..1500)
         .map(|number| format!("a key with a rather long name {number:40}"))
         .collect();
-    for round in 0..3_u64 {
+    for round in 0..2_u64 {
         other
             .set_many::<u64>(keys.iter().map(|key| (key, round)), Expiry::Default)
             .unwrap();
@@ -180,7 +180,7 @@ fn in_resp2_entries_live_by_the_clock() {
 
 #[test]
 fn a_failover_is_a_flush() {
-    let watched = Watched::alone();
+    let watched = Watched::start();
     let cache = watched
         .config()
         .set("near", "1m")

@@ -60,6 +60,9 @@ pub(crate) trait Listener {
 
     /// The key has changed.
     fn changed(&self, key: &[u8]);
+
+    /// After so many bytes of fills the server remembers enough: another connection takes over.
+    fn enough(&self) -> usize;
 }
 
 /// A key that is being read to be kept.
@@ -265,6 +268,7 @@ impl Tracked {
         };
         let epoch = self.epoch.load(Ordering::Relaxed);
         match live.drain(self, epoch, listener) {
+            Ok(_) if live.filled > listener.enough() => self.lose(&mut state, listener),
             Ok(Some(at)) => self.drained_us.store(at, Ordering::Release),
             Ok(None) => {}
             Err(Fault) => self.lose(&mut state, listener),
@@ -442,7 +446,8 @@ impl Live {
                     Answer::Value(value) => listener.filled(&fill, value.as_ref(), epoch),
                     Answer::Nothing => listener.abandoned(&fill),
                 }
-                self.filled += len + fill.key.len();
+                // What is too large to be kept is remembered like any other.
+                self.filled += fill.key.len() + len.min(listener.enough() / 256);
                 let _ = fill.answer.set(answer);
             }
             What::Ping { answered, settles } => {
