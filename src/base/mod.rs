@@ -2,7 +2,6 @@
 //! what an enum needs to be said in words.
 
 pub(crate) mod backoff;
-#[allow(dead_code, reason = "the near cache uses the rest")]
 pub(crate) mod bounded;
 pub(crate) mod budget;
 pub(crate) mod clocks;

@@ -153,6 +153,18 @@ impl Header {
     }
 }
 
+/// The header of a value that moves to another key or node, without the lease that stays behind: bytes 16 to 31 are
+/// zero. `None` where there is no lease block.
+pub(crate) fn without_lease(value: &[u8]) -> Option<[u8; HEAD_LEN]> {
+    let mut head = *value.first_chunk::<HEAD_LEN>()?;
+    let [magic, flags, ..] = head;
+    if magic != MAGIC || flags >> 4 != VERSION || flags & LEASE == 0 {
+        return None;
+    }
+    head.get_mut(16..)?.fill(0);
+    Some(head)
+}
+
 impl LeaseBlock {
     fn parse(rest: &[u8]) -> Option<Self> {
         let (stale, rest) = rest.split_first_chunk::<4>()?;

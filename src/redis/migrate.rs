@@ -3,6 +3,7 @@
 //! lifetimes are kept to the millisecond. (Not DUMP and RESTORE, which fail towards older servers.)
 
 use crate::base::budget::Budget;
+use crate::entry::header::without_lease;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Life;
 use crate::redis::command::Command;
@@ -33,7 +34,8 @@ pub(crate) fn rename(store: &RedisStore, from: &[u8], to: &[u8], budget: Budget)
         let Some(entry) = taken else {
             return Ok(is_moved);
         };
-        store.put(to, entry.value(), entry.life(), budget)?;
+        let mut head = [0; HEAD_LEN];
+        store.put(to, entry.value(&mut head), entry.life(), budget)?;
         is_moved = true;
         let pack = |out: &mut Encoder<'_>| pack_drop(out, &entry);
         let (dropped, _) =
@@ -112,7 +114,8 @@ impl Batch for Import<'_> {
             let (Some(key), Some(entry)) = (self.keys.get(*item), self.entries.get(*item)) else {
                 continue;
             };
-            pack_set_new(to, key, entry.value(), entry.life());
+            let mut head = [0; HEAD_LEN];
+            pack_set_new(to, key, entry.value(&mut head), entry.life());
         }
     }
 
@@ -313,11 +316,15 @@ impl Sink for Whole {
 }
 
 impl Entry {
-    fn value(&self) -> Value<'_> {
-        Value {
-            head: &[],
-            body: &self.bytes,
-        }
+    /// What is stored elsewhere: its lease stays behind. `place` holds the header meanwhile.
+    fn value<'a>(&'a self, place: &'a mut [u8; HEAD_LEN]) -> Value<'a> {
+        let Some(head) = without_lease(&self.bytes) else {
+            let (head, body) = (&[][..], &self.bytes[..]);
+            return Value { head, body };
+        };
+        *place = head;
+        let body = self.bytes.get(HEAD_LEN..).unwrap_or_default();
+        Value { head: place, body }
     }
 
     /// An entry in its last millisecond lives for one more.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use redis_cache::{Cache, Expiry};
 
-use crate::common::HOLD_UP;
 use crate::common::cluster::Cluster;
 use crate::common::fixture::unique_name;
+use crate::common::{HOLD_UP, eventually};
 use crate::{Changing, cache_on};
 
 const KEYS: usize = 300;
@@ -78,6 +78,10 @@ fn lose_a_primary(cluster: &Cluster, budget: Duration, take_away: impl Fn(u16)) 
         let taken = Instant::now();
         take_away(dead);
         let (_, elected) = cluster.wait_for_election(dead, lost.first);
+        let one = is_lost.iter().position(|lost| *lost).unwrap();
+        eventually("the new primary serves", || {
+            cache.get::<u64>(format!("k{one}")).is_ok()
+        });
         std::thread::sleep(Duration::from_secs(4));
         over.store(true, Ordering::Relaxed);
         let journals: Vec<Journal> = writers

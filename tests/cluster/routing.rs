@@ -86,7 +86,10 @@ fn many_keys_are_one_round_trip_a_node() {
     };
     // Replicas and other tests are read from as well: the fewest of several attempts are our own.
     let mut fewest = [u64::MAX; 3];
-    for _ in 0..50 {
+    for _ in 0..500 {
+        if fewest == [1; 3] {
+            break;
+        }
         let before = reads();
         assert_eq!(cache.get_many_bytes(&keys).unwrap().len(), 100);
         for (place, after) in reads().into_iter().enumerate() {

@@ -212,7 +212,7 @@ fn an_embedded_store_leaves_nothing_old_either() {
     let cache = open(memory(), &[("memory_limit", "1k")]);
     let key = cache.make_key("k").unwrap().len();
     cache
-        .set_bytes("k", &vec![b'x'; 1024 - 192 - 4 - key], Expiry::Never)
+        .set_bytes("k", &vec![b'x'; 1024 - 94 - 4 - key], Expiry::Never)
         .unwrap();
     assert!(is_full(&cache.expire_soft("k").unwrap_err()));
     assert_eq!(cache.get_bytes("k").unwrap(), None);
@@ -231,9 +231,9 @@ fn an_embedded_store_keeps_locks_and_leases_that_are_held() {
         panic!("nobody else loads");
     };
     for number in 0..1000 {
-        cache
-            .set(format!("k{number}"), "value", Expiry::Never)
-            .unwrap();
+        let key = format!("k{number}");
+        cache.set(&key, "value", Expiry::Never).unwrap();
+        cache.get::<String>(&key).unwrap();
     }
     assert!(
         cache.lock("l", minute, now).unwrap().is_none(),

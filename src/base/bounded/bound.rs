@@ -35,6 +35,7 @@ impl Bound {
         self.limit.fetch_max(limit, Relaxed);
     }
 
+    #[cfg(test)]
     pub(super) fn used(&self) -> usize {
         self.used.load(Relaxed)
     }

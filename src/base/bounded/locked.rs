@@ -105,6 +105,7 @@ impl<V: Item, E> Locked<'_, V, E> {
     }
 
     /// Takes the item under `key` out. To be dropped outside of the lock, like all that is large.
+    #[cfg(test)]
     pub(crate) fn remove(&mut self, key: Key<'_>) -> Option<V> {
         self.take(self.find(key)?)
     }
@@ -172,6 +173,7 @@ impl<V: Item, E> Locked<'_, V, E> {
     }
 
     /// How many items there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.shard.len()
     }

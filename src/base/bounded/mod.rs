@@ -146,6 +146,7 @@ impl<V: Item, E> Bounded<V, E> {
     }
 
     /// The weight of all items, and of room that is set aside for one. No lock is taken.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bound.used()
     }
@@ -156,11 +157,13 @@ impl<V: Item, E> Bounded<V, E> {
     }
 
     /// How many items there are. Takes one lock after the other.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.each_shard().map(|shard| shard.len()).sum()
     }
 
     /// Throws everything away, one shard after the other. What the owner has beside them stays.
+    #[cfg(test)]
     pub(crate) fn clear(&self) {
         self.each_shard().for_each(|mut shard| shard.clear());
     }
@@ -192,6 +195,7 @@ impl<V: Item, E> Bounded<V, E> {
         false
     }
 
+    #[cfg(test)]
     fn each_shard(&self) -> impl Iterator<Item = Locked<'_, V, E>> {
         self.shards.iter().map(|shard| self.locked(shard))
     }

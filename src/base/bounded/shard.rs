@@ -45,6 +45,7 @@ impl<V, E: Default> Default for Shard<V, E> {
 }
 
 impl<V: Item, E> Shard<V, E> {
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.index.len()
     }

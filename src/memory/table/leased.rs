@@ -1,6 +1,6 @@
 //! Lease blocks in the values of a table, as the scripts of lease.lua see them.
 
-use crate::entry::header::{Header, LeaseBlock, STALE_FOREVER};
+use crate::entry::header::{self, Header, LeaseBlock, STALE_FOREVER};
 use crate::error::Result;
 use crate::store::{HEAD_LEN, Value};
 
@@ -95,18 +95,16 @@ pub(super) fn placeholder(key: &[u8], deadline_ms: u64, token: [u8; 8]) -> Resul
     Packed::new(key, Value { head, body })
 }
 
-/// What `with` makes of this value without its lease: bytes 16 to 31 are zero.
+/// What `with` makes of this value without its lease.
 pub(super) fn without_lease<R>(value: &[u8], with: impl FnOnce(Value<'_>) -> R) -> R {
-    let free = value
-        .split_first_chunk::<HEAD_LEN>()
-        .filter(|_| Leased::of(value).is_some());
-    let Some((head, body)) = free else {
-        let head = b"";
-        return with(Value { head, body: value });
-    };
-    let mut head = *head;
-    if let Some(lease) = head.get_mut(16..) {
-        lease.fill(0);
+    match header::without_lease(value) {
+        Some(head) => with(Value {
+            head: &head,
+            body: value.get(HEAD_LEN..).unwrap_or_default(),
+        }),
+        None => with(Value {
+            head: b"",
+            body: value,
+        }),
     }
-    with(Value { head: &head, body })
 }

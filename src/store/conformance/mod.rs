@@ -8,6 +8,7 @@ pub(crate) mod foreign;
 pub(crate) mod locks;
 pub(crate) mod many;
 pub(crate) mod model;
+pub(crate) mod moved;
 pub(crate) mod owner;
 pub(crate) mod soft;
 pub(crate) mod swap;
