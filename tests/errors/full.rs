@@ -231,9 +231,9 @@ fn an_embedded_store_keeps_locks_and_leases_that_are_held() {
         panic!("nobody else loads");
     };
     for number in 0..1000 {
-        let key = format!("k{number}");
-        cache.set(&key, "value", Expiry::Never).unwrap();
-        cache.get::<String>(&key).unwrap();
+        cache
+            .set(format!("k{number}"), "value", Expiry::Never)
+            .unwrap();
     }
     assert!(
         cache.lock("l", minute, now).unwrap().is_none(),
@@ -247,9 +247,9 @@ fn an_embedded_store_keeps_locks_and_leases_that_are_held() {
     );
     lock.release().unwrap();
     for number in 0..1000 {
-        cache
-            .set(format!("k{number}"), "value", Expiry::Never)
-            .unwrap();
+        let key = format!("k{number}");
+        cache.set(&key, "value", Expiry::Never).unwrap();
+        cache.get::<String>(&key).unwrap();
     }
     assert_eq!(
         cache.get::<String>("leased").unwrap(),
