@@ -231,6 +231,14 @@ impl Fixture {
             .arg(bytes)
             .exec(&mut raw)
             .expect("SET");
+        self.wait_for_news();
+    }
+
+    /// What others write is seen when the server's news has come: with a near cache that is a moment later.
+    fn wait_for_news(&self) {
+        if matches!(self.backend, Backend::Near) {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
     }
 
     /// Makes the key a list, which no operation of a cache can use.
@@ -241,6 +249,7 @@ impl Fixture {
             .arg("item")
             .exec(&mut raw)
             .expect("RPUSH");
+        self.wait_for_news();
     }
 
     /// The bytes that stand under a key.
