@@ -2,7 +2,7 @@
 //! what a server really holds. The behaviour suite runs each case over every [`Backend`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use redis_cache::{Cache, Config};
@@ -45,6 +45,8 @@ pub(crate) struct Fixture {
     pub(crate) backend: Backend,
     space: String,
     place: Place,
+    /// One cache has been given a near cache.
+    is_near: AtomicBool,
 }
 
 /// What is behind the cache.
@@ -73,6 +75,7 @@ impl Fixture {
             backend,
             space: unique_name(),
             place,
+            is_near: AtomicBool::new(false),
         }
     }
 
@@ -91,6 +94,7 @@ impl Fixture {
             backend: self.backend,
             space: unique_name(),
             place,
+            is_near: AtomicBool::new(false),
         }
     }
 
@@ -112,7 +116,8 @@ impl Fixture {
             Backend::Resp2 => at(server.tcp()).set("protocol", "2").expect("an option"),
             Backend::Resp3 => at(server.tcp()).set("protocol", "3").expect("an option"),
             Backend::RedisParser => at(server.tcp()).set("parser", "redis").expect("an option"),
-            Backend::Near => {
+            // What one cache writes the others hear of a moment later: only the first one keeps anything near.
+            Backend::Near if !self.is_near.swap(true, Ordering::Relaxed) => {
                 let near = at(server.tcp()).set("near", "4m").expect("an option");
                 near.set("near_max_lag", "0s").expect("an option")
             }
@@ -231,14 +236,7 @@ impl Fixture {
             .arg(bytes)
             .exec(&mut raw)
             .expect("SET");
-        self.wait_for_news();
-    }
-
-    /// What others write is seen when the server's news has come: with a near cache that is a moment later.
-    fn wait_for_news(&self) {
-        if matches!(self.backend, Backend::Near) {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
+        send_news(&mut raw);
     }
 
     /// Makes the key a list, which no operation of a cache can use.
@@ -249,7 +247,7 @@ impl Fixture {
             .arg("item")
             .exec(&mut raw)
             .expect("RPUSH");
-        self.wait_for_news();
+        send_news(&mut raw);
     }
 
     /// The bytes that stand under a key.
@@ -282,4 +280,9 @@ pub(crate) fn unique_name() -> String {
         std::process::id(),
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
+}
+
+/// When a server answers this, its news of what was written before is on its way.
+fn send_news(raw: &mut redis::Connection) {
+    redis::cmd("PING").exec(raw).expect("PING");
 }
