@@ -37,7 +37,8 @@ pub(crate) fn settle(
     }
     locations
         .iter_mut()
-        .try_for_each(|location| complete(location, options))
+        .try_for_each(|location| complete(location, options))?;
+    check_connector(locations, hooks)
 }
 
 /// The locks of the prefix `app` are the keys `app:lock:...`, which the prefix `app:lock` would take for its own versions.
@@ -289,23 +290,23 @@ fn complete(location: &mut Location, options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-/// What a connector is not told cannot be asked of it.
-pub(super) fn connector(locations: &[Location], hooks: &Hooks) -> Result<(), String> {
-    for location in locations.iter().filter(|location| location.tls) {
-        check_connector(location, hooks)
-            .map_err(|text| format!("location `{}`: {text}", location.shown))?;
-    }
-    Ok(())
-}
-
 /// A connector brings its own TLS; of the options it is only told `tls_insecure`.
-fn check_connector(location: &Location, hooks: &Hooks) -> Result<(), String> {
-    let told = TlsOptions {
-        insecure: location.tls_options.insecure,
-        ..TlsOptions::default()
-    };
-    if hooks.connector.is_some() && location.tls_options != told {
-        return Err("of the TLS options a `connector` is only told `tls_insecure`".to_owned());
+fn check_connector(locations: &[Location], hooks: &Hooks) -> Result<(), String> {
+    if hooks.connector.is_none() {
+        return Ok(());
     }
-    Ok(())
+    let is_more_than_told = |location: &&Location| {
+        let told = TlsOptions {
+            insecure: location.tls_options.insecure,
+            ..TlsOptions::default()
+        };
+        location.tls && location.tls_options != told
+    };
+    match locations.iter().find(is_more_than_told) {
+        Some(location) => Err(format!(
+            "location `{}`: of the TLS options a `connector` is only told `tls_insecure`",
+            location.shown
+        )),
+        None => Ok(()),
+    }
 }

@@ -272,7 +272,6 @@ impl Config {
     /// Checks everything together. The locations are complete then, and the options fit them.
     pub(crate) fn resolve(&self) -> Result<(Options, Vec<Location>, Hooks)> {
         let (options, locations) = self.settle().map_err(fault)?;
-        checks::connector(&locations, &self.hooks).map_err(fault)?;
         let mut hooks = self.hooks.clone();
         hooks.credentials = hooks.credentials.map(Asker::of_another);
         Ok((options, locations, hooks))

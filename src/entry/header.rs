@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use crate::store::{HEAD_LEN, Head};
+use crate::store::{HEAD_LEN, Head, Value};
 
 /// Never the first byte of JSON, MessagePack, pickle, zlib, zstd or digits.
 pub(crate) const MAGIC: u8 = 0xC1;
@@ -153,16 +153,20 @@ impl Header {
     }
 }
 
-/// The header of a value that moves to another key or node, without the lease that stays behind: bytes 16 to 31 are
-/// zero. `None` where there is no lease block.
-pub(crate) fn without_lease(value: &[u8]) -> Option<[u8; HEAD_LEN]> {
-    let mut head = *value.first_chunk::<HEAD_LEN>()?;
-    let [magic, flags, ..] = head;
-    if magic != MAGIC || flags >> 4 != VERSION || flags & LEASE == 0 {
-        return None;
+/// A stored value as it goes to another key or node: its lease stays behind, so bytes 16 to 31 of a long header are zero.
+/// `place` holds that header meanwhile.
+pub(crate) fn without_lease<'a>(stored: &'a [u8], place: &'a mut [u8; HEAD_LEN]) -> Value<'a> {
+    match stored.split_first_chunk::<HEAD_LEN>() {
+        Some((head @ [MAGIC, flags, ..], body)) if flags >> 4 == VERSION && flags & LEASE != 0 => {
+            *place = *head;
+            place.iter_mut().skip(16).for_each(|byte| *byte = 0);
+            Value { head: place, body }
+        }
+        _ => Value {
+            head: &[],
+            body: stored,
+        },
     }
-    head.get_mut(16..)?.fill(0);
-    Some(head)
 }
 
 impl LeaseBlock {

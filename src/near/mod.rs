@@ -22,7 +22,7 @@ use crate::expiry::Clock;
 use crate::redis::RedisStore;
 use crate::redis::node::Node;
 use crate::redis::node::tracked::{Answer, Fill};
-use crate::store::{Access, EachValue, KeyList, Room, Sink, Values};
+use crate::store::{Access, EachValue, KeyList, Sink, Values, Whole};
 
 use kept::{Found, Hearing, Near};
 
@@ -137,7 +137,7 @@ impl NearStore {
     ) -> Result<Option<Clock>> {
         let fill = Fill::new(key);
         self.near().begin(&fill);
-        let mut whole = Whole(Vec::new());
+        let mut whole = Whole::default();
         let read = self.far.get(key, Access::Write, &mut whole, budget);
         let value = matches!(read, Ok(Some(_))).then(|| Arc::from(whole.0));
         let longest = self.longest.map_or(UNTRACKED, |ttl| ttl.min(UNTRACKED));
@@ -233,17 +233,6 @@ fn hand_out(value: Option<&Arc<[u8]>>, clock: Clock, sink: &mut dyn Sink) -> Res
     let Some(value) = value else { return Ok(None) };
     sink.begin(value, value.len())?;
     Ok(Some(clock))
-}
-
-/// Takes a value as it is stored.
-struct Whole(Vec<u8>);
-
-impl Sink for Whole {
-    fn begin(&mut self, head: &[u8], _: usize) -> Result<Room<'_>> {
-        self.0.clear();
-        self.0.extend_from_slice(head);
-        Ok(Room::Append(&mut self.0))
-    }
 }
 
 fn micros(time: Duration) -> i64 {

@@ -17,7 +17,7 @@ use crate::redis::connection::resp::{Encoder, Token};
 use crate::redis::fleet::many::{Batch, Each, Group, To};
 use crate::redis::fleet::scripted;
 use crate::redis::store::RedisStore;
-use crate::store::{Entry, HEAD_LEN, KeyList, Pttl, Room, Sink, Store, Value};
+use crate::store::{Entry, HEAD_LEN, KeyList, Pttl, Store, Whole};
 
 /// How often a move begins again because the entry changed under it.
 const ATTEMPTS: usize = 16;
@@ -35,7 +35,12 @@ pub(crate) fn rename(store: &RedisStore, from: &[u8], to: &[u8], budget: Budget)
             return Ok(is_moved);
         };
         let mut head = [0; HEAD_LEN];
-        store.put(to, entry.value(&mut head), entry.life(), budget)?;
+        store.put(
+            to,
+            without_lease(&entry.bytes, &mut head),
+            entry.life(),
+            budget,
+        )?;
         is_moved = true;
         let pack = |out: &mut Encoder<'_>| pack_drop(out, &entry);
         let (dropped, _) =
@@ -115,7 +120,12 @@ impl Batch for Import<'_> {
                 continue;
             };
             let mut head = [0; HEAD_LEN];
-            pack_set_new(to, key, entry.value(&mut head), entry.life());
+            pack_set_new(
+                to,
+                key,
+                without_lease(&entry.bytes, &mut head),
+                entry.life(),
+            );
         }
     }
 
@@ -288,7 +298,7 @@ fn entry(from: &mut Replies<'_>) -> Reply<Option<Entry>> {
         Ok(_) => return Err(reply::unexpected("a value and its time")),
         Err(refusal) => return Ok(Err(refusal)),
     }
-    let mut bytes = Whole(Vec::new());
+    let mut bytes = Whole::default();
     let found = from.value(&mut bytes)?;
     let (Ok(true), Token::Int(ms)) = (found, from.next()?) else {
         return Err(reply::unexpected("a value and its time"));
@@ -300,33 +310,7 @@ fn entry(from: &mut Replies<'_>) -> Reply<Option<Entry>> {
     })))
 }
 
-/// Takes a value as it comes.
-struct Whole(Vec<u8>);
-
-impl Sink for Whole {
-    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
-        self.0.clear();
-        let room = len.min(HEAD_LEN.max(head.len()));
-        self.0
-            .try_reserve(room)
-            .map_err(|_| Error::no_memory("a value", len))?;
-        self.0.extend_from_slice(head);
-        Ok(Room::Append(&mut self.0))
-    }
-}
-
 impl Entry {
-    /// What is stored elsewhere: its lease stays behind. `place` holds the header meanwhile.
-    fn value<'a>(&'a self, place: &'a mut [u8; HEAD_LEN]) -> Value<'a> {
-        let Some(head) = without_lease(&self.bytes) else {
-            let (head, body) = (&[][..], &self.bytes[..]);
-            return Value { head, body };
-        };
-        *place = head;
-        let body = self.bytes.get(HEAD_LEN..).unwrap_or_default();
-        Value { head: place, body }
-    }
-
     /// An entry in its last millisecond lives for one more.
     fn life(&self) -> Life {
         match self.ttl {

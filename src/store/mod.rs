@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod values;
 pub(crate) mod walks;
+pub(crate) mod whole;
 
 use std::fmt;
 
@@ -23,6 +24,7 @@ pub(crate) use leases::{
 };
 pub(crate) use values::{EachDone, EachValue, Pttl, Touch, Values};
 pub(crate) use walks::{Change, EachHead, Entry, ScanStep, Walks};
+pub(crate) use whole::Whole;
 
 /// What a call is going to do with a key, and so which node may serve it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

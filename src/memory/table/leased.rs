@@ -1,6 +1,6 @@
 //! Lease blocks in the values of a table, as the scripts of lease.lua see them.
 
-use crate::entry::header::{self, Header, LeaseBlock, STALE_FOREVER};
+use crate::entry::header::{Header, LeaseBlock, STALE_FOREVER};
 use crate::error::Result;
 use crate::store::{HEAD_LEN, Value};
 
@@ -93,18 +93,4 @@ pub(super) fn placeholder(key: &[u8], deadline_ms: u64, token: [u8; 8]) -> Resul
     };
     let (head, body) = (&header.encode()[..], &b""[..]);
     Packed::new(key, Value { head, body })
-}
-
-/// What `with` makes of this value without its lease.
-pub(super) fn without_lease<R>(value: &[u8], with: impl FnOnce(Value<'_>) -> R) -> R {
-    match header::without_lease(value) {
-        Some(head) => with(Value {
-            head: &head,
-            body: value.get(HEAD_LEN..).unwrap_or_default(),
-        }),
-        None => with(Value {
-            head: b"",
-            body: value,
-        }),
-    }
 }

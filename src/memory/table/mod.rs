@@ -15,9 +15,10 @@ mod walk;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::base::bounded::{Bounded, Full, Item, Key, Locked, Room, Slot};
+use crate::entry::header::without_lease;
 use crate::error::{Error, Result};
 use crate::expiry::Life;
-use crate::store::{Touch, Value};
+use crate::store::{HEAD_LEN, Touch, Value};
 
 use entry::Deadline;
 pub(crate) use entry::{Entry, Packed};
@@ -195,7 +196,7 @@ impl Table {
     /// RENAME of a live value, with its lifetime; its lease stays behind.
     pub(crate) fn rename(&self, from: &[u8], to: &[u8], now: u64) -> Result<bool> {
         let (from, to) = (self.map.key(from), self.map.key(to));
-        let mut room = self.map.no_room();
+        let (mut room, mut head) = (self.map.no_room(), [0; HEAD_LEN]);
         loop {
             // Its copy under the other key is made outside of the locks, and stands if it still is that value then.
             let seen = self.sure_step(from.bytes(), now, |step| step.live());
@@ -203,7 +204,8 @@ impl Table {
             if from.bytes() == to.bytes() {
                 return Ok(true);
             }
-            let moved = leased::without_lease(&seen, |value| Packed::new(to.bytes(), value))?;
+            let value = without_lease(&seen, &mut head);
+            let moved = Packed::new(to.bytes(), value)?;
             let done = steps::rename(&self.map, [from, to], &seen, moved, &mut room, now);
             match done {
                 Ok(true) => return Ok(true),

@@ -39,35 +39,34 @@ pub(crate) fn framed(bytes: &[u8], replies: usize) -> Result<Option<usize>> {
             end += line + len + 2;
             continue;
         }
-        let mut elements = 1;
-        while elements > 0 {
+        loop {
             let rest = bytes.get(end..).unwrap_or_default();
-            let Some(head) = Head::parse(rest)? else {
+            let Some(len) = element(rest)? else {
                 return Ok(None);
             };
-            end += head.line + head.body();
-            let is_part = !matches!(head.kind, Kind::Push(_));
-            elements = (elements - u64::from(is_part)).saturating_add(head.parts());
-            if end > bytes.len() {
-                return Ok(None);
+            end += len;
+            if rest.first() != Some(&b'>') {
+                break;
             }
         }
     }
     Ok(Some(end))
 }
 
-/// How many bytes the next element has, a reply or a push with all its parts, when all of it is there.
+/// How many bytes the next element has, a reply or a push with all its parts, when all of it is there. A push among the
+/// parts of another element is none of them.
 pub(crate) fn element(bytes: &[u8]) -> Result<Option<usize>> {
     let (mut end, mut elements) = (0, 1_u64);
     while elements > 0 {
         let Some(head) = Head::parse(bytes.get(end..).unwrap_or_default())? else {
             return Ok(None);
         };
+        let is_part = end == 0 || !matches!(head.kind, Kind::Push(_));
         end += head.line + head.body();
         if end > bytes.len() {
             return Ok(None);
         }
-        elements = (elements - 1).saturating_add(head.parts());
+        elements = (elements - u64::from(is_part)).saturating_add(head.parts());
     }
     Ok(Some(end))
 }

@@ -5,8 +5,6 @@
 use crate::redis::connection::Connection;
 use crate::redis::connection::resp::Encoder;
 
-use super::Node;
-
 /// What goes out with a greeting, and whether it has.
 pub(crate) struct Along<'p> {
     /// Nothing, where that must not be done.
@@ -24,15 +22,5 @@ impl Along<'_> {
         let replies = with.take_along(pack);
         self.is_out = replies > 0;
         replies
-    }
-}
-
-impl Node {
-    /// Whether commands may go out with a greeting: this is the database they are for whatever the server answers, and it
-    /// does not have to say first that it is the primary, or that as a replica it serves reads. What a function or a file
-    /// says goes alone.
-    pub(crate) fn takes_along(&self) -> bool {
-        let login = self.login();
-        login.db == 0 && !login.reads_replica && !self.is_primary() && login.is_settled()
     }
 }

@@ -14,7 +14,6 @@ use crate::redis::node::Node;
 
 use super::along::Along;
 use super::breaker::Admission;
-use super::lane;
 use super::pool::Loan;
 use super::verdict::Verdict;
 
@@ -200,7 +199,7 @@ impl<'a> Call<'a> {
 
     /// What may go out with the greeting of a new connection.
     pub(super) fn along<'p>(&self, pack: &'p dyn Fn(&mut Encoder<'_>), is_out: bool) -> Along<'p> {
-        let may_go = self.is_safe() && self.node.takes_along();
+        let may_go = self.is_safe() && takes_along(self.node);
         Along {
             pack: may_go.then_some(pack),
             is_out,
@@ -228,7 +227,7 @@ impl<'a> Call<'a> {
         }
         // Replies that somebody else read are no fault of a connection.
         if !self.loan.is_nothing() {
-            self.loan.explain(lane::given_up(&error));
+            self.loan.explain(given_up(&error));
             self.node.pool().broken(&mut self.loan, error.is_timeout());
             self.node.forget_bare();
         }
@@ -313,4 +312,23 @@ pub(super) fn with_lost(pack: &dyn Fn(&mut Encoder<'_>), lost: u32) -> impl Fn(&
         to.set_lost(lost);
         pack(to);
     }
+}
+
+/// What others are told whose replies were to come on a connection that one call gave up: its time was not theirs.
+fn given_up(why: &Error) -> Error {
+    match why.is_timeout() {
+        true => Error::new(
+            ErrorKind::Io,
+            format!("the connection was given up in the middle of another reply: {why}"),
+        ),
+        false => why.clone(),
+    }
+}
+
+/// Whether commands may go out with a greeting: this is the database they are for whatever the server answers, and it
+/// does not have to say first that it is the primary, or that as a replica it serves reads. What a function or a file
+/// says goes alone.
+fn takes_along(node: &Node) -> bool {
+    let login = node.login();
+    login.db == 0 && !login.reads_replica && !node.is_primary() && login.is_settled()
 }

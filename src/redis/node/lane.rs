@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::redis::command::Command;
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
@@ -190,16 +190,5 @@ impl Call<'_> {
         let lent = self.node.pool().lend(self.budget);
         self.loan = lent.map_err(|error| self.refused(error))?;
         Ok(())
-    }
-}
-
-/// What others are told whose replies were to come on a connection that one call gave up: its time was not theirs.
-pub(super) fn given_up(why: &Error) -> Error {
-    match why.is_timeout() {
-        true => Error::new(
-            ErrorKind::Io,
-            format!("the connection was given up in the middle of another reply: {why}"),
-        ),
-        false => why.clone(),
     }
 }

@@ -14,6 +14,7 @@ use crate::base::budget::{Budget, soon};
 use crate::config::{Address, Hooks, Location, Options, Said, TlsOptions};
 use crate::error::Result;
 use crate::expiry::Life;
+pub(crate) use crate::store::Whole;
 use crate::store::{Access, KeyList, Room, Sink, Store, Value, Values};
 
 use super::RedisStore;
@@ -151,24 +152,12 @@ pub(crate) fn backend(address: Address, options: &Options) -> RedisStore {
     RedisStore::new(options, &[location(address)], &Hooks::default()).unwrap()
 }
 
-/// A sink that keeps the value.
-#[derive(Default)]
-pub(crate) struct Kept(pub(crate) Vec<u8>);
-
-impl Sink for Kept {
-    fn begin(&mut self, head: &[u8], _len: usize) -> Result<Room<'_>> {
-        self.0.clear();
-        self.0.extend_from_slice(head);
-        Ok(Room::Append(&mut self.0))
-    }
-}
-
 pub(crate) fn get(store: &RedisStore, key: &str) -> Result<Option<Vec<u8>>> {
     get_within(store, key, soon())
 }
 
 pub(crate) fn get_within(store: &RedisStore, key: &str, budget: Budget) -> Result<Option<Vec<u8>>> {
-    let mut kept = Kept::default();
+    let mut kept = Whole::default();
     let found = store.get(key.as_bytes(), Access::Read, &mut kept, budget)?;
     Ok(found.map(|_| kept.0))
 }

@@ -16,7 +16,7 @@ use crate::store::{
 
 use super::super::RedisStore;
 use super::super::testing::{
-    Cut, Kept, MINUTE, Server, Way, backend, body, fake, get, greeting, keys, quick, set,
+    Cut, MINUTE, Server, Way, Whole, backend, body, fake, get, greeting, keys, quick, set,
 };
 use super::cuts::at_every_byte;
 
@@ -218,7 +218,7 @@ fn what_may_be_sent_again_is() {
         }),
         ("acquire", |store| {
             let claim = Claim::new(std::time::Duration::from_secs(9), Force::No, None);
-            let mut kept = Kept::default();
+            let mut kept = Whole::default();
             store.acquire(b"k", claim, &mut kept, soon()).map(drop)
         }),
         ("store", |store| {
@@ -317,7 +317,7 @@ fn a_claim_names_the_attempt_that_was_lost() {
     // A server that does not know the script may have lost it, or hear the first attempt later.
     for refusal in [LOADING, b"-NOSCRIPT No matching script.\r\n"] {
         let (store, asked) = reluctant(refusal, b"*1\r\n:1\r\n");
-        let answer = store.acquire(b"k", claim, &mut Kept::default(), quickly());
+        let answer = store.acquire(b"k", claim, &mut Whole::default(), quickly());
         assert_eq!(answer.unwrap().0, Acquired::Yours(again));
         said(&asked.lock().unwrap());
 

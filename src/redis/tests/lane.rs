@@ -12,7 +12,7 @@ use crate::store::{Room, Sink, Store, Values};
 use super::super::RedisStore;
 use super::super::command::values::Get;
 use super::super::testing::{
-    Kept, MINUTE, Server, backend, body, fake, get_within, greeting, set_within,
+    MINUTE, Server, Whole, backend, body, fake, get_within, greeting, set_within,
 };
 
 fn few(connections: usize) -> Options {
@@ -346,5 +346,5 @@ fn what_is_alone_or_too_long_waits_for_a_connection_of_its_own() {
     assert_eq!(answers[0].as_ref().unwrap(), b"one");
     assert!(answers[1].is_ok() && answers[2].is_ok());
     assert_eq!(answers[3].as_ref().unwrap(), b"two");
-    drop(Kept::default());
+    drop(Whole::default());
 }

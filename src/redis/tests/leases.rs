@@ -10,7 +10,7 @@ use crate::store::conformance::entry::{Entry, MINE};
 use crate::store::{Acquired, Claim, Force, KeyList, Leases, Store, Stored, Token, Value};
 
 use super::super::RedisStore;
-use super::super::testing::{Kept, MINUTE, Server, backend, body, get, keys, location, set};
+use super::super::testing::{MINUTE, Server, Whole, backend, body, get, keys, location, set};
 
 const LEASE_MS: u64 = 20_000;
 pub(super) const NEW: Value<'_> = Value {
@@ -28,7 +28,7 @@ fn claim(token: Token) -> Claim {
 }
 
 pub(super) fn acquire(backend: &RedisStore, key: &str, token: Token) -> Acquired<Vec<u8>> {
-    let mut kept = Kept::default();
+    let mut kept = Whole::default();
     let answer = backend.acquire(key.as_bytes(), claim(token), &mut kept, soon());
     answer.unwrap().0.map(|()| kept.0)
 }
@@ -236,7 +236,7 @@ fn errors_inside_scripts_keep_their_class() {
     let backend = server.backend();
     assert!(is_yours(&Some(acquire(&backend, "mine", Token::new()))));
     server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
-    let mut kept = Kept::default();
+    let mut kept = Whole::default();
     let error = backend
         .acquire(b"k", claim(Token::new()), &mut kept, soon())
         .unwrap_err();

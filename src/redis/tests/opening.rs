@@ -15,7 +15,7 @@ use super::super::RedisStore;
 use super::super::command;
 use super::super::node::Node;
 use super::super::testing::{
-    Kept, fake, get_within, greeting, keys, location, read_command, talker,
+    Whole, fake, get_within, greeting, keys, location, read_command, talker,
 };
 
 /// Whatever is asked for, it has it.
@@ -297,7 +297,7 @@ fn the_role_is_asked_for_in_the_greeting() {
         });
         let node = Node::new(&location, &Options::default(), &Hooks::default());
         let node = node.unwrap().expecting_primary();
-        let mut kept = Kept::default();
+        let mut kept = Whole::default();
         let mut get = command::values::Get {
             key: b"k",
             sink: &mut kept,

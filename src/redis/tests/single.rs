@@ -5,7 +5,7 @@ use crate::error::ErrorKind;
 use crate::expiry::{Life, local_unix_ms};
 use crate::store::{Access, Pttl, Store, Value, Values};
 
-use super::super::testing::{Kept, MINUTE, Server, body, get, set};
+use super::super::testing::{MINUTE, Server, Whole, body, get, set};
 
 #[test]
 fn a_value_is_stored_read_and_removed() {
@@ -48,7 +48,7 @@ fn large_values_and_odd_keys_survive() {
         .set(b"\x00\r\n$*\xff", body(&value), MINUTE, soon())
         .unwrap();
     assert_eq!(get(&backend, "other").unwrap(), None);
-    let mut kept = Kept::default();
+    let mut kept = Whole::default();
     assert!(
         backend
             .get(b"\x00\r\n$*\xff", Access::Read, &mut kept, soon())

@@ -11,7 +11,7 @@ use crate::expiry::Clock;
 use crate::store::{Access, Acquired, Claim, Force, Leases, Token, Values};
 
 use super::super::RedisStore;
-use super::super::testing::{self, Kept, MINUTE, Server, body, fake, greeting, location};
+use super::super::testing::{self, MINUTE, Server, Whole, body, fake, greeting, location};
 
 fn server_ms(server: &Server) -> u64 {
     let (seconds, micros): (u64, u64) = server.command(&["TIME"]);
@@ -26,7 +26,7 @@ fn no_step_of_the_wall_clock_moves_the_servers() {
         let backend = server.backend();
         backend.set(b"k", body(b"v"), MINUTE, soon()).unwrap();
         step_wall(minutes, 60_000_000);
-        let found = backend.get(b"k", Access::Read, &mut Kept::default(), soon());
+        let found = backend.get(b"k", Access::Read, &mut Whole::default(), soon());
         let ours = found.unwrap().unwrap().now_ms();
         assert!(ours.abs_diff(server_ms(&server)) < 30_000, "{ours}");
         // And so for whoever connects while the clock is wrong.
@@ -52,7 +52,7 @@ fn a_server_that_does_not_tell_the_time_is_judged_by_the_wall_clock_and_that_is_
     let wall_ms = wall_us().unsigned_abs() / 1000;
     assert!(clock.now_ms().abs_diff(wall_ms) < 30_000);
     step_wall(-1, 3_600_000_000);
-    let found = backend.get(b"k", Access::Read, &mut Kept::default(), soon());
+    let found = backend.get(b"k", Access::Read, &mut Whole::default(), soon());
     assert_eq!(found.unwrap(), Some(clock), "as of the connect");
 }
 

@@ -7,7 +7,7 @@ use crate::base::budget::soon;
 use crate::error::{ErrorKind, Result};
 use crate::expiry::{Life, local_unix_ms};
 use crate::memory::MemoryStore;
-use crate::redis::testing::{Kept, Server};
+use crate::redis::testing::{Server, Whole};
 use crate::store::{Access, Acquired, Claim, Force, Pttl, Store, Stored, Token, Value};
 
 use super::entry::{Entry, MINE};
@@ -66,7 +66,7 @@ impl Bench {
     }
 
     pub(crate) fn bytes(&self, key: &str) -> Option<Vec<u8>> {
-        let mut kept = Kept::default();
+        let mut kept = Whole::default();
         let found = self
             .store
             .get(key.as_bytes(), Access::Write, &mut kept, soon());
@@ -230,7 +230,7 @@ impl Step {
                     force,
                     seen,
                 };
-                let mut kept = Kept::default();
+                let mut kept = Whole::default();
                 let answer = store.acquire(key, claim, &mut kept, soon());
                 answer.map(|(answer, _)| Answer::Claim(answer.map(|()| kept.0)))
             }

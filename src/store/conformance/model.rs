@@ -4,7 +4,7 @@
 use crate::base::budget::soon;
 use crate::entry::header::STALE_FOREVER;
 use crate::expiry::local_unix_ms;
-use crate::redis::testing::Kept;
+use crate::redis::testing::Whole;
 use crate::store::{Acquired, Claim, Force, Token};
 
 use super::bench::{Bench, LOADED_MS, SLACK_MS, on_every_store};
@@ -101,7 +101,7 @@ fn check(bench: &Bench, question: &Question) {
             Seen::Another => Some(soft + 1),
         },
     };
-    let mut kept = Kept::default();
+    let mut kept = Whole::default();
     let answer = bench.store.acquire(b"k", claim, &mut kept, soon());
     let (answer, _) = answer.unwrap();
     let after = bench.bytes("k").unwrap();

@@ -148,7 +148,7 @@ impl<C: Pooled> Pool<C> {
     ) -> Result<Ride<'_, C>> {
         let shared = self.shared();
         let mut slots = shared.slots.lock();
-        if self.is_free(&slots) {
+        if slots.is_free(&self.bounds) {
             let loan = self.take(shared, slots, Origin::Awaited, budget, true);
             return loan.map(Ride::Alone);
         }
@@ -201,7 +201,7 @@ impl<C: Pooled> Pool<C> {
                 continue;
             };
             slots.line.is_called &= !was_called;
-            if self.may_go_on(&slots) && (was_called || patience.left().is_none()) {
+            if slots.is_free(&self.bounds) && (was_called || patience.left().is_none()) {
                 slots.line.remove(seat);
                 seat.leave();
                 let loan = self.take(shared, slots, Origin::Awaited, budget, true);
@@ -250,8 +250,8 @@ impl<C: Pooled> Shared<C> {
     pub(super) fn let_go_on<'a>(&'a self, mut slots: MutexGuard<'a, Slots<C>>) {
         slots.let_reconnect();
         loop {
-            let may_go_on = slots.lent < self.bounds.max_connections && slots.has_connection();
-            let Some(first) = slots.line.seats.front().filter(|_| may_go_on) else {
+            let is_free = slots.is_free(&self.bounds);
+            let Some(first) = slots.line.seats.front().filter(|_| is_free) else {
                 return;
             };
             match first.wish {

@@ -5,6 +5,7 @@
 mod idle;
 mod line;
 mod loan;
+mod open;
 mod riders;
 mod seat;
 #[cfg(test)]
@@ -19,13 +20,13 @@ use crate::base::budget::Budget;
 use crate::base::fork::{self, PerProcess};
 use crate::base::moment::Moment;
 use crate::error::{Error, Result};
-use crate::redis::wire::SendFault;
 
 use line::Line;
 pub(crate) use line::{COMBINED, Ride};
 pub(crate) use loan::Loan;
 use loan::Origin;
-use riders::Riders;
+use open::Open;
+pub(crate) use open::Pooled;
 pub(crate) use seat::Seat;
 use seat::{Arrival, Wish};
 
@@ -35,39 +36,6 @@ const OPENED_AT_A_TIME: usize = 4;
 
 /// How often all connections are given up for one: a server that takes no writes for long still serves its readers.
 const DOUBTED_EVERY: Duration = Duration::from_secs(1);
-
-/// What a pool must know of a connection.
-pub(crate) trait Pooled {
-    /// Nothing broke, and nothing is left to be read.
-    fn is_reusable(&self) -> bool;
-
-    /// It is open and nothing has come in unasked; found out without waiting.
-    fn is_quiet(&mut self) -> bool;
-
-    /// Whether that finds out that the server has ended it.
-    fn knows_its_end(&self) -> bool;
-
-    /// Gives back memory that it does not need while it is idle.
-    fn trim(&mut self);
-
-    /// Bytes read and written since the last time.
-    fn take_traffic(&mut self) -> (u64, u64);
-
-    /// Adds commands that somebody else has packed.
-    fn append(&mut self, packed: &[u8], commands: usize);
-
-    /// Sends what was added, without waiting.
-    fn depart(&mut self) -> std::result::Result<(), SendFault>;
-
-    /// Replies that are owed, when nothing broke and none has begun.
-    fn owes(&self) -> Option<usize>;
-
-    /// Passes over so many replies and waits for the next to begin; `replies` says how many are left when that fails.
-    fn come_to(&mut self, replies: &mut usize, budget: Budget) -> Result<()>;
-
-    /// Adds the bytes of so many replies to `to`, if they are there.
-    fn take_replies(&mut self, replies: usize, to: &mut Vec<u8>) -> Result<bool>;
-}
 
 /// The options of a pool, under their own names.
 #[derive(Debug, Clone, Copy)]
@@ -119,16 +87,6 @@ struct Slots<C> {
     bytes_written: u64,
 }
 
-pub(crate) struct Open<C> {
-    connection: C,
-    born: Moment,
-    /// When the last call that had it began, not when it ended: reading the clock again would cost more than it
-    /// tells.
-    idle_since: Moment,
-    epoch: u64,
-    riders: Riders<C>,
-}
-
 /// What a pool looks like now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PoolState {
@@ -159,7 +117,7 @@ impl<C: Pooled> Pool<C> {
     pub(crate) fn lend(&self, budget: Budget) -> Result<Loan<'_, C>> {
         let shared = self.shared();
         let slots = shared.slots.lock();
-        if !self.is_free(&slots) {
+        if !slots.is_free(&self.bounds) {
             return self.wait_for_slot(shared, slots, budget);
         }
         self.take(shared, slots, Origin::Idle, budget, true)
@@ -170,7 +128,7 @@ impl<C: Pooled> Pool<C> {
     pub(crate) fn lend_if_free(&self, budget: Budget) -> Option<Result<Loan<'_, C>>> {
         let shared = self.shared();
         let slots = shared.slots.lock();
-        let is_free = self.is_free(&slots);
+        let is_free = slots.is_free(&self.bounds);
         is_free.then(|| self.take(shared, slots, Origin::Idle, budget, true))
     }
 
@@ -189,16 +147,10 @@ impl<C: Pooled> Pool<C> {
     pub(crate) fn lend_now(&self, budget: Budget) -> Option<Loan<'_, C>> {
         let shared = self.shared();
         let slots = shared.slots.lock();
-        if !self.is_free(&slots) {
+        if !slots.is_free(&self.bounds) {
             return None;
         }
         self.take(shared, slots, Origin::Idle, budget, false).ok()
-    }
-
-    /// Whether somebody who just came may have a connection.
-    #[inline]
-    fn is_free(&self, slots: &Slots<C>) -> bool {
-        slots.lent < self.bounds.max_connections && (!slots.is_recovering || slots.has_connection())
     }
 
     /// The last connection used, if it can be used without a look at it.
@@ -318,11 +270,6 @@ impl<C: Pooled> Pool<C> {
         slots.bytes_written = 0;
     }
 
-    /// Whether somebody in line may have a slot.
-    fn may_go_on(&self, slots: &Slots<C>) -> bool {
-        slots.lent < self.bounds.max_connections && slots.has_connection()
-    }
-
     fn shared(&self) -> &Shared<C> {
         self.state.get(|inherited| {
             inherited.abandon();
@@ -362,7 +309,15 @@ impl<C: Pooled> Shared<C> {
 }
 
 impl<C> Slots<C> {
+    /// Whether there is a slot, and a connection for it or the right to open one: for those who just came, and for those in
+    /// line.
+    #[inline]
+    fn is_free(&self, bounds: &Bounds) -> bool {
+        self.lent < bounds.max_connections && self.has_connection()
+    }
+
     /// Whether somebody with a slot may go on.
+    #[inline]
     fn has_connection(&self) -> bool {
         !self.idle.is_empty() || self.may_open()
     }

@@ -10,8 +10,8 @@ use crate::base::budget::Budget;
 use crate::base::fork;
 use crate::error::{Error, ErrorKind, Result};
 
+use super::open::{Open, Pooled};
 use super::seat::{Arrival, Seat};
-use super::{Open, Pooled};
 
 /// Those who wait for replies on a connection. Dropped, it tells them that none will come.
 pub(super) struct Riders<C> {

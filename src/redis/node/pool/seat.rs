@@ -8,7 +8,7 @@ use crate::base::budget::Budget;
 use crate::base::moment::Moment;
 use crate::error::Error;
 
-use super::{Open, Pooled};
+use super::open::{Open, Pooled};
 
 /// What somebody waits for.
 #[derive(Debug, Clone, Copy)]

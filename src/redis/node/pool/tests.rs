@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::base::fork::testing::in_child;
+use crate::redis::wire::SendFault;
 
 use super::*;
 

@@ -6,7 +6,7 @@ use crate::config::Parser;
 use crate::redis::connection::resp::Token;
 use crate::redis::connection::{Connection, Dial};
 use crate::redis::testing::launcher::lacks_tls;
-use crate::redis::testing::{Kept, Server};
+use crate::redis::testing::{Server, Whole};
 
 use super::certs::Valid;
 use super::*;
@@ -109,7 +109,7 @@ fn values_of_every_size_go_both_ways() {
                 encoder.command(2).arg(b"GET").arg(b"none");
                 connection.send(millis(5000)).unwrap();
                 assert_eq!(connection.next(millis(5000)).unwrap(), Token::Status(b"OK"));
-                let mut kept = Kept::default();
+                let mut kept = Whole::default();
                 connection.value(&mut kept, millis(5000)).unwrap();
                 assert!(kept.0 == value, "{len}");
                 assert_eq!(connection.next(millis(5000)).unwrap(), Token::Nil);
