@@ -36,7 +36,7 @@ pub(super) unsafe fn on_key(
     operation(name, |call| {
         // SAFETY: as promised by the caller.
         let (cache, key) = unsafe { call.client_and_key(cache, key, key_len)? };
-        work(&cache, key)
+        work(cache, key)
     })
 }
 
@@ -62,7 +62,7 @@ pub(super) unsafe fn ask_on_key<T>(
                 call.client_and_key(cache, key, key_len)?,
             )
         };
-        let Some(answer) = work(&cache, key)? else {
+        let Some(answer) = work(cache, key)? else {
             return Ok(REDIS_CACHE_NOT_FOUND);
         };
         out.set(answer);

@@ -2,7 +2,6 @@
 //! that hears of it when it is over.
 
 use std::ffi::{CStr, c_char};
-use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use super::boundary::cancel::PutOff;
@@ -20,10 +19,10 @@ pub(super) fn operation(
     name: &'static CStr,
     body: impl FnOnce(&mut Call) -> Result<Status>,
 ) -> Status {
-    let mut call = Call { watched: None };
+    let mut call = Call { held: None };
     let status = guard(|| body(&mut call));
-    if let Some(watched) = call.watched {
-        tell(&watched, name, status);
+    if let Some(held) = call.held {
+        finish(*held, name, status);
     }
     status
 }
@@ -37,9 +36,21 @@ pub(super) fn operation_to_the_end(
     operation(name, body)
 }
 
-/// What an operation has come to know of itself.
+/// What an operation has until it is over.
 pub(super) struct Call {
-    watched: Option<Box<Watched>>,
+    held: Option<Box<Held>>,
+}
+
+/// When functions of the caller may run, the call has a handle of its own, so that they may free the one it was given, and
+/// a cancellation of the thread waits: fields are dropped in their order.
+struct Held {
+    cache: Cache,
+    /// Since when, if the operation hook is to hear of it.
+    since: Option<Instant>,
+    /// The key that the operation is about, for that hook, if it is one.
+    key: Option<Vec<u8>>,
+    #[allow(dead_code, reason = "it counts that it lives")]
+    until_then: PutOff,
 }
 
 impl Call {
@@ -48,25 +59,22 @@ impl Call {
     /// # Safety
     /// `cache` is NULL or a handle that lives until the call runs a function of the caller, and that this may free.
     #[inline(always)]
-    pub(super) unsafe fn client<'a>(&mut self, cache: *const redis_cache) -> Result<Client<'a>> {
+    pub(super) unsafe fn client(&mut self, cache: *const redis_cache) -> Result<&Cache> {
         // SAFETY: as promised by the caller.
         let cache = unsafe { &borrow("cache", cache)?.cache };
         if cache.shared.runs_functions {
-            return Ok(self.hold(cache));
+            return Ok(&self.hold(cache).cache);
         }
-        Ok(Client::Lent(cache))
+        Ok(cache)
     }
 
     /// The same for a call that is given a function of the caller.
     ///
     /// # Safety
     /// As for [`client`](Call::client).
-    pub(super) unsafe fn client_held<'a>(
-        &mut self,
-        cache: *const redis_cache,
-    ) -> Result<Client<'a>> {
+    pub(super) unsafe fn client_held(&mut self, cache: *const redis_cache) -> Result<&Cache> {
         // SAFETY: as promised by the caller.
-        Ok(self.hold(unsafe { &borrow("cache", cache)?.cache }))
+        Ok(&self.hold(unsafe { &borrow("cache", cache)?.cache }).cache)
     }
 
     /// The client and the bytes of the key that an operation is about.
@@ -79,13 +87,13 @@ impl Call {
         cache: *const redis_cache,
         key: *const c_char,
         key_len: usize,
-    ) -> Result<(Client<'a>, &'a [u8])> {
+    ) -> Result<(&Cache, &'a [u8])> {
         // SAFETY: as promised by the caller.
-        let (cache, key) = unsafe { (self.client(cache)?, bytes("key", key, key_len)?) };
-        if self.watched.is_some() {
-            self.is_about(key);
+        let (cache, key) = unsafe { (&borrow("cache", cache)?.cache, bytes("key", key, key_len)) };
+        if cache.shared.runs_functions {
+            return self.held_and_key(cache, key);
         }
-        Ok((cache, key))
+        Ok((cache, key?))
     }
 
     /// The same for a call that is given a function of the caller.
@@ -97,88 +105,57 @@ impl Call {
         cache: *const redis_cache,
         key: *const c_char,
         key_len: usize,
-    ) -> Result<(Client<'a>, &'a [u8])> {
+    ) -> Result<(&Cache, &'a [u8])> {
         // SAFETY: as promised by the caller.
-        let (cache, key) = unsafe { (self.client_held(cache)?, bytes("key", key, key_len)?) };
-        self.is_about(key);
-        Ok((cache, key))
+        let (cache, key) = unsafe { (&borrow("cache", cache)?.cache, bytes("key", key, key_len)) };
+        self.held_and_key(cache, key)
     }
 
     #[cold]
-    fn hold<'a>(&mut self, cache: &Cache) -> Client<'a> {
-        if cache.shared.hooks.operation.is_some() {
-            self.watched = Some(Box::new(Watched {
-                cache: cache.clone(),
-                key: None,
-                since: Instant::now(),
-                until_then: PutOff::begin(),
-            }));
-        }
-        Client::Held(Box::new(Held {
+    fn held_and_key<'a>(
+        &mut self,
+        cache: &Cache,
+        key: Result<&'a [u8]>,
+    ) -> Result<(&Cache, &'a [u8])> {
+        let held = self.hold(cache);
+        let key = key?;
+        held.key = held.since.map(|_| key.to_vec());
+        Ok((&held.cache, key))
+    }
+
+    #[cold]
+    fn hold(&mut self, cache: &Cache) -> &mut Held {
+        self.held.insert(Box::new(Held {
             cache: cache.clone(),
+            since: (cache.shared.hooks.operation.is_some()).then(Instant::now),
+            key: None,
             until_then: PutOff::begin(),
         }))
     }
-
-    #[cold]
-    fn is_about(&mut self, key: &[u8]) {
-        if let Some(watched) = &mut self.watched {
-            watched.key = Some(key.to_vec());
-        }
-    }
 }
 
-/// A client during a call.
-pub(super) enum Client<'a> {
-    Lent(&'a Cache),
-    Held(Box<Held>),
-}
-
-/// When functions of the caller may run, the call has a handle of its own, so that they may free the one it was given, and
-/// a cancellation of the thread waits: fields are dropped in their order.
-pub(super) struct Held {
-    cache: Cache,
-    #[allow(dead_code, reason = "it counts that it lives")]
-    until_then: PutOff,
-}
-
-impl Deref for Client<'_> {
-    type Target = Cache;
-
-    #[inline]
-    fn deref(&self) -> &Cache {
-        match self {
-            Client::Lent(cache) => cache,
-            Client::Held(held) => &held.cache,
-        }
-    }
-}
-
-/// An operation that the caller's function will hear of.
-struct Watched {
-    cache: Cache,
-    /// The key that it is about, if it is one.
-    key: Option<Vec<u8>>,
-    since: Instant,
-    #[allow(dead_code, reason = "it counts that it lives")]
-    until_then: PutOff,
-}
-
+/// The operation is over, and so is its hold on the client. What the caller's functions do then leaves the error text of the
+/// call alone, and a panic of theirs has nowhere else to go.
 #[cold]
-fn tell(watched: &Watched, name: &'static CStr, status: Status) {
-    let nanoseconds = u64::try_from(watched.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    let hooks = &watched.cache.shared.hooks;
-    // A panic of the function has nowhere else to go.
+fn finish(held: Held, name: &'static CStr, status: Status) {
+    if !held.cache.shared.runs_functions {
+        return;
+    }
+    let time = held.since.map(|since| since.elapsed());
     keeping_text(|| {
         guard_or((), || {
-            let node = watched.node().unwrap_or_default();
-            hooks.tell_operation(name, &node, status as i32, nanoseconds);
+            if let Some(time) = time {
+                let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+                let (node, hooks) = (held.node().unwrap_or_default(), &held.cache.shared.hooks);
+                hooks.tell_operation(name, &node, status as i32, nanoseconds);
+            }
+            drop(held);
             Ok(())
         })
     });
 }
 
-impl Watched {
+impl Held {
     /// The node of the key, as far as it is known: nobody is asked.
     fn node(&self) -> Option<String> {
         let mut place = WireKey::new();
