@@ -11,42 +11,60 @@ impl Stats {
     /// `connections_` figures are gauges. It cannot fail and does not use the network.
     #[must_use]
     pub fn to_prometheus(&self) -> String {
-        let counters = [
-            ("hits", "Reads that found a value, one per key.", self.hits),
-            ("misses", "Reads that found none, one per key.", self.misses),
+        let figures = [
             (
-                "near_hits",
+                "hits_total",
+                "Reads that found a value, one per key.",
+                self.hits,
+            ),
+            (
+                "misses_total",
+                "Reads that found none, one per key.",
+                self.misses,
+            ),
+            (
+                "near_hits_total",
                 "Hits served by the near cache.",
                 self.near_hits,
             ),
             (
-                "stale_served",
+                "stale_served_total",
                 "Values served after their expiry.",
                 self.stale_served,
             ),
-            ("sets", "Values written, one per key.", self.sets),
-            ("deletes", "Keys that were removed.", self.deletes),
-            ("computes", "Loader calls of get_or_set.", self.computes),
-            ("errors", "Faults, hidden ones included.", self.errors),
+            ("sets_total", "Values written, one per key.", self.sets),
+            ("deletes_total", "Keys that were removed.", self.deletes),
             (
-                "decode_errors",
+                "computes_total",
+                "Loader calls of get_or_set.",
+                self.computes,
+            ),
+            ("errors_total", "Faults, hidden ones included.", self.errors),
+            (
+                "decode_errors_total",
                 "Stored values that could not be decoded.",
                 self.decode_errors,
             ),
             (
-                "refused",
+                "refused_total",
                 "Calls refused at once because their node failed too often.",
                 self.refused,
             ),
-            ("retries", "Commands sent a second time.", self.retries),
-            ("bytes_read", "Bytes read from servers.", self.bytes_read),
             (
-                "bytes_written",
+                "retries_total",
+                "Commands sent a second time.",
+                self.retries,
+            ),
+            (
+                "bytes_read_total",
+                "Bytes read from servers.",
+                self.bytes_read,
+            ),
+            (
+                "bytes_written_total",
                 "Bytes written to servers.",
                 self.bytes_written,
             ),
-        ];
-        let gauges = [
             (
                 "connections_open",
                 "Open connections now.",
@@ -59,34 +77,19 @@ impl Stats {
             ),
         ];
         let mut text = String::new();
-        for (name, help, value) in counters {
-            metric(
-                &mut text,
-                &format!("redis_cache_{name}_total"),
-                "counter",
-                help,
-                value,
-            );
-        }
-        for (name, help, value) in gauges {
-            metric(
-                &mut text,
-                &format!("redis_cache_{name}"),
-                "gauge",
-                help,
-                value,
+        for (name, help, value) in figures {
+            let kind = match name.ends_with("_total") {
+                true => "counter",
+                false => "gauge",
+            };
+            // Writing to a String does not fail.
+            let _ = write!(
+                text,
+                "# HELP redis_cache_{name} {help}\n# TYPE redis_cache_{name} {kind}\nredis_cache_{name} {value}\n"
             );
         }
         text
     }
-}
-
-fn metric(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
-    // Writing to a String does not fail.
-    let _ = write!(
-        text,
-        "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"
-    );
 }
 
 #[cfg(test)]

@@ -14,23 +14,29 @@ use crate::store::{
 
 use super::{Look, NearStore};
 
-/// Has the key of an item forgotten before it is told of.
-macro_rules! forgetting {
-    ($near:expr, $keys:expr, $each:expr) => {
-        |item, done| {
-            if let Some(key) = $keys.get(item) {
-                $near.forget(key);
-            }
-            $each(item, done);
-        }
-    };
-}
-
 impl NearStore {
     /// The key is forgotten whatever came of it: what is not known may have been done.
     fn wrote<R>(&self, key: &[u8], done: R) -> R {
         self.forget(key);
         done
+    }
+
+    /// The same for each item of many, before it is told of.
+    fn wrote_each<R>(
+        &self,
+        keys: &KeyList,
+        each: &mut dyn FnMut(usize, R),
+    ) -> impl FnMut(usize, R) {
+        |item, done| {
+            self.forget_item(keys, item);
+            each(item, done);
+        }
+    }
+
+    fn forget_item(&self, keys: &KeyList, item: usize) {
+        if let Some(key) = keys.get(item) {
+            self.forget(key);
+        }
     }
 
     fn wrote_all<R>(&self, keys: &KeyList, done: R) -> R {
@@ -124,7 +130,7 @@ impl Values for NearStore {
         budget: Budget,
         each: &mut EachDone<'_>,
     ) {
-        let mut each = forgetting!(self, keys, each);
+        let mut each = self.wrote_each(keys, each);
         self.far.set_many(keys, values, budget, &mut each);
     }
 
@@ -135,12 +141,12 @@ impl Values for NearStore {
         budget: Budget,
         each: &mut EachDone<'_>,
     ) {
-        let mut each = forgetting!(self, keys, each);
+        let mut each = self.wrote_each(keys, each);
         self.far.add_many(keys, values, budget, &mut each);
     }
 
     fn delete_many(&self, keys: &KeyList, budget: Budget, each: &mut EachDone<'_>) {
-        let mut each = forgetting!(self, keys, each);
+        let mut each = self.wrote_each(keys, each);
         self.far.delete_many(keys, budget, &mut each);
     }
 }
@@ -168,9 +174,7 @@ impl Leases for NearStore {
         each: &mut EachAcquired<'_>,
     ) {
         let mut told = |item: usize, done: Result<Acquired<&[u8]>>, clock: Clock| {
-            if let Some(key) = keys.get(item) {
-                self.forget(key);
-            }
+            self.forget_item(keys, item);
             each(item, done, clock);
         };
         self.far.acquire_many(keys, claims, budget, &mut told);
@@ -195,7 +199,7 @@ impl Leases for NearStore {
         budget: Budget,
         each: &mut EachStored<'_>,
     ) {
-        let mut each = forgetting!(self, keys, each);
+        let mut each = self.wrote_each(keys, each);
         self.far
             .fulfill_many(keys, tokens, values, budget, &mut each);
     }
@@ -219,7 +223,7 @@ impl Leases for NearStore {
         budget: Budget,
         each: &mut EachDone<'_>,
     ) {
-        let mut each = forgetting!(self, keys, each);
+        let mut each = self.wrote_each(keys, each);
         self.far.swap_many(keys, olds, values, budget, &mut each);
     }
 
@@ -235,7 +239,7 @@ impl Leases for NearStore {
         budget: Budget,
         each: &mut EachDone<'_>,
     ) {
-        let mut each = forgetting!(self, keys, each);
+        let mut each = self.wrote_each(keys, each);
         self.far
             .release_many(keys, tokens, backoff_ms, budget, &mut each);
     }
@@ -252,7 +256,7 @@ impl Leases for NearStore {
         budget: Budget,
         each: &mut EachDone<'_>,
     ) {
-        let mut each = forgetting!(self, keys, each);
+        let mut each = self.wrote_each(keys, each);
         self.far
             .renew_many(keys, tokens, lease_ms, budget, &mut each);
     }
@@ -311,7 +315,7 @@ impl Walks for NearStore {
         budget: Budget,
         each: &mut EachDone<'_>,
     ) {
-        let mut each = forgetting!(self, keys, each);
+        let mut each = self.wrote_each(keys, each);
         self.far.replace_at(node, keys, changes, budget, &mut each);
     }
 
@@ -330,7 +334,7 @@ impl Walks for NearStore {
     }
 
     fn import(&self, keys: &KeyList, entries: &[Entry], budget: Budget, each: &mut EachDone<'_>) {
-        let mut each = forgetting!(self, keys, each);
+        let mut each = self.wrote_each(keys, each);
         self.far.import(keys, entries, budget, &mut each);
     }
 }
