@@ -1,11 +1,13 @@
 //! The connection of a node that hears of changes: the server remembers what was read here (CLIENT TRACKING) and says when
 //! that changes. It stands outside the pool. Whoever calls does the reading: one that needs what has come locks, reads
-//! without waiting, and hands replies and news on in the order of the stream; nobody waits for the network with the lock held.
+//! without waiting, and hands replies and news on in the order of the stream; nobody waits for replies with the lock held.
 //!
 //! What was learned is good for one connection, which is its epoch. Loss is a new epoch, and nothing of an old one counts.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+mod fill;
+mod live;
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -15,31 +17,23 @@ use crate::base::moment::Moment;
 use crate::config::Protocol;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::command::verb::Verb;
-use crate::redis::connection::native;
 use crate::redis::connection::replies::Replies;
-use crate::redis::connection::resp::{Encoder, Head, Kind};
 use crate::redis::wire::{Ears, Wants, Wire, poll};
 
 use super::Node;
 use super::along::Along;
 
+pub(crate) use fill::{Answer, Fill, Listener};
+use live::{Fault, Live, What};
+
 /// After so long without an answer nothing is known of the server.
 const QUIET_US: i64 = 2_000_000;
-
-/// Who read so much may have more waiting at the server: what that is, the answer to a PING tells.
-const FLOOD: usize = 32 * 1024;
-
-/// Nobody reads more than that for others.
-const MOST_AT_ONCE: usize = 4 << 20;
 
 /// So many questions may be under way.
 const MOST_ASKED: usize = 1024;
 
 /// Another may have read the answer that somebody waits for: he looks again after so long.
 const SLICE: Duration = Duration::from_millis(2);
-
-/// Its time to write what a socket has room for; one that has none is given up.
-const TO_WRITE: Duration = Duration::from_millis(1);
 
 /// A node that could not be connected to, and one that refuses to track, is asked again after so long.
 const AGAIN_US: i64 = 200_000;
@@ -49,76 +43,6 @@ const TRACKING: Verb = Verb::safe("CLIENT TRACKING");
 
 /// Each connection has a number of its own, whichever node it leads to.
 static EPOCHS: AtomicU64 = AtomicU64::new(1);
-
-/// Who keeps what was read. Called with the connection locked: takes no more than locks of its own.
-pub(crate) trait Listener {
-    /// The server has the value of a key, or none. What is heard next comes later.
-    fn filled(&self, fill: &Arc<Fill>, value: Option<&Arc<[u8]>>, epoch: u64);
-
-    /// Nothing comes of it.
-    fn abandoned(&self, fill: &Arc<Fill>);
-
-    /// The key has changed.
-    fn changed(&self, key: &[u8]);
-
-    /// After so many bytes of fills the server remembers enough: another connection takes over.
-    fn enough(&self) -> usize;
-}
-
-/// A key that is being read to be kept.
-#[derive(Debug)]
-pub(crate) struct Fill {
-    pub(crate) key: Box<[u8]>,
-    /// Somebody has written the key here since: what comes is not kept. Changed under the lock of whoever keeps it.
-    pub(crate) poisoned: AtomicBool,
-    answer: OnceLock<Answer>,
-}
-
-/// What came of it.
-#[derive(Debug, Clone)]
-pub(crate) enum Answer {
-    Value(Option<Arc<[u8]>>),
-    /// The server refused, or the connection was lost: it is asked in the usual way.
-    Nothing,
-}
-
-impl Fill {
-    pub(crate) fn new(key: &[u8]) -> Arc<Fill> {
-        Arc::new(Fill {
-            key: key.into(),
-            poisoned: AtomicBool::new(false),
-            answer: OnceLock::new(),
-        })
-    }
-
-    /// What came of it, if anything has.
-    pub(crate) fn answer(&self) -> Option<&Answer> {
-        self.answer.get()
-    }
-}
-
-enum What {
-    Fill(Arc<Fill>),
-    Ping {
-        answered: Arc<OnceLock<()>>,
-        /// Sent behind a flood.
-        settles: bool,
-    },
-}
-
-struct Asked {
-    sent_us: i64,
-    what: What,
-}
-
-struct Live {
-    wire: Wire,
-    asked: VecDeque<Asked>,
-    /// A flood has come, and the PING behind it is not answered.
-    unsettled: bool,
-    /// What was read to be kept, in bytes: so much the server remembers at most.
-    filled: usize,
-}
 
 #[derive(Default)]
 struct State {
@@ -267,7 +191,7 @@ impl Tracked {
             return;
         };
         let epoch = self.epoch.load(Ordering::Relaxed);
-        match live.drain(self, epoch, listener) {
+        match live.drain(&self.answered_us, epoch, listener) {
             Ok(_) if live.filled > listener.enough() => self.lose(&mut state, listener),
             Ok(Some(at)) => self.drained_us.store(at, Ordering::Release),
             Ok(None) => {}
@@ -312,12 +236,7 @@ impl Tracked {
         let mut state = self.locked();
         match opened {
             Ok(Some(wire)) => {
-                state.live = Some(Live {
-                    wire,
-                    asked: VecDeque::new(),
-                    unsettled: false,
-                    filled: 0,
-                });
+                state.live = Some(Live::over(wire));
                 self.refused.store(0, Ordering::Release);
                 self.drained_us.store(began, Ordering::Release);
                 self.answered_us.store(began, Ordering::Release);
@@ -349,146 +268,6 @@ impl Drop for Opening<'_> {
     fn drop(&mut self) {
         self.0.locked().is_opening = false;
     }
-}
-
-/// The connection is of no use any more.
-struct Fault;
-
-impl From<Error> for Fault {
-    fn from(_: Error) -> Fault {
-        Fault
-    }
-}
-
-impl Live {
-    fn ask(&mut self, questions: impl IntoIterator<Item = What>) -> Result<(), Fault> {
-        let (mut packed, mut commands, mut lacking) = (Vec::new(), 0, 0);
-        let mut to = Encoder::new(&mut packed, &mut commands, &mut lacking);
-        let sent_us = uptime_us();
-        for what in questions {
-            match &what {
-                What::Fill(fill) => to.command(2).arg(b"GET").arg(&fill.key),
-                What::Ping { .. } => to.command(1).arg(b"PING"),
-            };
-            self.asked.push_back(Asked { sent_us, what });
-        }
-        if lacking > 0 {
-            return Err(Fault);
-        }
-        let sent = self.wire.send(&packed, Budget::new(TO_WRITE));
-        sent.map_err(|fault| fault.error.into())
-    }
-
-    /// Since when all is known that has come; `None` where more may be on its way that is older.
-    fn drain(
-        &mut self,
-        to: &Tracked,
-        epoch: u64,
-        listener: &dyn Listener,
-    ) -> Result<Option<i64>, Fault> {
-        let mut total = 0;
-        loop {
-            let at = uptime_us();
-            let before = self.wire.buffered().len();
-            if !self.wire.fill_at_once()? {
-                if total >= FLOOD {
-                    self.unsettled = true;
-                    let answered = Arc::default();
-                    self.ask([What::Ping {
-                        answered,
-                        settles: true,
-                    }])?;
-                }
-                return Ok((!self.unsettled).then_some(at));
-            }
-            total += self.wire.buffered().len() - before;
-            while let Some(len) = native::element(self.wire.buffered())? {
-                self.hear(len, to, epoch, listener)?;
-            }
-            if total >= MOST_AT_ONCE {
-                self.unsettled = true;
-                let answered = Arc::default();
-                self.ask([What::Ping {
-                    answered,
-                    settles: true,
-                }])?;
-                return Ok(None);
-            }
-        }
-    }
-
-    /// One reply, or one piece of news.
-    fn hear(
-        &mut self,
-        len: usize,
-        to: &Tracked,
-        epoch: u64,
-        listener: &dyn Listener,
-    ) -> Result<(), Fault> {
-        let element = self.wire.take(len);
-        let head = Head::parse(element)?.ok_or(Fault)?;
-        if matches!(head.kind, Kind::Push(_)) {
-            return changed(element, listener);
-        }
-        let asked = self.asked.pop_front().ok_or(Fault)?;
-        to.answered_us.fetch_max(asked.sent_us, Ordering::AcqRel);
-        match asked.what {
-            What::Fill(fill) => {
-                let answer = match head.kind {
-                    Kind::Bulk(len) => {
-                        let value = element.get(head.line..head.line + len).ok_or(Fault)?;
-                        Answer::Value(Some(value.into()))
-                    }
-                    Kind::Nil => Answer::Value(None),
-                    _ => Answer::Nothing,
-                };
-                match &answer {
-                    Answer::Value(value) => listener.filled(&fill, value.as_ref(), epoch),
-                    Answer::Nothing => listener.abandoned(&fill),
-                }
-                // What is too large to be kept is remembered like any other.
-                self.filled += fill.key.len() + len.min(listener.enough() / 256);
-                let _ = fill.answer.set(answer);
-            }
-            What::Ping { answered, settles } => {
-                // Of several floods the last one counts.
-                let later = |asked: &Asked| matches!(asked.what, What::Ping { settles: true, .. });
-                if settles && !self.asked.iter().any(later) {
-                    self.unsettled = false;
-                }
-                let _ = answered.set(());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What a push says. Anything but an invalidation is nobody's affair; an invalidation of everything ends the epoch.
-fn changed(push: &[u8], listener: &dyn Listener) -> Result<(), Fault> {
-    let mut rest = push;
-    let mut next = || -> Result<(Kind, &[u8]), Fault> {
-        let head = Head::parse(rest)?.ok_or(Fault)?;
-        let end = head.line + head.body();
-        let payload = rest.get(head.line..end).unwrap_or_default();
-        rest = rest.get(end..).ok_or(Fault)?;
-        Ok((
-            head.kind,
-            payload
-                .get(..payload.len().saturating_sub(2))
-                .unwrap_or_default(),
-        ))
-    };
-    next()?;
-    if next()?.1 != b"invalidate" {
-        return Ok(());
-    }
-    let Kind::Array(keys) = next()?.0 else {
-        return Err(Fault);
-    };
-    for _ in 0..keys {
-        listener.changed(next()?.1);
-    }
-    Ok(())
 }
 
 /// A connection that tracks. `Ok(None)`: the server refuses, or this kind of connection cannot tell what it hears.
