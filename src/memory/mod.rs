@@ -16,8 +16,8 @@ use crate::base::clocks::wall_us;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 use crate::store::{
-    Access, Change, EachDone, EachHead, EachValue, HEAD_LEN, Head, KeyList, Pttl, ScanStep, Sink,
-    Store, Touch, Traffic, Value, Values, Walks, glob,
+    Access, Change, EachDone, EachHead, EachValue, Head, KeyList, Pttl, ScanStep, Sink, Store,
+    Touch, Traffic, Value, Values, Walks, glob, head_of,
 };
 
 use self::table::{Entry, Packed, Table};
@@ -300,8 +300,4 @@ fn given<T>(all: &[T], index: usize) -> Result<&T> {
             "there are fewer claims or values than keys",
         )
     })
-}
-
-fn head_of(value: &[u8]) -> Head {
-    Head::from_slice(value.get(..HEAD_LEN).unwrap_or(value))
 }

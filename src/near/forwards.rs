@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::expiry::{Clock, Life};
 use crate::store::{
     Access, Acquired, Change, Claim, EachAcquired, EachDone, EachHead, EachStored, EachValue,
-    Entry, HEAD_LEN, Head, KeyList, Leases, Pttl, ScanStep, Sink, Store, Stored, Token, Touch,
-    Traffic, Value, Values, Walks,
+    Entry, Head, KeyList, Leases, Pttl, ScanStep, Sink, Store, Stored, Token, Touch, Traffic,
+    Value, Values, Walks, head_of,
 };
 
 use super::{Look, NearStore};
@@ -74,8 +74,7 @@ impl Values for NearStore {
         if access == Access::Read
             && let Look::Known(value, clock) = self.look(key, budget)
         {
-            let head = |value: &[u8]| Head::from_slice(value.get(..HEAD_LEN).unwrap_or(value));
-            return Ok(value.as_deref().map(|value| (head(value), clock)));
+            return Ok(value.as_deref().map(|value| (head_of(value), clock)));
         }
         self.far.head(key, access, budget)
     }

@@ -32,8 +32,8 @@ const LONGEST_KEY: usize = 4096;
 /// As many keys of one call are kept; the other ones are read in the usual way.
 const MOST_KEYS: usize = 512;
 
-/// The longest life of what no server says a word about.
-const UNTRACKED: Duration = Duration::from_secs(1);
+/// The longest life of what no server says a word about: a second.
+const UNTRACKED_US: i64 = 1_000_000;
 
 /// Servers, and what is kept of them in this process.
 pub(crate) struct NearStore {
@@ -41,8 +41,8 @@ pub(crate) struct NearStore {
     near: PerProcess<Near>,
     limit: usize,
     untracked: NearUntracked,
-    longest: Option<Duration>,
-    max_lag: Duration,
+    longest_us: Option<i64>,
+    max_lag_us: i64,
     hits: AtomicU64,
 }
 
@@ -66,8 +66,8 @@ impl NearStore {
             near: PerProcess::new(Near::new(options.near)),
             limit: options.near,
             untracked: options.near_untracked,
-            longest: options.near_ttl,
-            max_lag: options.near_max_lag,
+            longest_us: options.near_ttl.map(micros),
+            max_lag_us: micros(options.near_max_lag),
             hits: AtomicU64::new(0),
         }
     }
@@ -89,7 +89,7 @@ impl NearStore {
         Hearing {
             near: self.near(),
             clock: node.clock(),
-            longest_us: self.longest.map(micros),
+            longest_us: self.longest_us,
         }
     }
 
@@ -105,7 +105,7 @@ impl NearStore {
         let epoch = match tracked.untracked() {
             Some(number) if self.untracked == NearUntracked::Ttl => Some(number),
             _ if !self.near().knows(key) => None,
-            _ => tracked.current(self.max_lag, budget, &self.hearing(&node)),
+            _ => tracked.current(self.max_lag_us, budget, &self.hearing(&node)),
         };
         match epoch.and_then(|epoch| self.near().find(key, epoch)) {
             Some(value) => Look::Known(value, node.clock()),
@@ -140,12 +140,14 @@ impl NearStore {
         let mut whole = Whole::default();
         let read = self.far.get(key, Access::Write, &mut whole, budget);
         let value = matches!(read, Ok(Some(_))).then(|| Arc::from(whole.0));
-        let longest = self.longest.map_or(UNTRACKED, |ttl| ttl.min(UNTRACKED));
+        let longest_us = self
+            .longest_us
+            .map_or(UNTRACKED_US, |ttl| ttl.min(UNTRACKED_US));
         let found = Found {
             value: value.as_ref(),
             epoch: number,
             clock: node.clock(),
-            longest_us: Some(micros(longest)),
+            longest_us: Some(longest_us),
         };
         self.near().end(&fill, read.is_ok().then_some(found));
         hand_out(value.as_ref(), read?.unwrap_or_default(), sink)

@@ -79,6 +79,12 @@ pub(crate) const HEAD_LEN: usize = 32;
 /// The first bytes of a stored value, at most [`HEAD_LEN`].
 pub(crate) type Head = SmallVec<[u8; HEAD_LEN]>;
 
+/// Those of a value, or of as much of it as there is.
+#[inline]
+pub(crate) fn head_of(value: &[u8]) -> Head {
+    Head::from_slice(value.get(..HEAD_LEN).unwrap_or(value))
+}
+
 /// Numbers that only the store knows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Traffic {

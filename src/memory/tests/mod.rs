@@ -10,6 +10,7 @@ use crate::base::budget::soon;
 use crate::store::Room;
 
 use super::*;
+use crate::store::HEAD_LEN;
 
 const ROOMY: usize = 64 << 20;
 

@@ -4,7 +4,7 @@
 use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::connection::{Connection, Found};
-use crate::store::{HEAD_LEN, Head, Sink};
+use crate::store::{Head, Sink, head_of};
 
 use super::reply::{Reply, unexpected};
 use super::resp::Token;
@@ -95,7 +95,7 @@ impl<'a> Replies<'a> {
     #[inline]
     pub(crate) fn head(&mut self) -> Reply<Head> {
         match self.next()? {
-            Token::Bulk(bytes) => Ok(Ok(Head::from_slice(bytes.get(..HEAD_LEN).unwrap_or(bytes)))),
+            Token::Bulk(bytes) => Ok(Ok(head_of(bytes))),
             Token::Nil => Ok(Ok(Head::new())),
             Token::Error(text) => match Error::from_server(text) {
                 error if error.code() == Some("WRONGTYPE") => Ok(Ok(Head::new())),

@@ -91,11 +91,11 @@ impl Tracked {
         Some(self.refused.load(Ordering::Acquire)).filter(|number| *number != 0)
     }
 
-    /// The epoch in which all that came until `max_lag` ago is known, from a server that was heard of. Reads what has come,
+    /// The epoch in which all that came until `max_lag_us` ago is known, from a server that was heard of. Reads what has come,
     /// and after a silence asks for a sign of life.
     pub(crate) fn current(
         &self,
-        max_lag: Duration,
+        max_lag_us: i64,
         budget: Budget,
         listener: &dyn Listener,
     ) -> Option<u64> {
@@ -104,10 +104,9 @@ impl Tracked {
             return None;
         }
         let now = uptime_us();
-        let lag = i64::try_from(max_lag.as_micros()).unwrap_or(i64::MAX);
-        if now - self.drained_us.load(Ordering::Acquire) > lag {
+        if now - self.drained_us.load(Ordering::Acquire) > max_lag_us {
             self.drain(listener);
-            if now - self.drained_us.load(Ordering::Acquire) > lag {
+            if now - self.drained_us.load(Ordering::Acquire) > max_lag_us {
                 return None;
             }
         }
