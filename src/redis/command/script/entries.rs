@@ -28,11 +28,11 @@ pub(crate) const INCR_OR_CREATE: &str = over_live_check!(
     increment!()
 );
 
-/// (from, to): RENAME, which keeps value and expiry and replaces what is at `to`; a lease stays behind. 1 done, 0 no
-/// live value.
+/// (from, to): RENAME, which keeps value and expiry and replaces what is at `to`; a lease stays behind, and ends first, so
+/// that nothing has moved where that is not permitted. 1 done, 0 no live value.
 pub(crate) const MOVE: &str = over_live_check!(
-    "return 0 end redis.call('RENAME',k,KEYS[2])\
-     if L and k~=KEYS[2]then redis.call('SETRANGE',KEYS[2],16,string.rep('\\0',16))end return 1"
+    "return 0 end if L and k~=KEYS[2]then redis.call('SETRANGE',k,16,string.rep('\\0',16))end \
+     redis.call('RENAME',k,KEYS[2])return 1"
 );
 
 /// (key): {value, ms left | -1 for ever}, or {} where no live value is.
