@@ -216,6 +216,9 @@ pub(crate) mod testing {
                 let mut status = 0;
                 // SAFETY: `pid` is our child and `status` is ours to write.
                 unsafe { libc::waitpid(pid, &mut status, 0) };
+                if status != 0 {
+                    println!("the child ended with status {status:#x}");
+                }
                 status == 0
             }
         }
