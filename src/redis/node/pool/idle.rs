@@ -64,6 +64,22 @@ impl<C: Pooled> Pool<C> {
         Ok(())
     }
 
+    /// A slot for somebody whose commands came to nothing on a connection that he did not have himself: with another one that
+    /// was opened at `since` or later, or the right to open it. One from before may have ended as well, or be told the same.
+    pub(crate) fn lend_another(
+        &self,
+        since: Option<Moment>,
+        budget: Budget,
+    ) -> Result<Loan<'_, C>> {
+        let mut loan = self.lend(budget)?;
+        let is_older = |open: &Box<Open<C>>| since.is_some_and(|since| open.born < since);
+        if loan.open.as_ref().is_some_and(is_older) {
+            loan.end();
+            self.refill(&mut loan, since, Some(budget))?;
+        }
+        Ok(loan)
+    }
+
     /// For a slot whose connection has ended: a connection that was opened at `since` or later (any, if that is `None`), or
     /// the right to open one. While the node recovers it may have to wait for that; without a budget it has nothing then.
     pub(crate) fn refill(

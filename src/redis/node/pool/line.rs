@@ -13,7 +13,7 @@ use crate::error::Result;
 use super::idle::Fit;
 use super::loan::Origin;
 use super::riders::Riders;
-use super::seat::{Arrival, Seat, Wish, Woken};
+use super::seat::{Arrival, Lost, Seat, Wish, Woken};
 use super::{Loan, Open, Pool, Pooled, Shared, Slots};
 
 /// What goes out at once of those who share a connection, and the longest command that may: a socket takes that without
@@ -44,10 +44,7 @@ pub(crate) enum Ride<'a, C: Pooled> {
     /// They were sent, and the replies come here.
     Lead(Loan<'a, C>, Arc<Seat<C>>),
     Replies(Vec<u8>),
-    Lost {
-        error: crate::error::Error,
-        unsent: bool,
-    },
+    Lost(Lost),
     /// No reply came in time.
     Late,
 }
@@ -239,7 +236,7 @@ impl<C: Pooled> Pool<C> {
                 Ride::Lead(loan, Arc::clone(seat))
             }
             Arrival::Replies(bytes) => Ride::Replies(bytes),
-            Arrival::Lost { error, unsent } => Ride::Lost { error, unsent },
+            Arrival::Lost(lost) => Ride::Lost(lost),
         })
     }
 }

@@ -204,7 +204,7 @@ impl<'a, C: Pooled> Loan<'a, C> {
     }
 
     /// What those will be told whose replies were to come on the connection.
-    pub(crate) fn explain(&mut self, why: Error) {
+    pub(crate) fn explain(&mut self, why: &Error) {
         if let Some(open) = &mut self.open {
             open.riders.explain(why);
         }

@@ -27,8 +27,8 @@ pub(crate) use loan::Loan;
 use loan::Origin;
 use open::Open;
 pub(crate) use open::Pooled;
-pub(crate) use seat::Seat;
 use seat::{Arrival, Wish};
+pub(crate) use seat::{Lost, Seat};
 
 /// How many connections are opened at a time while the node recovers from a fault: who waits for one may have the
 /// connection of somebody else before its own would be there.

@@ -56,7 +56,16 @@ pub(super) enum Arrival<C> {
     /// Its replies, whole.
     Replies(Vec<u8>),
     /// The connection broke.
-    Lost { error: Error, unsent: bool },
+    Lost(Lost),
+}
+
+/// Commands of somebody who rode on a connection that broke.
+pub(crate) struct Lost {
+    pub(crate) error: Error,
+    /// They were not written.
+    pub(crate) unsent: bool,
+    /// Connections from before this may have ended as well.
+    pub(crate) since: Option<Moment>,
 }
 
 /// Why somebody no longer waits.
