@@ -194,29 +194,43 @@ impl Connection {
         budget: Budget,
         mut each: impl FnMut(Result<Option<&[u8]>>),
     ) -> Result<()> {
-        self.let_more_out();
         for _ in 0..number {
-            awaited(self.owed)?;
-            let at_hand = match &mut self.link {
-                Link::Native(wire) => native::bulk_at_hand(wire),
-                _ => None,
-            };
-            if let Some(value) = at_hand {
-                each(Ok(Some(value)));
-                count(&mut self.owed, &mut self.open, 0);
-                continue;
-            }
-            if let Some(error) = self.pass_over_what_is_too_large(budget)? {
-                each(Err(error));
-                continue;
-            }
-            match self.next(budget)? {
-                Token::Bulk(value) => each(Ok(Some(value))),
-                Token::Nil => each(Ok(None)),
-                _ => return Err(no_value()),
+            if self.element(budget, &mut each)?.is_some() {
+                return Err(no_value());
             }
         }
         Ok(())
+    }
+
+    /// Reads one element of a reply, or a reply, that is a value or nil; or else what the server has to complain about.
+    #[inline(always)]
+    pub(crate) fn element(
+        &mut self,
+        budget: Budget,
+        each: &mut impl FnMut(Result<Option<&[u8]>>),
+    ) -> Result<Option<Error>> {
+        awaited(self.owed)?;
+        self.let_more_out();
+        let at_hand = match &mut self.link {
+            Link::Native(wire) => native::bulk_at_hand(wire),
+            _ => None,
+        };
+        if let Some(value) = at_hand {
+            each(Ok(Some(value)));
+            count(&mut self.owed, &mut self.open, 0);
+            return Ok(None);
+        }
+        if let Some(error) = self.pass_over_what_is_too_large(budget)? {
+            each(Err(error));
+            return Ok(None);
+        }
+        match self.next(budget)? {
+            Token::Bulk(value) => each(Ok(Some(value))),
+            Token::Nil => each(Ok(None)),
+            Token::Error(text) => return Ok(Some(Error::from_server(text))),
+            _ => return Err(no_value()),
+        }
+        Ok(None)
     }
 
     /// Takes in the next element. When that is a value for which there is no memory, it is dropped, and the others of the
