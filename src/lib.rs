@@ -134,6 +134,8 @@ mod expiry;
 #[cfg(feature = "capi")]
 mod ffi;
 mod groups;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod herd;
 mod key;
 mod memory;
