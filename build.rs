@@ -157,14 +157,18 @@ fn preamble() -> Result<String, Box<dyn Error>> {
          #include <stdint.h>\n\
          #include <stddef.h>\n\
          \n\
-         /* The version of this header; redis_cache_version() tells that of the library. */\n\
+         /** The version of this header; redis_cache_version() tells that of the library. */\n\
          #define REDIS_CACHE_VERSION \"{}\"\n\
+         /** The first of its three numbers. */\n\
          #define REDIS_CACHE_VERSION_MAJOR {major}\n\
+         /** The second. */\n\
          #define REDIS_CACHE_VERSION_MINOR {minor}\n\
+         /** The third. */\n\
          #define REDIS_CACHE_VERSION_PATCH {patch}\n\
+         /** All of them as one that grows: major * 1000000 + minor * 1000 + patch. */\n\
          #define REDIS_CACHE_VERSION_NUMBER {number}\n\
          \n\
-         /* A string literal as two arguments of a call, its bytes and its length, NULs inside included:\n \
+         /** A string literal as two arguments of a call, its bytes and its length, NULs inside included:\n \
          * redis_cache_set(cache, REDIS_CACHE_STR(\"user:7\"), REDIS_CACHE_STR(\"Ada\"), 60000). */\n\
          #define REDIS_CACHE_STR(text) (\"\" text), (sizeof(text) - 1)\n\
          \n\

@@ -160,14 +160,18 @@
 #include <stdint.h>
 #include <stddef.h>
 
-/* The version of this header; redis_cache_version() tells that of the library. */
+/** The version of this header; redis_cache_version() tells that of the library. */
 #define REDIS_CACHE_VERSION "0.1.0"
+/** The first of its three numbers. */
 #define REDIS_CACHE_VERSION_MAJOR 0
+/** The second. */
 #define REDIS_CACHE_VERSION_MINOR 1
+/** The third. */
 #define REDIS_CACHE_VERSION_PATCH 0
+/** All of them as one that grows: major * 1000000 + minor * 1000 + patch. */
 #define REDIS_CACHE_VERSION_NUMBER 1000
 
-/* A string literal as two arguments of a call, its bytes and its length, NULs inside included:
+/** A string literal as two arguments of a call, its bytes and its length, NULs inside included:
  * redis_cache_set(cache, REDIS_CACHE_STR("user:7"), REDIS_CACHE_STR("Ada"), 60000). */
 #define REDIS_CACHE_STR(text) ("" text), (sizeof(text) - 1)
 
@@ -289,8 +293,11 @@ typedef struct redis_cache_writer redis_cache_writer;
  * redis_cache_bytes_free(); leave `reserved` alone.
  */
 typedef struct redis_cache_bytes {
+    /** The first of them. */
     char *data;
+    /** How many there are, without the NUL. */
     size_t len;
+    /** The library's own. */
     size_t reserved;
 } redis_cache_bytes;
 
@@ -305,7 +312,9 @@ typedef void (*redis_cache_error_fn)(void *user_data, int32_t status, const char
 
 /** Bytes that belong to somebody else; no NUL follows them. */
 typedef struct redis_cache_slice {
+    /** The first of them; may be NULL when there are none. */
     const char *data;
+    /** How many there are. */
     size_t len;
 } redis_cache_slice;
 
@@ -358,7 +367,9 @@ typedef void (*redis_cache_operation_fn)(void *user_data,
 
 /** A key and its value, for redis_cache_set_many(). */
 typedef struct redis_cache_entry {
+    /** The key; not empty. */
     redis_cache_slice key;
+    /** The value; any bytes, none at all included. */
     redis_cache_slice value;
 } redis_cache_entry;
 

@@ -198,7 +198,10 @@ fn the_documented_table_is_this_one() {
         let [_, default, meaning] = cells[..] else {
             panic!("{cells:?} are not three cells");
         };
-        match default.strip_prefix('`').and_then(|text| text.strip_suffix('`')) {
+        match default
+            .strip_prefix('`')
+            .and_then(|text| text.strip_suffix('`'))
+        {
             Some(text) => {
                 let mut options = Options::default();
                 row.read(&mut options, text).unwrap();
