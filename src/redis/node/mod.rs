@@ -32,11 +32,12 @@ use crate::config::{Address, Asker, Hooks, Location, Options, Pipelining, is_ask
 use crate::error::{Error, Result};
 use crate::expiry::Clock;
 use crate::redis::connection::resp::Encoder;
-use crate::store::Traffic;
+use crate::store::{NodeState, Traffic};
 
 use super::command::Command;
 use super::command::verb::Verb;
 use super::connection::{Connection, Dial};
+use super::wire::Wire;
 use super::wire::tls::{self, TlsSettings};
 
 use bare::Bare;
@@ -416,6 +417,34 @@ impl Node {
     /// A connection broke: perhaps that was not for want of a greeting before either.
     pub(crate) fn forget_bare(&self) {
         self.bare.forget();
+    }
+
+    /// What this process knows of it.
+    pub(crate) fn state(&self, owns_keys: bool) -> NodeState {
+        let Traffic {
+            connections_open,
+            connections_idle,
+            ..
+        } = self.traffic();
+        NodeState {
+            name: self.name.clone(),
+            location: self.shown.clone(),
+            owns_keys,
+            is_refusing: self.is_refusing(),
+            connections_open,
+            connections_idle,
+        }
+    }
+
+    /// The certificate that it shows to a connection of its own, which ends with that.
+    pub(crate) fn certificate(&self, budget: Budget) -> Result<Option<Vec<u8>>> {
+        if self.dial.tls.is_none() || self.dial.connector.is_some() || self.is_out_of_reach() {
+            return Ok(None);
+        }
+        let budget = self.time_to_open(budget);
+        let wire = Wire::connect(&self.dial.address, self.dial.tls.as_ref(), budget);
+        let wire = wire.map_err(|error| error.at_node(&self.name))?;
+        Ok(wire.certificate())
     }
 
     /// Counters and gauges of this node.
