@@ -33,7 +33,7 @@ Examples:
 
 /// Looks into a cache of redis_cache, and changes it: entries, sweeps, locks, and the health of its servers.
 #[derive(Debug, Parser)]
-#[command(name = "redis-cache", version, max_term_width = 100, after_help = CODES,
+#[command(name = "redis-cache", version, after_help = CODES,
     after_long_help = format!("{EXAMPLES}\n\n{CODES}"), disable_help_subcommand = true)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -53,7 +53,7 @@ pub(crate) enum What {
     Set(Set),
     /// How long a value will be fresh.
     Ttl { key: OsString },
-    /// Gives an entry a new lifetime, counted from now.
+    /// Gives an entry a new lifetime.
     Touch {
         key: OsString,
         /// 5m, 1h30m, never; the option `ttl` of the cache unless given.
@@ -65,16 +65,20 @@ pub(crate) enum What {
         #[arg(required = true)]
         keys: Vec<OsString>,
     },
-    /// Which server has a key, and under which name. Asks no server for the key.
+    /// Which server has a key, and under which name.
     Where {
         #[arg(required = true)]
         keys: Vec<OsString>,
     },
-    /// All about one key: where it is, what it is, how fresh, who computes it; and so what a read says, and why.
+    /// All about one key, and why a read finds what it finds.
+    ///
+    /// Wire key, server, slot, size, header, codec, freshness, the lease on it and its holder.
     Why { key: OsString },
     /// Lists the keys of this version, as they are found.
     Keys(Keys),
-    /// Removes the keys of this version that match a glob: `*`, `?`, `[a-z]`; only your pattern is one.
+    /// Removes the keys of this version that match a glob.
+    ///
+    /// `*`, `?` and `[a-z]` mean something in the pattern, and nowhere else.
     DeletePattern {
         pattern: OsString,
         #[command(flatten)]
@@ -88,22 +92,26 @@ pub(crate) enum What {
         #[command(flatten)]
         sweep: SweepArgs,
     },
-    /// Rewrites entries whose codec or compressor is not the configured one; lifetimes stay, and whoever writes meanwhile wins.
+    /// Rewrites entries whose codec or compressor is not the configured one.
+    ///
+    /// Lifetimes stay, and whoever writes meanwhile wins.
     Reinsert {
         /// Only keys of this version that match; all keys of every version unless given.
         pattern: Option<OsString>,
         #[command(flatten)]
         sweep: SweepArgs,
     },
-    /// Moves entries to the servers where the ring wants them, after the list of servers has changed.
+    /// Moves entries to where the ring wants them, after servers were added or left.
     Rebalance {
-        /// The new list of locations; that of the cache unless given. To empty a server, leave it out here.
+        /// The new list of locations, where it is not that of the cache; what is left out is emptied.
         #[arg(long, value_name = "LOCATION", value_delimiter = ',')]
         to: Vec<String>,
         #[command(flatten)]
         sweep: SweepArgs,
     },
-    /// Runs a program while holding a lock that the whole fleet shares, as flock(1) does on one machine.
+    /// Runs a program under a lock that the whole fleet shares.
+    ///
+    /// As flock(1) does on one machine: redis-cache lock nightly -- ./job.sh
     Lock(Lock),
     /// Asks every server for a sign of life.
     Ping {
@@ -113,17 +121,24 @@ pub(crate) enum What {
     },
     /// What the servers count: keys, memory, hits, evictions, clients.
     Stats,
-    /// The keys that are used most: by HOTKEYS where a server has it, else by a sample.
+    /// The keys that are used most.
+    ///
+    /// By HOTKEYS where all servers have it (Redis 8.6), else of a sample: by uses under an LFU policy,
+    /// by the time of the last use under others.
     Hot(Sample),
     /// The entries that take most memory, of a sample.
     Big(Sample),
-    /// Examines servers, rights, clocks, memory, balance and this machine; each line says what to do.
+    /// Looks for what is wrong with servers, rights, clocks and memory, and says what to do.
+    ///
+    /// Nothing is changed; one key is stored for a moment on each server, to try a near cache.
     Doctor {
         /// Warnings count as broken.
         #[arg(long)]
         strict: bool,
     },
-    /// Reads and writes for a while, and tells how fast that was. Its keys are removed in the end.
+    /// Reads and writes for a while, and tells how fast that was.
+    ///
+    /// Its keys, redis-cache-bench:*, are removed in the end.
     Bench(Bench),
     /// The options of a cache: name, default, and what is accepted.
     Options {
@@ -220,13 +235,15 @@ pub(crate) struct SweepArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Lock {
     pub(crate) name: OsString,
-    /// How long the lock lasts when this program dies; it is extended while the other one runs.
+    /// How long the lock outlives this command when it is killed.
     #[arg(long, default_value = "30s", value_parser = duration)]
     pub(crate) ttl: Duration,
     /// How long to wait for it.
     #[arg(long, default_value = "0s", value_parser = duration)]
     pub(crate) wait: Duration,
-    /// The program; REDIS_CACHE_LOCK_TOKEN in its environment is the fencing token. Its exit code is that of this command.
+    /// The program and its arguments; its exit code is that of this command.
+    ///
+    /// REDIS_CACHE_LOCK_TOKEN in its environment is the fencing token.
     #[arg(required = true, last = true)]
     pub(crate) program: Vec<OsString>,
 }

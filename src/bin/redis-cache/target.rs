@@ -14,8 +14,10 @@ use crate::say::note;
 /// What the command line says about it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TargetArgs {
-    /// The location, or several joined by commas; given again, more of them. Secrets are better in the environment, or in a
-    /// file: everybody on this machine can see a command line.
+    /// Where the cache is; several locations are joined by commas.
+    ///
+    /// Secrets are better in the environment or in a file:
+    /// everybody on this machine can see a command line.
     #[arg(long, short, global = true, value_name = "LOCATION")]
     url: Vec<String>,
     /// A cache of the file, by its name.
@@ -30,7 +32,7 @@ pub(crate) struct TargetArgs {
     /// The file of named caches (TOML).
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// An option of the cache, as `redis-cache options` lists them: -o prefix=app.
+    /// An option of the cache, such as prefix=app; `redis-cache options` lists them.
     #[arg(long = "option", short, global = true, value_name = "NAME=VALUE")]
     options: Vec<String>,
 }
