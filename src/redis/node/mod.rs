@@ -8,6 +8,7 @@ pub(crate) mod breaker;
 pub(crate) mod clock;
 pub(crate) mod connect;
 pub(crate) mod exchange;
+mod figures;
 pub(crate) mod handshake;
 pub(crate) mod lane;
 pub(crate) mod login;
@@ -31,7 +32,6 @@ use crate::base::fork::PerProcess;
 use crate::config::{Address, Asker, Hooks, is_asked};
 use crate::error::{Error, Result};
 use crate::redis::connection::resp::Encoder;
-use crate::store::Traffic;
 
 use super::command::Command;
 use super::command::verb::Verb;
@@ -284,26 +284,6 @@ impl Node {
     /// A connection broke: perhaps that was not for want of a greeting before either.
     pub(crate) fn forget_bare(&self) {
         self.bare.forget();
-    }
-
-    /// Counters and gauges of this node.
-    pub(crate) fn traffic(&self) -> Traffic {
-        let pool = self.pool.state();
-        Traffic {
-            refused: self.refused.load(Ordering::Relaxed),
-            retries: self.retries.load(Ordering::Relaxed),
-            connections_open: pool.open as u64,
-            connections_idle: pool.idle as u64,
-            bytes_read: pool.bytes_read,
-            bytes_written: pool.bytes_written,
-            near_hits: 0,
-        }
-    }
-
-    pub(crate) fn reset_traffic(&self) {
-        self.refused.store(0, Ordering::Relaxed);
-        self.retries.store(0, Ordering::Relaxed);
-        self.pool.reset_traffic();
     }
 
     /// Closes idle connections, and those in use when they are done.
