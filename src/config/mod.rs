@@ -1,5 +1,11 @@
 //! The configuration of a cache: where its servers are and what it does. Options and locations are read here from
 //! text, from URLs and by typed setters, and checked against each other before anything connects.
+//!
+//! # Options
+//!
+//! Each has a typed setter of its name in [`Config`], and the same name in [`Config::set`] and in the query of a location.
+//!
+#![doc = include_str!("options.md")]
 
 pub(crate) mod address_map;
 pub(crate) mod checks;
@@ -7,6 +13,7 @@ pub(crate) mod choices;
 pub(crate) mod credentials;
 pub(crate) mod duration;
 pub(crate) mod hooks;
+mod known;
 pub(crate) mod location;
 pub(crate) mod nearest;
 pub(crate) mod options;
@@ -30,6 +37,7 @@ pub use choices::{
 };
 pub(crate) use credentials::{Asker, Secrets, is_asked, read_password};
 pub(crate) use hooks::{Connector, Hooks, KeyFn, ReverseKeyFn};
+pub use known::{KnownOption, known_options};
 #[cfg(test)]
 pub(crate) use location::Said;
 pub(crate) use location::{Address, Location};
@@ -174,8 +182,8 @@ impl Config {
     }
 
     /// A function that says who logs in: it is asked at every connect, and once more when the server refuses what it said
-    /// (WRONGPASS, NOAUTH), so that secrets may change. It is given the location of the node, without options, and
-    /// returns the user (may be empty) and the password; what it fails with fails the connect with
+    /// (WRONGPASS, NOAUTH), so that secrets may change. It is given the location of the node, as it was configured or
+    /// announced but without options, and returns the user (may be empty) and the password; what it fails with fails the connect with
     /// [`ErrorKind::Auth`]. Sentinels are asked for by it too, unless `sentinel_password` is set.
     /// What it returns is overwritten after use.
     ///
