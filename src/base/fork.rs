@@ -197,13 +197,13 @@ impl<T: fmt::Debug> fmt::Debug for PerProcess<T> {
 pub(crate) mod testing {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    /// Runs `body` in a forked child and tells whether it came to its end without a panic, within 20 s.
+    /// Runs `body` in a forked child and tells whether it came to its end without a panic, within a minute.
     pub(crate) fn in_child(body: impl FnOnce()) -> bool {
         // SAFETY: the child runs `body` and leaves by `_exit`; glibc makes its allocator usable after a fork.
         match unsafe { libc::fork() } {
             0 => {
                 // SAFETY: plain calls; an alarm ends a child that hangs.
-                unsafe { libc::alarm(20) };
+                unsafe { libc::alarm(60) };
                 let code = if catch_unwind(AssertUnwindSafe(body)).is_ok() {
                     0
                 } else {

@@ -365,13 +365,12 @@ impl Cache {
         let entries = entries.into_iter();
         let mut keys = self.report(KeyList::with_room(entries.size_hint().0))?;
         for (key, value) in entries {
-            keys.push(|out| {
-                self.report(
-                    self.keys
-                        .write(key.as_ref(), out)
-                        .and_then(|()| encode(value)),
-                )
-            });
+            let pieces = self.keys.pieces(key.as_ref());
+            let pushed =
+                pieces.and_then(|(front, back)| keys.push((front, &back), || encode(value)));
+            if let Err(error) = self.report(pushed) {
+                keys.push_fault(error);
+            }
         }
         self.report(keys.whole())
     }

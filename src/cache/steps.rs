@@ -19,7 +19,7 @@ impl Cache {
 
     /// The same for the only command of a call.
     #[inline]
-    fn budget_at_once(&self) -> Budget {
+    pub(crate) fn budget_at_once(&self) -> Budget {
         Budget::at_once(self.shared.options.timeout)
     }
 

@@ -176,8 +176,8 @@ impl Config {
     }
 
     /// A function that says who logs in: it is asked at every connect, and once more when the server refuses what it said
-    /// (WRONGPASS, NOAUTH), so that secrets may change. It is given the location of the node, without options, and
-    /// returns the user (may be empty) and the password; what it fails with fails the connect with
+    /// (WRONGPASS, NOAUTH), so that secrets may change. It is given the location of the node, as it was configured or
+    /// announced but without options, and returns the user (may be empty) and the password; what it fails with fails the connect with
     /// [`ErrorKind::Auth`]. Sentinels are asked for by it too, unless `sentinel_password` is set.
     /// What it returns is overwritten after use.
     ///

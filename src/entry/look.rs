@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::expiry::Clock;
 use crate::store::{Room, Sink};
 
+use super::shape::Shape;
 use super::sinks::{Decode, Gather, begun};
 
 /// A stored entry, as it was at one moment.
@@ -49,6 +50,10 @@ pub(crate) enum Judge {
 pub(crate) trait Payload: Sink {
     type Value;
 
+    /// [`Sink::begin`] of a value whose header has been looked at, under `layout=tagged`.
+    fn begin_behind(&mut self, header: Option<Header>, head: &[u8], len: usize)
+    -> Result<Room<'_>>;
+
     /// The value. `None`: there is no payload.
     fn payload(self) -> Result<Option<Self::Value>>;
 }
@@ -56,16 +61,38 @@ pub(crate) trait Payload: Sink {
 impl<T: DeserializeOwned> Payload for Decode<'_, T> {
     type Value = T;
 
+    fn begin_behind(
+        &mut self,
+        header: Option<Header>,
+        head: &[u8],
+        len: usize,
+    ) -> Result<Room<'_>> {
+        let shape = Shape::of_parsed(self.options(), header, head, len);
+        self.begin_as(shape, head, len)
+    }
+
     fn payload(self) -> Result<Option<T>> {
-        self.finish(Clock::DAWN)
+        self.finish_any()
     }
 }
 
 impl Payload for Gather<'_> {
     type Value = Vec<u8>;
 
+    #[inline]
+    fn begin_behind(
+        &mut self,
+        header: Option<Header>,
+        head: &[u8],
+        len: usize,
+    ) -> Result<Room<'_>> {
+        let shape = Shape::of_parsed(self.options(), header, head, len);
+        self.begin_as(shape, head, len)
+    }
+
+    #[inline]
     fn payload(mut self) -> Result<Option<Vec<u8>>> {
-        self.take(Clock::DAWN)
+        self.take_any()
     }
 }
 
@@ -125,15 +152,15 @@ impl<S: Payload> Look<S> {
     }
 }
 
-impl<S: Sink> Sink for Look<S> {
+impl<S: Payload> Sink for Look<S> {
     #[inline]
     fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
-        self.header = if self.is_tagged {
-            Header::parse(head)
-        } else {
-            None
-        };
-        self.payload.begin(head, len)
+        self.header = None;
+        if !self.is_tagged {
+            return self.payload.begin(head, len);
+        }
+        self.header = Header::parse(head);
+        self.payload.begin_behind(self.header, head, len)
     }
 
     fn fresh_until_ms(&self) -> u64 {

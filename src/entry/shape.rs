@@ -52,10 +52,30 @@ impl Shape {
     /// Of a value of `len` bytes that begins so, and is to be read.
     #[inline]
     pub(super) fn of_value(options: &Options, head: &[u8], len: usize) -> Self {
-        let shape = Shape::of(options, head);
-        match len.saturating_sub(shape.offset()) > options.coding.max_value {
-            true => shape.of_large(options, len),
-            false => shape,
+        Shape::of(options, head).bounded(options, len)
+    }
+
+    /// The same of a value whose header has been looked at already, under `layout=tagged`.
+    #[inline]
+    pub(super) fn of_parsed(
+        options: &Options,
+        header: Option<Header>,
+        head: &[u8],
+        len: usize,
+    ) -> Self {
+        let shape = match header {
+            None if head.first() != Some(&MAGIC) => Shape::Bare,
+            header => Shape::of_header(header),
+        };
+        shape.bounded(options, len)
+    }
+
+    /// What has more bytes than are read is not read.
+    #[inline]
+    fn bounded(self, options: &Options, len: usize) -> Self {
+        match len.saturating_sub(self.offset()) > options.coding.max_value {
+            true => self.of_large(options, len),
+            false => self,
         }
     }
 
@@ -135,10 +155,18 @@ impl Shape {
     #[inline]
     pub(super) fn is_live(&self, clock: Clock) -> Result<bool> {
         match self {
-            Shape::Bare => Ok(true),
             Shape::Tagged(tag) => {
                 Ok(tag.soft_expire_ms == 0 || tag.soft_expire_ms > clock.now_ms())
             }
+            other => other.is_there(),
+        }
+    }
+
+    /// The same however old it is.
+    #[inline]
+    pub(super) fn is_there(&self) -> Result<bool> {
+        match self {
+            Shape::Bare | Shape::Tagged(_) => Ok(true),
             Shape::Nothing => Ok(false),
             Shape::Unreadable(why) => Err(why.error()),
         }

@@ -57,16 +57,46 @@ impl<'a> Gather<'a> {
         }
     }
 
+    pub(super) fn options(&self) -> &'a Options {
+        self.options
+    }
+
     /// The payload as bytes; `None` when there is no live value.
     #[inline]
     pub(crate) fn take(&mut self, clock: Clock) -> Result<Option<Vec<u8>>> {
-        if !self.shape.is_live(clock)? {
-            return Ok(None);
+        match self.shape.is_live(clock)? {
+            true => self.whole().map(Some),
+            false => Ok(None),
         }
+    }
+
+    /// The same however old it is.
+    #[inline]
+    pub(super) fn take_any(&mut self) -> Result<Option<Vec<u8>>> {
+        match self.shape.is_there()? {
+            true => self.whole().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn whole(&mut self) -> Result<Vec<u8>> {
         if self.shape.compressor(self.options) != 0 {
-            return self.unpack().map(Some);
+            return self.unpack();
         }
-        Ok(Some(std::mem::take(&mut self.payload)))
+        Ok(std::mem::take(&mut self.payload))
+    }
+
+    /// A value of `len` bytes has begun, and this is what it is.
+    #[inline]
+    pub(super) fn begin_as(&mut self, shape: Shape, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.shape = shape;
+        if matches!(shape, Shape::Nothing | Shape::Unreadable(_)) {
+            return Ok(Room::Discard);
+        }
+        let payload = head.get(shape.offset()..).unwrap_or_default();
+        self.payload = begun(payload, len)?;
+        Ok(Room::Append(&mut self.payload))
     }
 
     #[cold]
@@ -80,13 +110,7 @@ impl<'a> Gather<'a> {
 
 impl Sink for Gather<'_> {
     fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
-        self.shape = Shape::of_value(self.options, head, len);
-        if matches!(self.shape, Shape::Nothing | Shape::Unreadable(_)) {
-            return Ok(Room::Discard);
-        }
-        let payload = head.get(self.shape.offset()..).unwrap_or_default();
-        self.payload = begun(payload, len)?;
-        Ok(Room::Append(&mut self.payload))
+        self.begin_as(Shape::of_value(self.options, head, len), head, len)
     }
 
     fn fresh_until_ms(&self) -> u64 {
@@ -108,35 +132,53 @@ impl<'a, T: DeserializeOwned> Decode<'a, T> {
         }
     }
 
+    pub(super) fn options(&self) -> &'a Options {
+        self.gather.options
+    }
+
     /// The value; `None` when there is no live one.
     pub(crate) fn finish(self, clock: Clock) -> Result<Option<T>> {
+        match self.gather.shape.is_live(clock)? {
+            true => self.decoded().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The same however old it is.
+    pub(super) fn finish_any(self) -> Result<Option<T>> {
+        match self.gather.shape.is_there()? {
+            true => self.decoded().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn decoded(self) -> Result<T> {
         let Gather {
             options,
             shape,
             payload,
         } = self.gather;
-        if !shape.is_live(clock)? {
-            return Ok(None);
-        }
-        self.done
-            .unwrap_or_else(|| shape.decode(options, &payload))
-            .map(Some)
+        self.done.unwrap_or_else(|| shape.decode(options, &payload))
     }
-}
 
-impl<T: DeserializeOwned> Sink for Decode<'_, T> {
-    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+    /// A value of `len` bytes has begun, and this is what it is.
+    pub(super) fn begin_as(&mut self, shape: Shape, head: &[u8], len: usize) -> Result<Room<'_>> {
         self.done = None;
         if head.len() < len {
-            return self.gather.begin(head, len);
+            return self.gather.begin_as(shape, head, len);
         }
-        let shape = Shape::of_value(self.gather.options, head, len);
         self.gather.shape = shape;
         if matches!(shape, Shape::Bare | Shape::Tagged(_)) {
             let payload = head.get(shape.offset()..).unwrap_or_default();
             self.done = Some(shape.decode(self.gather.options, payload));
         }
         Ok(Room::Discard)
+    }
+}
+
+impl<T: DeserializeOwned> Sink for Decode<'_, T> {
+    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.begin_as(Shape::of_value(self.gather.options, head, len), head, len)
     }
 
     fn fresh_until_ms(&self) -> u64 {

@@ -85,13 +85,15 @@ pub type redis_cache_key_fn = Option<
 /// Says who logs in at a node: appends the user (it may be empty), redis_cache_writer_next(), and the
 /// password to `out`, and returns 0; without redis_cache_writer_next() what was appended is the
 /// password. Anything else fails the connect with REDIS_CACHE_ERR_AUTH; redis_cache_writer_fail() may
-/// tell why. `node` is the location of the node, without options, and lives until the function
-/// returns. It is asked at every connect, and once more when the server refuses what it said; for
-/// sentinels too, unless the option sentinel_password is set. What it wrote is overwritten after use.
-/// It runs inside the time budget of a call, which cannot interrupt it. Called from any thread, on
-/// several at once if need be, for as long as anything lives that comes from this configuration: a
-/// client, view, iterator, lease or lock. It may use other caches; a call on the same client that
-/// would ask a server is REDIS_CACHE_ERR_UNSUPPORTED. It may free the client, and it must return, as
+/// tell why. `node` is the location of the node, as it was configured or announced but without
+/// options (a node of a cluster has `redis://` or `rediss://` before it, one that was configured as
+/// `host:port` has not), and lives until the function returns. It is asked at every connect, and once
+/// more when the server refuses what it said; for sentinels too, unless the option sentinel_password
+/// is set. What it wrote is overwritten after use. It runs inside the time budget of a call, which
+/// cannot interrupt it. Called from any thread, on several at once if need be, for as long as
+/// anything lives that comes from this configuration: a client, view, iterator, lease or lock. It may
+/// use other caches; a call on the same client that would ask a server is
+/// REDIS_CACHE_ERR_UNSUPPORTED. It may free the client, and it must return, as
 /// redis_cache_compute_fn.
 pub type redis_cache_credentials_fn = Option<
     unsafe extern "C-unwind" fn(

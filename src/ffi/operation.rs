@@ -19,10 +19,22 @@ pub(super) fn operation(
     name: &'static CStr,
     body: impl FnOnce(&mut Call) -> Result<Status>,
 ) -> Status {
-    let mut call = Call { held: None };
+    run(name, false, body)
+}
+
+#[inline(always)]
+fn run(
+    name: &'static CStr,
+    is_put_off: bool,
+    body: impl FnOnce(&mut Call) -> Result<Status>,
+) -> Status {
+    let mut call = Call {
+        held: None,
+        is_put_off,
+    };
     let status = guard(|| body(&mut call));
     if let Some(held) = call.held {
-        finish(*held, name, status);
+        finish(held, name, status);
     }
     status
 }
@@ -33,12 +45,14 @@ pub(super) fn operation_to_the_end(
     body: impl FnOnce(&mut Call) -> Result<Status>,
 ) -> Status {
     let _until_then = PutOff::begin();
-    operation(name, body)
+    run(name, true, body)
 }
 
 /// What an operation has until it is over.
 pub(super) struct Call {
-    held: Option<Box<Held>>,
+    held: Option<Held>,
+    /// A cancellation of the thread waits until it is over, whatever it holds.
+    is_put_off: bool,
 }
 
 /// When functions of the caller may run, the call has a handle of its own, so that they may free the one it was given, and
@@ -50,7 +64,7 @@ struct Held {
     /// The key that the operation is about, for that hook, if it is one.
     key: Option<Vec<u8>>,
     #[allow(dead_code, reason = "it counts that it lives")]
-    until_then: PutOff,
+    until_then: Option<PutOff>,
 }
 
 impl Call {
@@ -111,7 +125,6 @@ impl Call {
         self.held_and_key(cache, key)
     }
 
-    #[cold]
     fn held_and_key<'a>(
         &mut self,
         cache: &Cache,
@@ -123,24 +136,27 @@ impl Call {
         Ok((&held.cache, key))
     }
 
-    #[cold]
     fn hold(&mut self, cache: &Cache) -> &mut Held {
-        self.held.insert(Box::new(Held {
+        self.held.insert(Held {
             cache: cache.clone(),
             since: (cache.shared.hooks.operation.is_some()).then(Instant::now),
             key: None,
-            until_then: PutOff::begin(),
-        }))
+            until_then: (!self.is_put_off).then(PutOff::begin),
+        })
     }
 }
 
 /// The operation is over, and so is its hold on the client. What the caller's functions do then leaves the error text of the
 /// call alone, and a panic of theirs has nowhere else to go.
-#[cold]
+#[inline]
 fn finish(held: Held, name: &'static CStr, status: Status) {
-    if !held.cache.shared.runs_functions {
-        return;
+    if held.cache.shared.runs_functions {
+        tell(held, name, status);
     }
+}
+
+#[cold]
+fn tell(held: Held, name: &'static CStr, status: Status) {
     let time = held.since.map(|since| since.elapsed());
     keeping_text(|| {
         guard_or((), || {

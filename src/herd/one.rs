@@ -59,7 +59,7 @@ where
             true => cache.shared.flights.closed(),
             false => 0,
         };
-        let budget = cache.budget();
+        let budget = cache.budget_at_once();
         self.began = budget.started();
         let mut look = self.sink();
         let store = &cache.shared.store;

@@ -104,7 +104,6 @@ pub(crate) struct Import<'a> {
 
 impl Batch for Import<'_> {
     type Answer<'a> = bool;
-    const GROUP: usize = 1;
 
     fn verb(&self) -> Verb {
         Verb::once("SET NX")

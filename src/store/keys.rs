@@ -1,16 +1,23 @@
-//! The keys of a multi-key call: one piece of memory for all of them, each with its place in the caller's order.
+//! The keys of a multi-key call: one piece of memory for all of them, each with its place in the caller's order, and each
+//! as a command will name it.
 
 use std::ops::Range;
 
 use crate::base::room;
 use crate::error::{Error, Result};
 
+use super::framed::{CRLF, LONGEST_LINE, line, line_len};
+
+/// The most that stands around a key.
+const FRAME: usize = LONGEST_LINE + CRLF.len();
+
 /// The keys of a multi-key call, in the caller's order, in one piece of memory. A key that failed its check keeps
 /// its place and carries its error; stores only see the others.
 #[derive(Debug, Default)]
 pub(crate) struct KeyList {
-    bytes: Vec<u8>,
-    /// Where each key lies; that of a fault is empty.
+    /// Each key between the line that says its length and a line end.
+    framed: Vec<u8>,
+    /// Where each key lies in it; that of a fault is empty.
     spans: Vec<Range<usize>>,
     faults: Vec<(usize, Error)>,
     /// There was no memory for more.
@@ -27,23 +34,57 @@ impl KeyList {
         room::probe(count.saturating_mul(OF_EACH), "a list of keys")?;
         let mut list = KeyList::default();
         let reserved = list.spans.try_reserve_exact(count);
-        let reserved = reserved.and_then(|()| list.bytes.try_reserve(count.saturating_mul(32)));
+        let reserved = reserved.and_then(|()| list.framed.try_reserve(count.saturating_mul(32)));
         reserved.map_err(|_| none_for_a_list(count))?;
         Ok(list)
     }
 
-    /// Appends the key that `write` puts behind the bytes it is given; when it fails, the item is a fault.
+    /// Appends the key that lies in these two pieces, if `accept` has nothing against it.
+    ///
+    /// # Errors
+    /// Those of `accept`, and that there is no memory for the key: nothing was appended then.
     #[inline]
-    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) {
+    pub(crate) fn push(
+        &mut self,
+        (front, back): (&[u8], &[u8]),
+        accept: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         if self.spans.len() == self.spans.capacity() && !self.grow() {
-            return;
+            return Ok(());
         }
-        let start = self.bytes.len();
-        if let Err(error) = write(&mut self.bytes) {
-            self.bytes.truncate(start);
+        let len = front.len() + back.len();
+        if self.framed.capacity() - self.framed.len() < len + FRAME {
+            self.reserve(len)?;
+        }
+        accept()?;
+        self.frame(front, back);
+        Ok(())
+    }
+
+    /// Appends a key that may not be asked for.
+    #[cold]
+    pub(crate) fn push_fault(&mut self, error: Error) {
+        if self.spans.len() < self.spans.capacity() || self.grow() {
             self.faults.push((self.spans.len(), error));
+            self.spans.push(0..0);
         }
-        self.spans.push(start..self.bytes.len());
+    }
+
+    #[inline(always)]
+    fn frame(&mut self, front: &[u8], back: &[u8]) {
+        line(&mut self.framed, b'$', front.len() + back.len());
+        let start = self.framed.len();
+        self.framed.extend_from_slice(front);
+        self.framed.extend_from_slice(back);
+        self.spans.push(start..self.framed.len());
+        self.framed.extend_from_slice(CRLF);
+    }
+
+    /// Room for a key of so many bytes.
+    #[cold]
+    fn reserve(&mut self, len: usize) -> Result<()> {
+        let reserved = self.framed.try_reserve(len.saturating_add(FRAME));
+        reserved.map_err(|_| Error::no_memory("a key", len))
     }
 
     /// Whether there is room for one more.
@@ -70,7 +111,7 @@ impl KeyList {
 
     /// [`push_bytes`](KeyList::push_bytes) of a key of which others say how long it is, and how many there are.
     pub(crate) fn try_push_bytes(&mut self, key: &[u8]) -> Result<()> {
-        let reserved = self.bytes.try_reserve(key.len());
+        let reserved = self.framed.try_reserve(key.len().saturating_add(FRAME));
         let reserved = reserved.and_then(|()| self.spans.try_reserve(1));
         reserved.map_err(|_| none_for_a_list(self.spans.len()))?;
         self.push_bytes(key);
@@ -82,9 +123,7 @@ impl KeyList {
         if key.is_empty() {
             return;
         }
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(key);
-        self.spans.push(start..self.bytes.len());
+        self.frame(key, &[]);
     }
 
     /// A copy of at most `most` keys from place `from` on.
@@ -121,7 +160,37 @@ impl KeyList {
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
         let span = self.spans.get(index)?.clone();
-        self.bytes.get(span).filter(|key| !key.is_empty())
+        self.framed.get(span).filter(|key| !key.is_empty())
+    }
+
+    /// The key at `index` as an argument of a command; an empty one for a fault.
+    #[inline]
+    pub(crate) fn framed(&self, index: usize) -> &[u8] {
+        self.piece(index, index).unwrap_or(b"$0\r\n\r\n")
+    }
+
+    /// Hands out the keys at these places as arguments, in their order: those that lie behind each other in one piece.
+    #[inline]
+    pub(crate) fn pieces(&self, places: &[usize], mut each: impl FnMut(&[u8])) {
+        let mut rest = places;
+        while let Some(first) = rest.first() {
+            let row = rest.iter().zip(*first..);
+            let row = row.take_while(|(place, next)| **place == *next).count();
+            let (row, others) = rest.split_at_checked(row).unwrap_or((rest, &[]));
+            each(
+                self.piece(*first, *first + row.len() - 1)
+                    .unwrap_or_default(),
+            );
+            rest = others;
+        }
+    }
+
+    /// From one key to another behind it, with no fault between them.
+    #[inline]
+    fn piece(&self, first: usize, last: usize) -> Option<&[u8]> {
+        let (first, last) = (self.spans.get(first)?, self.spans.get(last)?);
+        let start = first.start.checked_sub(line_len(first.len()))?;
+        self.framed.get(start..last.end + CRLF.len())
     }
 
     pub(crate) fn faults(&self) -> &[(usize, Error)] {
@@ -135,4 +204,54 @@ fn none_for_a_list(count: usize) -> Error {
         "a list of keys",
         count.saturating_mul(size_of::<Range<usize>>()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn pieces(list: &KeyList, places: &[usize]) -> Vec<String> {
+        let mut pieces = Vec::new();
+        list.pieces(places, |piece| {
+            pieces.push(String::from_utf8(piece.to_vec()).unwrap())
+        });
+        pieces
+    }
+
+    #[test]
+    fn keys_that_follow_each_other_are_one_piece_of_a_command() {
+        let mut list = KeyList::default();
+        list.push_bytes(b"a");
+        list.push((b"p:1:", b"b"), || Ok(())).unwrap();
+        list.push_fault(Error::new(ErrorKind::InvalidArgument, "no key"));
+        list.push_bytes(&[b'c'; 1000]);
+        list.push_bytes(b"d");
+        let c = "c".repeat(1000);
+        assert_eq!(list.get(1), Some(&b"p:1:b"[..]));
+        assert_eq!(list.get(2), None);
+        assert_eq!(
+            pieces(&list, &list.places()),
+            [
+                "$1\r\na\r\n$5\r\np:1:b\r\n".to_owned(),
+                format!("$1000\r\n{c}\r\n$1\r\nd\r\n"),
+            ]
+        );
+        assert_eq!(
+            pieces(&list, &[4, 0, 1]),
+            ["$1\r\nd\r\n", "$1\r\na\r\n$5\r\np:1:b\r\n"]
+        );
+        assert_eq!(list.framed(1), b"$5\r\np:1:b\r\n");
+        assert!(pieces(&list, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_key_whose_value_is_refused_leaves_nothing_behind() {
+        let mut list = KeyList::default();
+        let refuse = || Err(Error::new(ErrorKind::InvalidArgument, "no value"));
+        assert!(list.push((b"a", b"b"), refuse).is_err());
+        assert_eq!(list.len(), 0);
+        list.push_bytes(b"c");
+        assert_eq!(pieces(&list, &[0]), ["$1\r\nc\r\n"]);
+    }
 }

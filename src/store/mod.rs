@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+pub(crate) mod framed;
 pub(crate) mod glob;
 pub(crate) mod keys;
 pub(crate) mod leases;

@@ -44,10 +44,7 @@ fn get(store: &MemoryStore, key: &[u8]) -> Option<Vec<u8>> {
 fn list<K: AsRef<[u8]>>(keys: impl IntoIterator<Item = K>) -> KeyList {
     let mut list = KeyList::default();
     for key in keys {
-        list.push(|bytes| {
-            bytes.extend_from_slice(key.as_ref());
-            Ok(())
-        });
+        list.push_bytes(key.as_ref());
     }
     list
 }
@@ -97,11 +94,8 @@ fn a_reader_keeps_a_value_that_is_replaced_meanwhile() {
 fn many_keys_are_told_one_by_one_and_faults_are_left_out() {
     let store = private(1000);
     let mut keys = list(["a", "b"]);
-    keys.push(|_| Err(Error::new(ErrorKind::InvalidArgument, "no key")));
-    keys.push(|bytes| {
-        bytes.push(b'c');
-        Ok(())
-    });
+    keys.push_fault(Error::new(ErrorKind::InvalidArgument, "no key"));
+    keys.push_bytes(b"c");
     let mut done = Vec::new();
     let values = [plain(b"1"), plain(&[0; 2000]), plain(b"3"), plain(b"4")];
     let values = values.map(|value| (value, Life::Forever));

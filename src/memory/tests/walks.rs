@@ -161,7 +161,7 @@ fn every_key_is_replaced_by_its_own_value() {
     }
     let mut list = KeyList::default();
     list.push_bytes(b"a");
-    list.push(|_| Err(Error::new(ErrorKind::InvalidArgument, "no key")));
+    list.push_fault(Error::new(ErrorKind::InvalidArgument, "no key"));
     list.push_bytes(b"b");
     let change = |old, new| Change {
         old,

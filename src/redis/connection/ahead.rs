@@ -4,10 +4,10 @@
 use crate::base::budget::Budget;
 use crate::error::Result;
 
+use super::super::wire::KEPT;
 use super::super::wire::ahead::allowance;
-use super::super::wire::{KEPT, Wire};
 use super::resp::Encoder;
-use super::{Connection, Link, SendFault, native};
+use super::{Connection, SendFault, native};
 
 /// How much of the replies that are owed has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,12 +95,9 @@ impl Connection {
                 allowed,
             })
         });
-        let sent = match (&mut self.link, allowed) {
-            (Link::Custom(custom), _) => custom.exchange(&batch, commands),
-            (Link::Native(wire), None) => wire.send(&batch, budget),
-            (Link::Parsed(parsed), None) => parsed.wire().send(&batch, budget),
-            (Link::Native(wire), Some(allowed)) => wire.send_ahead(batch, allowed),
-            (Link::Parsed(parsed), Some(allowed)) => parsed.wire().send_ahead(batch, allowed),
+        let sent = match (self.link.wire(), allowed) {
+            (Some(wire), Some(allowed)) => wire.send_ahead(batch, allowed),
+            _ => self.link.send(&batch, commands, budget),
         };
         self.broken |= sent.is_err();
         self.owed += commands;
@@ -130,27 +127,12 @@ impl Connection {
 
     #[cold]
     pub(super) fn is_all_out(&self) -> bool {
-        match &self.link {
-            Link::Native(wire) => wire.outgoing().is_none(),
-            Link::Parsed(parsed) => parsed.is_all_out(),
-            Link::Custom(_) => true,
-        }
+        self.link.is_all_out()
     }
 
     /// Whether a part of the batch could not be written yet.
     pub(crate) fn wants_write(&mut self) -> bool {
         self.link.wire().is_some_and(|wire| wire.wants_write())
-    }
-}
-
-impl Link {
-    /// What bytes go through, unless that is somebody else's affair.
-    pub(super) fn wire(&mut self) -> Option<&mut Wire> {
-        match self {
-            Link::Native(wire) => Some(wire),
-            Link::Parsed(parsed) => Some(parsed.wire()),
-            Link::Custom(_) => None,
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! promise that no reply ever reaches another caller. Its errors name no node.
 
 pub(crate) mod ahead;
+mod link;
 pub(crate) mod native;
 pub(crate) mod redis_crate;
 pub(crate) mod replies;
@@ -26,7 +27,7 @@ use crate::store::Sink;
 use super::wire::Wire;
 use super::wire::tls::TlsSettings;
 
-use redis_crate::{Custom, Parsed};
+use link::Link;
 use resp::{Encoder, Token};
 
 pub(crate) use super::wire::SendFault;
@@ -72,14 +73,6 @@ pub(crate) struct Connection {
     held: Option<Box<Held>>,
 }
 
-/// Its tag is a byte of its own: a hit looks at it several times.
-#[repr(u8)]
-enum Link {
-    Native(Wire),
-    Parsed(Box<Parsed>),
-    Custom(Box<Custom>),
-}
-
 impl Connection {
     /// Connects, and does nothing else: no greeting, no password. A connector is given `info`.
     pub(crate) fn open_as(
@@ -87,13 +80,7 @@ impl Connection {
         info: &redis::ConnectionInfo,
         budget: Budget,
     ) -> Result<Connection> {
-        let wire = || Wire::connect(&how.address, how.tls.as_ref(), budget);
-        let link = match (&how.connector, &how.parser) {
-            (Some(connector), _) => Link::Custom(Box::new(Custom::open(connector, info)?)),
-            (None, Parser::Native) => Link::Native(wire()?),
-            (None, Parser::Redis) => Link::Parsed(Box::new(Parsed::over(wire()?))),
-        };
-        Ok(Connection::over(link))
+        Ok(Connection::over(Link::open(how, info, budget)?))
     }
 
     /// The same for nobody in particular.
@@ -104,10 +91,7 @@ impl Connection {
 
     /// Over a wire that is connected.
     pub(crate) fn over_wire(wire: Wire, parser: Parser) -> Connection {
-        Connection::over(match parser {
-            Parser::Native => Link::Native(wire),
-            Parser::Redis => Link::Parsed(Box::new(Parsed::over(wire))),
-        })
+        Connection::over(Link::over_wire(wire, parser))
     }
 
     fn over(link: Link) -> Connection {
@@ -138,11 +122,7 @@ impl Connection {
         if self.outgoing.capacity() > AHEAD {
             return self.send_large(budget);
         }
-        let sent = match &mut self.link {
-            Link::Native(wire) => wire.send(&self.outgoing, budget),
-            Link::Parsed(parsed) => parsed.wire().send(&self.outgoing, budget),
-            Link::Custom(custom) => custom.exchange(&self.outgoing, self.queued),
-        };
+        let sent = self.link.send(&self.outgoing, self.queued, budget);
         self.broken |= sent.is_err();
         self.owed += std::mem::take(&mut self.queued);
         self.outgoing.clear();
@@ -194,13 +174,7 @@ impl Connection {
             ..
         } = self;
         awaited(*owed)?;
-        let inside = *open > 0;
-        let pulled = match link {
-            Link::Native(wire) => native::token(wire, inside, budget),
-            Link::Parsed(parsed) => parsed.next(budget),
-            Link::Custom(custom) => custom.next(),
-        };
-        match pulled {
+        match link.token(*open > 0, budget) {
             Ok((token, parts)) => {
                 count(owed, open, parts);
                 Ok(token)
@@ -220,29 +194,43 @@ impl Connection {
         budget: Budget,
         mut each: impl FnMut(Result<Option<&[u8]>>),
     ) -> Result<()> {
-        self.let_more_out();
         for _ in 0..number {
-            awaited(self.owed)?;
-            let at_hand = match &mut self.link {
-                Link::Native(wire) => native::bulk_at_hand(wire),
-                _ => None,
-            };
-            if let Some(value) = at_hand {
-                each(Ok(Some(value)));
-                count(&mut self.owed, &mut self.open, 0);
-                continue;
-            }
-            if let Some(error) = self.pass_over_what_is_too_large(budget)? {
-                each(Err(error));
-                continue;
-            }
-            match self.next(budget)? {
-                Token::Bulk(value) => each(Ok(Some(value))),
-                Token::Nil => each(Ok(None)),
-                _ => return Err(no_value()),
+            if self.element(budget, &mut each)?.is_some() {
+                return Err(no_value());
             }
         }
         Ok(())
+    }
+
+    /// Reads one element of a reply, or a reply, that is a value or nil; or else what the server has to complain about.
+    #[inline(always)]
+    pub(crate) fn element(
+        &mut self,
+        budget: Budget,
+        each: &mut impl FnMut(Result<Option<&[u8]>>),
+    ) -> Result<Option<Error>> {
+        awaited(self.owed)?;
+        self.let_more_out();
+        let at_hand = match &mut self.link {
+            Link::Native(wire) => native::bulk_at_hand(wire),
+            _ => None,
+        };
+        if let Some(value) = at_hand {
+            each(Ok(Some(value)));
+            count(&mut self.owed, &mut self.open, 0);
+            return Ok(None);
+        }
+        if let Some(error) = self.pass_over_what_is_too_large(budget)? {
+            each(Err(error));
+            return Ok(None);
+        }
+        match self.next(budget)? {
+            Token::Bulk(value) => each(Ok(Some(value))),
+            Token::Nil => each(Ok(None)),
+            Token::Error(text) => return Ok(Some(Error::from_server(text))),
+            _ => return Err(no_value()),
+        }
+        Ok(None)
     }
 
     /// Takes in the next element. When that is a value for which there is no memory, it is dropped, and the others of the
@@ -282,12 +270,7 @@ impl Connection {
 
     fn any_value(&mut self, sink: &mut dyn Sink, budget: Budget) -> Result<Found> {
         let inside = self.open > 0;
-        let pulled = match &mut self.link {
-            Link::Native(wire) => native::value(wire, inside, sink, budget),
-            Link::Parsed(parsed) => parsed.next(budget).map(|(token, _)| deliver(token, sink)),
-            Link::Custom(custom) => custom.next().map(|(token, _)| deliver(token, sink)),
-        };
-        let found = match pulled {
+        let found = match self.link.value(inside, sink, budget) {
             Ok(native::Value::Delivered(done)) => Ok(done.map(|()| Found::Yes)),
             Ok(native::Value::Other(Token::Nil)) => Ok(Ok(Found::No)),
             Ok(native::Value::Other(Token::Error(text))) => {
@@ -313,12 +296,7 @@ impl Connection {
         awaited(self.owed)?;
         self.let_more_out();
         let inside = self.open > 0;
-        let skipped = match &mut self.link {
-            Link::Native(wire) => native::skip(wire, inside, budget),
-            Link::Parsed(parsed) => skip_tokens(|| parsed.next(budget).map(owned)),
-            Link::Custom(custom) => skip_tokens(|| custom.next().map(owned)),
-        };
-        match skipped {
+        match self.link.skip(inside, budget) {
             Ok(error) => {
                 count(&mut self.owed, &mut self.open, 0);
                 Ok(error)
@@ -334,55 +312,37 @@ impl Connection {
     #[inline]
     pub(crate) fn is_reusable(&self) -> bool {
         let settled = self.queued == 0 && self.owed == 0 && self.open == 0;
-        let drained = match &self.link {
-            Link::Native(wire) => wire.is_drained(),
-            Link::Parsed(parsed) => parsed.is_drained(),
-            Link::Custom(custom) => custom.is_drained(),
-        };
-        settled && drained && !self.broken && (self.held.is_none() || self.is_all_out())
+        settled
+            && self.link.is_drained()
+            && !self.broken
+            && (self.held.is_none() || self.is_all_out())
     }
 
     /// True when the connection is open and nothing waits to be read. No round trip; a custom connection is
     /// asked for its own opinion.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        match &mut self.link {
-            Link::Native(wire) => wire.is_quiet(),
-            Link::Parsed(parsed) => parsed.is_quiet(),
-            Link::Custom(custom) => custom.is_open(),
-        }
+        self.link.is_quiet()
     }
 
     /// Whether that is found out of the socket; a custom connection may go on believing that it is open.
     pub(crate) fn knows_its_end(&self) -> bool {
-        !matches!(self.link, Link::Custom(_))
+        self.link.knows_its_end()
     }
 
     /// Whether a part of a reply has come that nobody has read; of a custom connection that is not known.
     pub(crate) fn has_part(&mut self) -> bool {
-        match &mut self.link {
-            Link::Native(wire) => !wire.buffered().is_empty(),
-            Link::Parsed(parsed) => !parsed.wire().buffered().is_empty(),
-            Link::Custom(_) => true,
-        }
+        self.link.has_part()
     }
 
     /// What becomes readable when a reply comes; a custom connection may have none, and has read it already.
     pub(crate) fn socket(&mut self) -> Option<RawFd> {
-        match &mut self.link {
-            Link::Native(wire) => Some(wire.socket()),
-            Link::Parsed(parsed) => Some(parsed.wire().socket()),
-            Link::Custom(_) => None,
-        }
+        self.link.socket()
     }
 
     /// Gives back the memory of a large reply before the connection rests.
     #[inline]
     pub(crate) fn trim(&mut self) {
-        match &mut self.link {
-            Link::Native(wire) => wire.trim(),
-            Link::Parsed(parsed) => parsed.trim(),
-            Link::Custom(_) => {}
-        }
+        self.link.trim()
     }
 
     /// What bytes go through, for somebody who reads replies himself; none of a custom connection.
@@ -390,21 +350,13 @@ impl Connection {
         if !self.is_reusable() {
             return None;
         }
-        match self.link {
-            Link::Native(wire) => Some(wire),
-            Link::Parsed(parsed) => Some(parsed.into_wire()),
-            Link::Custom(_) => None,
-        }
+        self.link.into_wire()
     }
 
     /// Bytes read and written since the last time. Of a custom connection only those written are known.
     #[inline]
     pub(crate) fn take_traffic(&mut self) -> (u64, u64) {
-        match &mut self.link {
-            Link::Native(wire) => wire.take_traffic(),
-            Link::Parsed(parsed) => parsed.wire().take_traffic(),
-            Link::Custom(custom) => custom.take_traffic(),
-        }
+        self.link.take_traffic()
     }
 }
 
@@ -439,37 +391,10 @@ fn no_value() -> Error {
     )
 }
 
-fn deliver<'a>(token: Token<'a>, sink: &mut dyn Sink) -> native::Value<'a> {
-    match token {
-        Token::Bulk(bytes) => native::Value::Delivered(sink.begin(bytes, bytes.len()).map(drop)),
-        other => native::Value::Other(other),
-    }
-}
-
-fn owned((token, parts): (Token<'_>, u64)) -> (Option<Error>, u64) {
-    match token {
-        Token::Error(text) => (Some(Error::from_server(text)), parts),
-        _ => (None, parts),
-    }
-}
-
-fn skip_tokens(mut next: impl FnMut() -> Result<(Option<Error>, u64)>) -> Result<Option<Error>> {
-    let (error, mut rest) = next()?;
-    while rest > 0 {
-        rest = (rest - 1).saturating_add(next()?.1);
-    }
-    Ok(error)
-}
-
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let link = match self.link {
-            Link::Native(_) => "native",
-            Link::Parsed(_) => "parser=redis",
-            Link::Custom(_) => "custom",
-        };
         f.debug_struct("Connection")
-            .field("link", &link)
+            .field("link", &self.link.name())
             .field("owed", &self.owed)
             .field("broken", &self.broken)
             .finish()

@@ -135,6 +135,22 @@ impl<'a> Replies<'a> {
         self.from.values(number, self.budget, each)
     }
 
+    /// The reply to GET, told as MGET has it: a key of another data type has no value.
+    #[inline(always)]
+    pub(crate) fn value_or_foreign(
+        &mut self,
+        mut each: impl FnMut(Result<Option<&[u8]>>),
+    ) -> Reply<()> {
+        match self.from.element(self.budget, &mut each)? {
+            None => Ok(Ok(())),
+            Some(refusal) if refusal.code() == Some("WRONGTYPE") => {
+                each(Ok(None));
+                Ok(Ok(()))
+            }
+            Some(refusal) => Ok(Err(refusal)),
+        }
+    }
+
     pub(crate) fn skip(&mut self) -> Result<Option<Error>> {
         self.from.skip(self.budget)
     }

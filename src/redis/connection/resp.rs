@@ -6,6 +6,7 @@
 pub(crate) mod tests;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::framed::{CRLF, line};
 
 /// The longest value a server may announce: Redis' own default of `proto-max-bulk-len`.
 pub(crate) const MAX_BULK: usize = 512 * 1024 * 1024;
@@ -15,8 +16,6 @@ const MAX_LINE: usize = 64 * 1024;
 const MAX_ELEMENTS: u64 = u32::MAX as u64;
 /// As many as `i64` has.
 const MAX_DIGITS: usize = 19;
-/// The end of every line and of every bulk.
-const CRLF: &[u8; 2] = b"\r\n";
 
 /// Appends commands to a batch. A command is its number of arguments, then exactly so many arguments.
 #[derive(Debug)]
@@ -75,7 +74,7 @@ impl<'a> Encoder<'a> {
     #[inline]
     pub(crate) fn command(&mut self, argc: usize) -> &mut Self {
         *self.commands += 1;
-        self.line(b'*', argc);
+        line(self.out, b'*', argc);
         self
     }
 
@@ -102,6 +101,15 @@ impl<'a> Encoder<'a> {
         self
     }
 
+    /// Arguments that are framed already.
+    #[inline]
+    pub(crate) fn framed(&mut self, args: &[u8]) -> &mut Self {
+        if self.has_room(args.len()) {
+            self.out.extend_from_slice(args);
+        }
+        self
+    }
+
     /// One argument that lies in two pieces.
     #[inline]
     pub(crate) fn joined(&mut self, front: &[u8], back: &[u8]) -> &mut Self {
@@ -120,11 +128,16 @@ impl<'a> Encoder<'a> {
     /// The length of an argument, and room for all of it, if there is memory.
     #[inline(always)]
     fn length(&mut self, len: usize) -> bool {
-        let is_room = self.out.capacity() - self.out.len() >= len + BEHIND || self.grow(len);
+        let is_room = self.has_room(len);
         if is_room {
-            self.line(b'$', len);
+            line(self.out, b'$', len);
         }
         is_room
+    }
+
+    #[inline(always)]
+    fn has_room(&mut self, len: usize) -> bool {
+        self.out.capacity() - self.out.len() >= len + BEHIND || self.grow(len)
     }
 
     #[cold]
@@ -138,30 +151,6 @@ impl<'a> Encoder<'a> {
         *self.lacking = len.max(1).max(*self.lacking);
         *self.out = Vec::new();
         false
-    }
-
-    /// Almost every length has up to three digits: constant sizes copy without a call.
-    #[inline(always)]
-    fn line(&mut self, kind: u8, value: usize) {
-        let digit = |power: usize| b'0' + (value / power % 10) as u8;
-        let out = &mut self.out;
-        match value {
-            0..10 => out.extend_from_slice(&[kind, digit(1), b'\r', b'\n']),
-            10..100 => out.extend_from_slice(&[kind, digit(10), digit(1), b'\r', b'\n']),
-            100..1000 => {
-                let [a, b, c] = [100, 10, 1].map(digit);
-                out.extend_from_slice(&[kind, a, b, c, b'\r', b'\n']);
-            }
-            _ => self.long_line(kind, value),
-        }
-    }
-
-    #[cold]
-    fn long_line(&mut self, kind: u8, value: usize) {
-        self.out.push(kind);
-        let mut digits = itoa::Buffer::new();
-        self.out.extend_from_slice(digits.format(value).as_bytes());
-        self.out.extend_from_slice(CRLF);
     }
 }
 

@@ -47,10 +47,12 @@ pub(crate) enum To<'a> {
 pub(crate) trait Batch {
     /// What is told of one item; it may borrow the reply.
     type Answer<'a>;
-    /// Items of one command, where nodes take several.
-    const GROUP: usize;
-
     fn verb(&self) -> Verb;
+
+    /// Items of one command.
+    fn group(&self) -> usize {
+        1
+    }
 
     /// Some node refused, and so has done nothing: whether the same can be said in other words, which `pack` writes from
     /// now on. At most once.
@@ -188,7 +190,7 @@ impl Fleet {
                         continue;
                     }
                     Advice::Again => open.push(setback.item),
-                    Advice::Ask(node) => add(&mut asked, node, setback.item, true),
+                    Advice::Ask(node) => add(&mut asked, &node, setback.item, true),
                 }
                 postponed.push((setback.item, setback.failed.error));
             }
@@ -213,11 +215,11 @@ impl Fleet {
 }
 
 /// Puts an item to the others of its node.
-fn add(shares: &mut Vec<Share>, node: Arc<Node>, item: usize, asking: bool) {
-    let known = |share: &&mut Share| Arc::ptr_eq(&share.node, &node);
+fn add(shares: &mut Vec<Share>, node: &Arc<Node>, item: usize, asking: bool) {
+    let known = |share: &&mut Share| Arc::ptr_eq(&share.node, node);
     match shares.iter_mut().find(known) {
         Some(share) => share.items.push(item),
-        None => shares.push(Share::new(node, vec![item], asking)),
+        None => shares.push(Share::new(Arc::clone(node), vec![item], asking)),
     }
 }
 
@@ -290,15 +292,11 @@ impl<J: Batch> Scatter<'_, J> {
             return vec![Share::new(Arc::clone(node), items, false)];
         }
         let mut shares: Vec<Share> = Vec::new();
-        for item in items {
-            let Some(key) = self.keys.get(item) else {
-                continue;
-            };
-            match topology.pick(key, self.access(), self.budget) {
-                Ok(node) => add(&mut shares, node, item, false),
-                Err(error) => each(item, Err(error), Clock::default()),
-            }
-        }
+        let mut divided = |item: usize, node: Result<&Arc<Node>>| match node {
+            Ok(node) => add(&mut shares, node, item, false),
+            Err(error) => each(item, Err(error), Clock::default()),
+        };
+        topology.divide(self.keys, &items, self.access(), self.budget, &mut divided);
         shares
     }
 
@@ -363,10 +361,7 @@ impl<J: Batch> Scatter<'_, J> {
             losses,
             is_untouched: !self.batch.touches() && share.node.knows_no_touch(),
             items: rest.get(..self.batch.window(rest)).unwrap_or(rest),
-            group: match self.fleet.topology.takes_many_keys() {
-                true => J::GROUP,
-                false => 1,
-            },
+            group: self.batch.group(),
         };
         let pack = |to: &mut Encoder<'_>| window.pack(to, 0);
         let topology = &self.fleet.topology;

@@ -84,7 +84,6 @@ impl<S: Step> ByScript<'_, S> {
 
 impl<S: Step> Batch for ByScript<'_, S> {
     type Answer<'a> = S::Answer<'a>;
-    const GROUP: usize = 1;
 
     fn verb(&self) -> Verb {
         self.step.script().verb

@@ -13,12 +13,10 @@ fn many_values_come_with_their_places() {
     let backend = server.backend();
     let names: Vec<String> = (0..2500).map(|number| format!("k{number}")).collect();
     let mut list = KeyList::default();
-    list.push(|_| {
-        Err(Error::new(
-            ErrorKind::InvalidArgument,
-            "a fault keeps its place",
-        ))
-    });
+    list.push_fault(Error::new(
+        ErrorKind::InvalidArgument,
+        "a fault keeps its place",
+    ));
     names
         .iter()
         .for_each(|name| list.push_bytes(name.as_bytes()));
@@ -166,7 +164,7 @@ fn a_list_of_nothing_but_faults_asks_nobody() {
     let address = fake(|_, _| panic!("nothing was to be asked"));
     let backend = backend(address, &quick());
     let mut list = KeyList::default();
-    list.push(|_| Err(Error::new(ErrorKind::InvalidArgument, "a fault")));
+    list.push_fault(Error::new(ErrorKind::InvalidArgument, "a fault"));
     backend.get_many(&list, Access::Read, quickly(), &mut |_, _, _| {
         panic!("told of a fault")
     });

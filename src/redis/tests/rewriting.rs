@@ -39,7 +39,7 @@ fn only_what_is_as_it_was_read_is_replaced_and_its_life_is_kept() {
     server.command::<()>(&["SET", "forever", "old"]);
     let before: i64 = server.command(&["EVAL", EXPIRES_AT, "1", "a"]);
     let mut list = keys(&["a"]);
-    list.push(|_| Err(Error::new(ErrorKind::InvalidArgument, "no key")));
+    list.push_fault(Error::new(ErrorKind::InvalidArgument, "no key"));
     for key in ["b", "c", "list", "gone", "forever"] {
         list.push_bytes(key.as_bytes());
     }

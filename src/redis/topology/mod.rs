@@ -24,16 +24,37 @@ use std::sync::Arc;
 
 use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Access;
+use crate::store::{Access, KeyList};
 
 use super::node::Node;
 
 pub(crate) use failure::{Advice, Failure};
 
+/// Is told of the node to ask for the key at a place.
+pub(crate) type EachNode<'a> = dyn FnMut(usize, Result<&Arc<Node>>) + 'a;
+
 /// How the nodes divide the keys.
 pub(crate) trait Topology: Send + Sync + fmt::Debug {
     /// The node to ask for `key` now. It may have to look around first, within the budget.
     fn pick(&self, key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>>;
+
+    /// The same for many keys of one call, at these places of a list: what has to be locked or looked at first is so once, and
+    /// no key counts a reference. `each` is told of every place; it asks nobody.
+    fn divide(
+        &self,
+        keys: &KeyList,
+        places: &[usize],
+        access: Access,
+        budget: Budget,
+        each: &mut EachNode<'_>,
+    ) {
+        for (place, key) in at(keys, places) {
+            match self.pick(key, access, budget) {
+                Ok(node) => each(place, Ok(&node)),
+                Err(error) => each(place, Err(error)),
+            }
+        }
+    }
 
     /// How much of the budget an attempt at a node may take: less than all where another node could answer as well.
     fn time_for(&self, _node: &Arc<Node>, _access: Access, budget: Budget) -> Budget {
@@ -79,6 +100,13 @@ pub(crate) trait Topology: Send + Sync + fmt::Debug {
     fn takes_many_keys(&self) -> bool {
         true
     }
+}
+
+/// The keys at these places, with them.
+fn at<'k>(keys: &'k KeyList, places: &'k [usize]) -> impl Iterator<Item = (usize, &'k [u8])> {
+    places
+        .iter()
+        .filter_map(|place| Some((*place, keys.get(*place)?)))
 }
 
 /// The owner of that name.

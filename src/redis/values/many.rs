@@ -23,16 +23,27 @@ pub(crate) struct Get<'a> {
     pub(crate) keys: &'a KeyList,
     /// Whether that is a use of the keys.
     pub(crate) touches: bool,
+    /// Whether keys may stand together in one command. If not, each is read by GET.
+    pub(crate) together: bool,
 }
 
 impl Batch for Get<'_> {
     type Answer<'a> = Option<&'a [u8]>;
-    /// Enough to make the command small beside the work, and few enough not to keep the server from its other
-    /// clients.
-    const GROUP: usize = 1000;
 
     fn verb(&self) -> Verb {
-        Verb::safe("MGET")
+        Verb::safe(match self.together {
+            true => "MGET",
+            false => "GET",
+        })
+    }
+
+    /// Enough to make the command small beside the work, and few enough not to keep the server from its other
+    /// clients.
+    fn group(&self) -> usize {
+        match self.together {
+            true => 1000,
+            false => 1,
+        }
     }
 
     fn touches(&self) -> bool {
@@ -44,10 +55,13 @@ impl Batch for Get<'_> {
     }
 
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
-        to.command(1 + items.len()).arg(b"MGET");
-        for item in items {
-            to.arg(key(self.keys, *item));
-        }
+        match self.together {
+            true => to.command(1 + items.len()).words(b"$4\r\nMGET\r\n"),
+            false => to.opening(b"*2\r\n$3\r\nGET\r\n"),
+        };
+        self.keys.pieces(items, |piece| {
+            to.framed(piece);
+        });
     }
 
     fn read(
@@ -55,6 +69,9 @@ impl Batch for Get<'_> {
         from: &mut Replies<'_>,
         group: &mut Group<'_, Self, impl Each<Self>>,
     ) -> Reply<()> {
+        if !self.together {
+            return from.value_or_foreign(|value| group.tell_outcome(0, value));
+        }
         match from.array()? {
             Ok(len) if len == group.items.len() => {}
             Ok(_) => return Err(reply::unexpected("a value for every key")),
@@ -77,7 +94,6 @@ pub(crate) struct Heads<'a> {
 
 impl Batch for Heads<'_> {
     type Answer<'a> = &'a [u8];
-    const GROUP: usize = 1;
 
     fn verb(&self) -> Verb {
         Verb::safe("GETRANGE")
@@ -124,7 +140,6 @@ impl Set<'_> {
 
 impl Batch for Set<'_> {
     type Answer<'a> = bool;
-    const GROUP: usize = 1;
 
     fn verb(&self) -> Verb {
         Verb::once("SET")
@@ -162,7 +177,6 @@ pub(crate) struct Add<'a>(pub(crate) Set<'a>);
 
 impl Batch for Add<'_> {
     type Answer<'a> = bool;
-    const GROUP: usize = 1;
 
     fn verb(&self) -> Verb {
         Verb::once("SET NX")
@@ -196,7 +210,6 @@ pub(crate) struct Delete<'a> {
 
 impl Batch for Delete<'_> {
     type Answer<'a> = bool;
-    const GROUP: usize = 1;
 
     fn verb(&self) -> Verb {
         Verb::safe("UNLINK")

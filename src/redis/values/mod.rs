@@ -46,6 +46,7 @@ impl Values for RedisStore {
         let get = many::Get {
             keys,
             touches: true,
+            together: self.fleet.topology.takes_many_keys(),
         };
         self.fleet
             .ask_many(To::Owners(access), keys, &get, budget, each);

@@ -62,6 +62,7 @@ impl Walks for RedisStore {
         let get = many::Get {
             keys,
             touches: false,
+            together: self.fleet.topology.takes_many_keys(),
         };
         self.fleet
             .ask_many(self.walker(node), keys, &get, budget, each);

@@ -17,7 +17,7 @@ const NEW: Value<'_> = Value {
 fn list() -> KeyList {
     let mut list = KeyList::default();
     list.push_bytes(b"a");
-    list.push(|_| Err(Error::new(ErrorKind::InvalidArgument, "no key")));
+    list.push_fault(Error::new(ErrorKind::InvalidArgument, "no key"));
     list.push_bytes(b"b");
     list.push_bytes(b"c");
     list

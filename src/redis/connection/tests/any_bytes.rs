@@ -29,10 +29,10 @@ fn feed(
 
 #[test]
 fn every_split_of_a_stream_gives_the_same_tokens() {
-    for parsed in [false, true] {
+    for parser in PARSERS {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let reader = ours.try_clone().unwrap();
-        let mut connection = Connection::over(link(Wire::over(ours.into()), parsed));
+        let mut connection = Connection::over_wire(Wire::over(ours.into()), parser);
         let mut server = theirs;
         for cut in 1..STREAM.len() {
             let (left, right) = STREAM.split_at(cut);
@@ -93,10 +93,10 @@ proptest! {
     fn arbitrary_bytes_end_in_an_error_and_little_memory(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         start in proptest::sample::select(vec![&b""[..], b"*", b"$", b"*3\r\n", b"$536870000\r\n", b"%2\r\n|1\r\n", b"*4000000000\r\n"]),
-        parsed in any::<bool>(),
+        parser in prop::sample::select(PARSERS.to_vec()),
     ) {
         let (wire, mut server) = pair();
-        let mut connection = Connection::over(link(wire, parsed));
+        let mut connection = Connection::over_wire(wire, parser);
         server.write_all(start).unwrap();
         server.write_all(&bytes).unwrap();
         ask(&mut connection, 1000);
@@ -109,7 +109,7 @@ proptest! {
     fn any_stream_in_any_pieces_gives_its_tokens(
         replies in proptest::collection::vec(reply(), 1..6),
         mut cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..6),
-        parsed in any::<bool>(),
+        parser in prop::sample::select(PARSERS.to_vec()),
     ) {
         let stream: Vec<u8> = replies.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
         let mut ends: Vec<usize> = cuts.drain(..).map(|cut| cut.index(stream.len())).chain([0, stream.len()]).collect();
@@ -117,7 +117,7 @@ proptest! {
         let pieces = ends.windows(2).map(|ends| stream[ends[0]..ends[1]].to_vec()).collect();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let reader = ours.try_clone().unwrap();
-        let mut connection = Connection::over(link(Wire::over(ours.into()), parsed));
+        let mut connection = Connection::over_wire(Wire::over(ours.into()), parser);
         ask(&mut connection, replies.len());
         let writer = feed(theirs, &reader, pieces);
         for (_, shown) in &replies {

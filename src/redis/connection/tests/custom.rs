@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::super::redis_crate::Custom;
 use super::*;
 
 use redis::{ConnectionLike, RedisResult, Value};

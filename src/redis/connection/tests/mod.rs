@@ -17,19 +17,13 @@ use super::super::wire::tests::{millis, pair};
 use super::*;
 use crate::redis::wire::KEPT;
 
+const PARSERS: [Parser; 2] = [Parser::Native, Parser::Redis];
+
 /// A connection of each of the two kinds over our own stream, and the server's end of it.
 fn each(test: impl Fn(Connection, UnixStream)) {
-    for parsed in [false, true] {
+    for parser in PARSERS {
         let (wire, server) = pair();
-        test(Connection::over(link(wire, parsed)), server);
-    }
-}
-
-fn link(wire: Wire, parsed: bool) -> Link {
-    if parsed {
-        Link::Parsed(Box::new(Parsed::over(wire)))
-    } else {
-        Link::Native(wire)
+        test(Connection::over_wire(wire, parser), server);
     }
 }
 
@@ -293,7 +287,7 @@ fn a_server_that_drips_cannot_stretch_the_budget() {
         });
     }
     let (wire, mut server) = pair();
-    let mut connection = Connection::over(Link::Native(wire));
+    let mut connection = Connection::over_wire(wire, Parser::Native);
     server.write_all(b"$100000\r\n").unwrap();
     let drip = thread::spawn(move || {
         while server.write_all(b"abcd").is_ok() {
@@ -432,7 +426,7 @@ fn a_failed_send_says_whether_anything_left() {
 #[test]
 fn a_lie_about_the_length_takes_little_memory() {
     let (wire, mut server) = pair();
-    let mut connection = Connection::over(Link::Native(wire));
+    let mut connection = Connection::over_wire(wire, Parser::Native);
     server.write_all(b"$536870912\r\n").unwrap();
     server.write_all(&[b'x'; 64]).unwrap();
     ask(&mut connection, 1);
@@ -467,7 +461,7 @@ fn nesting_takes_no_stack() {
 #[test]
 fn large_batches_do_not_stay_in_memory() {
     let (wire, mut server) = pair();
-    let mut connection = Connection::over(Link::Native(wire));
+    let mut connection = Connection::over_wire(wire, Parser::Native);
     let drain = thread::spawn(move || std::io::copy(&mut server, &mut std::io::sink()));
     connection.encoder().command(1).arg(&[0; 1 << 20]);
     connection.send(millis(5000)).unwrap();

@@ -20,11 +20,11 @@ use crate::base::fork::PerProcess;
 use crate::base::one_at_a_time::{Meanwhile, OneAtATime};
 use crate::config::{Hooks, Location, Options, ReadFrom};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Access;
+use crate::store::{Access, KeyList};
 
 use super::super::node::Node;
 use super::slots::{self, ClusterSlots, SLOTS};
-use super::{Advice, Failure, Topology};
+use super::{Advice, EachNode, Failure, Topology, at};
 
 use known::Known;
 use maker::Maker;
@@ -176,6 +176,36 @@ impl Topology for Cluster {
         }
         self.refresh(None, budget)?;
         known(state).ok_or_else(|| nobody("no node of the cluster is known"))
+    }
+
+    fn divide(
+        &self,
+        keys: &KeyList,
+        places: &[usize],
+        access: Access,
+        budget: Budget,
+        each: &mut EachNode<'_>,
+    ) {
+        let state = self.state();
+        if state.doubt.load(Ordering::Relaxed) {
+            let _ = self.refresh(Some(PAUSE), budget);
+        }
+        let mut unknown = Vec::new();
+        let known = state.known();
+        for (place, key) in at(keys, places) {
+            let slot = slots::slot(key);
+            match known.pick(slot, access, self.read_from, budget.started()) {
+                Some(member) => each(place, Ok(&member.node)),
+                None => unknown.push((place, key)),
+            }
+        }
+        drop(known);
+        for (place, key) in unknown {
+            match self.pick(key, access, budget) {
+                Ok(node) => each(place, Ok(&node)),
+                Err(error) => each(place, Err(error)),
+            }
+        }
     }
 
     fn time_for(&self, node: &Arc<Node>, access: Access, budget: Budget) -> Budget {

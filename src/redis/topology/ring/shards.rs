@@ -8,8 +8,8 @@ use crate::config::{Hooks, Location, Options};
 use crate::error::Result;
 use crate::redis::node::Node;
 use crate::redis::topology::shared_tls::SharedTls;
-use crate::redis::topology::{Advice, Failure, Topology, none_for};
-use crate::store::Access;
+use crate::redis::topology::{Advice, EachNode, Failure, Topology, at, none_for};
+use crate::store::{Access, KeyList};
 
 use super::Ring;
 use super::member::Member;
@@ -55,6 +55,17 @@ impl Shards {
 impl Topology for Shards {
     fn pick(&self, key: &[u8], _access: Access, _budget: Budget) -> Result<Arc<Node>> {
         self.owner(key).cloned()
+    }
+
+    fn divide(
+        &self,
+        keys: &KeyList,
+        places: &[usize],
+        _access: Access,
+        _budget: Budget,
+        each: &mut EachNode<'_>,
+    ) {
+        at(keys, places).for_each(|(place, key)| each(place, self.owner(key)));
     }
 
     fn is_misplaced(&self, node: &str, key: &[u8]) -> Result<bool> {
