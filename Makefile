@@ -9,6 +9,7 @@
 #   make bench            side by side with other clients: benches/RESULTS.md and the table in the README; some minutes.
 #                         BENCH_FETCH=1 gets the clients that are not installed, QUICK=1 is short and only into the
 #                         target folder, SMOKE=1 needs seconds and no other client: does the harness work?
+#   make docs-c           the C header as pages of HTML, under the target folder; needs doxygen
 #   make deb              the packages libredis-cache0, libredis-cache-dev and redis-cache, under the target folder
 #   make dist             the sources as a tarball, under the target folder
 #
@@ -33,9 +34,13 @@ STAGE := $(BUILT)/install
 HEADERS := $(patsubst include/%,%,$(wildcard include/*.h include/*.hpp include/redis_cache/*.hpp))
 CMAKE := $(LIBDIR)/cmake/redis_cache
 
+<<<<<<< HEAD
 .PHONY: all libraries command install uninstall tour test bench deb dist
 
 all: libraries $(if $(COMMAND_PROFILE),command)
+=======
+.PHONY: all install uninstall tour test bench docs-c deb dist
+>>>>>>> main
 
 # As one crate type at a time would not be, an rlib among them is not optimized as a whole.
 libraries:
@@ -102,6 +107,13 @@ bench:
 		REDIS_SERVER=$$server benches/run.sh $(TARGET_DIR)/release $(BENCH) $(BENCH_KIND) >$(BENCH)/findings && \
 		BENCH_LOAD=$$load BENCH_SERVER=$$server python3 benches/report.py $(BENCH)/findings $(BENCH_KIND) \
 			$(if $(filter full,$(BENCH_KIND)),benches README.md,$(BENCH))
+
+# The C header as pages of HTML. Warnings of doxygen are errors.
+docs-c:
+	@command -v doxygen >/dev/null || { echo "docs-c: skipped: there is no doxygen (Debian: doxygen)"; exit 0; }; \
+		rm -rf $(TARGET_DIR)/docs-c && mkdir -p $(TARGET_DIR)/docs-c && \
+		sed -e 's|@VERSION@|$(VERSION)|' -e 's|@OUTPUT@|$(TARGET_DIR)/docs-c|' packaging/Doxyfile >$(TARGET_DIR)/docs-c/Doxyfile && \
+		doxygen $(TARGET_DIR)/docs-c/Doxyfile && echo "docs-c: $(TARGET_DIR)/docs-c/html/index.html"
 
 deb: all
 	@packaging/deb.sh $(VERSION) $(TARGET_DIR)/deb

@@ -32,6 +32,9 @@ const SOURCES: [&str; 20] = [
     "stats",
 ];
 
+/// The table of options that the documentation of Rust has too.
+const OPTIONS: &str = "src/config/options.md";
+
 /// Cargo leaves one of these where it has unpacked somebody else's dependency.
 const UNPACKED: [&str; 3] = ["Cargo.toml.orig", ".cargo-ok", ".cargo-checksum.json"];
 
@@ -40,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "build.rs",
         "cbindgen.toml",
         "src/ffi",
+        OPTIONS,
         "include/redis_cache.h",
     ] {
         println!("cargo:rerun-if-changed={path}");
@@ -68,7 +72,8 @@ fn name_the_library() -> Result<(), Box<dyn Error>> {
 
 fn header(root: &Path) -> Result<String, Box<dyn Error>> {
     let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml"))?;
-    config.after_includes = Some(preamble()?);
+    let options = options(&fs::read_to_string(root.join(OPTIONS))?);
+    config.after_includes = Some(options + &preamble()?);
     let builder = cbindgen::Builder::new().with_config(config);
     let builder = SOURCES.iter().fold(builder, |builder, name| {
         builder.with_src(root.join("src/ffi").join(name).with_extension("rs"))
@@ -113,6 +118,34 @@ fn tidy(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
+/// The options as a comment: the name, its default in brackets, and the meaning, without the marks of Markdown.
+fn options(table: &str) -> String {
+    const WIDTH: usize = 96;
+    let mut text = "\n/*\n * The options by name, for redis_cache_config_set() and the queries of locations, each with its\n \
+         * default in brackets. Durations need a unit (250ms, 5s, 2m, 1h30m), sizes take k, m or g.\n *"
+        .to_owned();
+    for row in table.lines().skip(2) {
+        let plain = row.trim_matches('|').replace('`', "");
+        let mut cells = plain.splitn(3, " | ").map(str::trim);
+        let mut cell = || cells.next().unwrap_or_default();
+        let entry = format!("{} [{}] {}.", cell(), cell(), cell());
+        let mut used = WIDTH;
+        for (place, word) in entry.split(' ').enumerate() {
+            if place > 0 && used + 1 + word.len() <= WIDTH {
+                text.push(' ');
+                used += 1;
+            } else {
+                let start = if place == 0 { "\n * " } else { "\n *     " };
+                text.push_str(start);
+                used = start.len() - 1;
+            }
+            text.push_str(word);
+            used += word.len();
+        }
+    }
+    text + "\n */\n"
+}
+
 /// What stands before the first declaration.
 fn preamble() -> Result<String, Box<dyn Error>> {
     let part = |name: &str| env::var(format!("CARGO_PKG_VERSION{name}"));
@@ -124,14 +157,18 @@ fn preamble() -> Result<String, Box<dyn Error>> {
          #include <stdint.h>\n\
          #include <stddef.h>\n\
          \n\
-         /* The version of this header; redis_cache_version() tells that of the library. */\n\
+         /** The version of this header; redis_cache_version() tells that of the library. */\n\
          #define REDIS_CACHE_VERSION \"{}\"\n\
+         /** The first of its three numbers. */\n\
          #define REDIS_CACHE_VERSION_MAJOR {major}\n\
+         /** The second. */\n\
          #define REDIS_CACHE_VERSION_MINOR {minor}\n\
+         /** The third. */\n\
          #define REDIS_CACHE_VERSION_PATCH {patch}\n\
+         /** All of them as one that grows: major * 1000000 + minor * 1000 + patch. */\n\
          #define REDIS_CACHE_VERSION_NUMBER {number}\n\
          \n\
-         /* A string literal as two arguments of a call, its bytes and its length, NULs inside included:\n \
+         /** A string literal as two arguments of a call, its bytes and its length, NULs inside included:\n \
          * redis_cache_set(cache, REDIS_CACHE_STR(\"user:7\"), REDIS_CACHE_STR(\"Ada\"), 60000). */\n\
          #define REDIS_CACHE_STR(text) (\"\" text), (sizeof(text) - 1)\n\
          \n\

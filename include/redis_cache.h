@@ -204,8 +204,11 @@ typedef struct redis_cache_writer redis_cache_writer;
  * redis_cache_bytes_free(); leave `reserved` alone.
  */
 typedef struct redis_cache_bytes {
+    /** The first of them. */
     char *data;
+    /** How many there are, without the NUL. */
     size_t len;
+    /** The library's own. */
     size_t reserved;
 } redis_cache_bytes;
 
@@ -220,7 +223,9 @@ typedef void (*redis_cache_error_fn)(void *user_data, int32_t status, const char
 
 /** Bytes that belong to somebody else; no NUL follows them. */
 typedef struct redis_cache_slice {
+    /** The first of them; may be NULL when there are none. */
     const char *data;
+    /** How many there are. */
     size_t len;
 } redis_cache_slice;
 
@@ -275,7 +280,9 @@ typedef void (*redis_cache_operation_fn)(void *user_data,
 
 /** A key and its value, for redis_cache_set_many(). */
 typedef struct redis_cache_entry {
+    /** The key; not empty. */
     redis_cache_slice key;
+    /** The value; any bytes, none at all included. */
     redis_cache_slice value;
 } redis_cache_entry;
 
@@ -478,12 +485,9 @@ redis_cache_status redis_cache_config_add_server(redis_cache_config *config,
 
 /**
  * Sets an option by its name, such as "prefix", "ttl" or "timeout"; the value is written as in a
- * URL's query, but not percent-encoded: "app", "5m", "250ms". A "password_file" is read at every
- * connect, and its last line break is cut; the PEM files of "tls_ca", "tls_cert" and "tls_key" are
- * read again when they have changed, and the error function hears of one that is of no use then;
- * "address_map", "10.0.0.5:6379>203.0.113.7:7001;...", says where servers behind NAT really are. OK,
- * or ERR_CONFIG for an unknown
- * name or a value that does not fit, with a text that names both and says what would.
+ * URL's query, but not percent-encoded: "app", "5m", "250ms". All options stand at the beginning of
+ * this header. OK, or ERR_CONFIG for an unknown name or a value that does not fit, with a text that
+ * names both and says what would. No network.
  */
 redis_cache_status redis_cache_config_set(redis_cache_config *config,
                                           const char *name,

@@ -1,5 +1,5 @@
 # The manual page redis_cache(3) from include/redis_cache.h: the comment that opens it, which is an example, the rules,
-# and how the comments of the functions are to be read.
+# and how the comments of the functions are to be read; and the next one, which lists the options.
 
 function plain(text) {
     gsub(/\\/, "\\e", text)
@@ -12,8 +12,23 @@ function section(name) {
 }
 
 NR == 1 { next }
-/^ \*\// { exit }
+/^ \*\// && part == "options" { exit }
+/^ \*\// { part = "between"; next }
+part == "between" && /^\/\*/ { part = "options"; section("OPTIONS") }
+part == "between" || /^\/\*/ { next }
 { sub(/^ \* ?/, "") }
+
+# "name [default] meaning": a paragraph each.
+part == "options" && match($0, /^[a-z_]+ \[/) {
+    end = index($0, "]")
+    print ".TP 4\n.BR " plain(substr($0, 1, RLENGTH - 2)) " \" " plain(substr($0, RLENGTH, end - RLENGTH + 1)) "\""
+    $0 = substr($0, end + 2)
+}
+part == "options" {
+    sub(/^ +/, "")
+    if (length) print plain($0)
+    next
+}
 
 NR == 2 {
     print ".TH REDIS_CACHE 3 \"\" \"redis_cache " version "\" \"Library Functions Manual\"\n.nh\n.ad l"

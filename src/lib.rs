@@ -18,6 +18,8 @@
 //! # }
 //! ```
 //!
+//! The [`guide`] is the book to this page: why, how it thinks, and how it is run, in eleven chapters.
+//!
 //! # Usage
 //!
 //! [`Cache::open`] takes a location with options in its query; [`Config`] says the same in Rust. A [`Cache`] is
@@ -136,6 +138,8 @@ mod expiry;
 #[cfg(feature = "capi")]
 mod ffi;
 mod groups;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod herd;
 mod key;
 mod memory;

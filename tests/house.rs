@@ -1,8 +1,10 @@
 //! The map of the house (see the crate's page): a folder imports only from its left. This reads the `use` lines and the
-//! paths of all production files and fails with file and line. Test code may look anywhere.
+//! paths of all production files and fails with file and line. Test code may look anywhere. The documents are part of the
+//! house too: what they link to is there.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,8 +46,10 @@ const NAMES_REDIS: &[&str] = &[
     "config/hooks.rs",
     "config/mod.rs",
     "redis/command/script/mod.rs",
+    "redis/connection/link.rs",
     "redis/connection/mod.rs",
     "redis/connection/redis_crate.rs",
+    "redis/connection/redis_crate/values.rs",
     "redis/node/login.rs",
 ];
 
@@ -126,6 +130,57 @@ fn few_files_are_loose() {
         let files: Vec<_> = names.filter(|name| name.ends_with(".rs")).collect();
         assert!(files.len() <= 6, "{folder}: {files:?}");
     }
+}
+
+/// Every relative link in the documents leads to a file, and every anchor to a heading of it.
+#[test]
+fn links_lead_somewhere() {
+    let mut documents = vec![root().join("README.md")];
+    for folder in ["docs", "src/guide"] {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        documents.extend(paths.filter(|path| path.extension().is_some_and(|name| name == "md")));
+    }
+    let mut wrong = Vec::new();
+    let mut followed = 0;
+    for document in &documents {
+        let text = fs::read_to_string(document).unwrap();
+        let prose = text.split("```").step_by(2);
+        for link in prose.flat_map(|prose| prose.split("](").skip(1)) {
+            let link = link.split(')').next().unwrap_or_default();
+            if link.contains("://") || link.starts_with("crate::") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => document.clone(),
+                _ => document.parent().unwrap().join(path),
+            };
+            followed += 1;
+            let leads = target.exists()
+                && (anchor.is_empty()
+                    || anchors(&fs::read_to_string(&target).unwrap()).contains(anchor));
+            if !leads {
+                wrong.push(format!("{}: {link}", document.display()));
+            }
+        }
+    }
+    assert!(followed > 20, "{followed} links were found");
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// The headings of a document as anchors.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter_map(|line| line.strip_prefix('#'));
+    let anchor = |heading: &str| {
+        let title = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = title
+            .chars()
+            .filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+        kept.map(|letter| if letter == ' ' { '-' } else { letter })
+            .collect()
+    };
+    headings.map(anchor).collect()
 }
 
 /// What is wrong with a path from the one to the other.

@@ -62,10 +62,10 @@ impl Cache {
         self.or_miss(self.shared.store.incr(key, delta, self.budget()), None)
     }
 
-    /// Subtracts from an integer; see [`incr`](Cache::incr).
+    /// Subtracts from an integer; see [`incr`](Cache::incr). One round trip.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for `i64::MIN`, which cannot be negated.
+    /// As [`incr`](Cache::incr); [`ErrorKind::InvalidArgument`] for `i64::MIN`, which cannot be negated.
     pub fn decr(&self, key: impl AsRef<[u8]>, delta: i64) -> Result<Option<i64>> {
         let negated = delta.checked_neg().ok_or_else(|| {
             let text = format!(
@@ -79,6 +79,20 @@ impl Cache {
 
     /// Adds to an integer, or creates it with `initial` (and then returns `initial`). The expiry is used only when
     /// it is created. One round trip.
+    ///
+    /// ```
+    /// use redis_cache::{Cache, Expiry};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> redis_cache::Result<()> {
+    /// let cache = Cache::open("memory://?prefix=app")?;
+    /// // The first try of this minute begins the count, and the count ends with the minute.
+    /// let minute = Duration::from_secs(60);
+    /// assert_eq!(cache.incr_or_create("tries:10.0.0.1", 1, 1, minute)?, 1);
+    /// assert_eq!(cache.incr_or_create("tries:10.0.0.1", 1, 1, minute)?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`incr`](Cache::incr).

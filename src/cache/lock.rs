@@ -26,6 +26,23 @@ impl Cache {
     /// time. The lock is the key `prefix:lock:name`, so neither versions nor `clear` touch it. One round trip a try;
     /// tries come 4 to 50 ms apart.
     ///
+    /// ```
+    /// use redis_cache::Cache;
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> redis_cache::Result<()> {
+    /// let cache = Cache::open("memory://?prefix=app")?;
+    /// let (life, patience) = (Duration::from_secs(60), Duration::ZERO);
+    /// let lock = cache.lock("nightly-job", life, patience)?.expect("nobody has it");
+    /// assert!(cache.lock("nightly-job", life, patience)?.is_none());
+    /// // The store that must not be written twice keeps the largest token that it has seen, and refuses smaller ones.
+    /// assert!(lock.token() > 0);
+    /// lock.release()?; // dropping it would do, but not tell that it had run out
+    /// assert!(cache.lock("nightly-job", life, patience)?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for an empty name, and for a `ttl` of nothing or for ever. After any other error
     /// the lock may be held by nobody for `ttl`: the server may have given it, and the answer got lost.
@@ -72,7 +89,7 @@ impl Cache {
 
 impl Lock {
     /// The fencing token: a number that grows with every acquisition of this lock, for as long as the server's clock
-    /// does not go back. Stores that remember the largest one they saw can refuse a holder that was too slow.
+    /// does not go back. Stores that remember the largest one they saw can refuse a holder that was too slow. No network.
     pub fn token(&self) -> u64 {
         self.fencing
     }

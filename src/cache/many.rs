@@ -78,7 +78,25 @@ impl<T> From<Partial<T>> for Error {
 }
 
 impl Cache {
-    /// The values under many keys, decoded. One round trip a node, all nodes at once.
+    /// The values under many keys, decoded, in their order. One round trip a node, all nodes at once.
+    ///
+    /// ```
+    /// use redis_cache::{Cache, Expiry};
+    ///
+    /// # fn main() -> redis_cache::Result<()> {
+    /// let cache = Cache::open("memory://?prefix=app")?;
+    /// cache.set_many::<&str>([("user:7", "Ada"), ("user:9", "Grace")], Expiry::Default)?;
+    /// let users: Vec<Option<String>> = cache.get_many(["user:7", "user:8", "user:9"])?;
+    /// assert_eq!(users, [Some("Ada".to_owned()), None, Some("Grace".to_owned())]);
+    ///
+    /// // What was found is there also when a part could not be asked for:
+    /// let users = cache.get_many::<String>(["user:7", ""]).unwrap_or_else(|partial| {
+    ///     partial.items.into_iter().map(|item| item.unwrap_or(None)).collect()
+    /// });
+    /// assert_eq!(users, [Some("Ada".to_owned()), None]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Partial`] holds what was found when a key is refused or its node failed.
@@ -91,7 +109,11 @@ impl Cache {
         })
     }
 
-    /// The payloads under many keys; see [`get_bytes`](Cache::get_bytes) for what they are.
+    /// The payloads under many keys; see [`get_bytes`](Cache::get_bytes) for what they are. One round trip a node, all
+    /// nodes at once.
+    ///
+    /// # Errors
+    /// As [`get_many`](Cache::get_many).
     pub fn get_many_bytes(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
@@ -203,7 +225,7 @@ impl Cache {
         Partial::unless_whole(items).map(drop)
     }
 
-    /// Stores many byte strings as they are; see [`set_many`](Cache::set_many).
+    /// Stores many byte strings as they are; see [`set_many`](Cache::set_many) for round trips and errors.
     pub fn set_many_bytes(
         &self,
         entries: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,

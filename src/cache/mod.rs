@@ -69,7 +69,7 @@ impl Cache {
         }
     }
 
-    /// The version this view reads and writes.
+    /// The version this view reads and writes. No network.
     pub fn current_version(&self) -> u64 {
         self.keys.version()
     }
@@ -173,7 +173,8 @@ impl Cache {
         })
     }
 
-    /// [`add`](Cache::add) for bytes as they are.
+    /// [`add`](Cache::add) for bytes as they are, but for the option `compressor`. One round trip; a second over an entry
+    /// that has expired softly.
     pub fn add_bytes(
         &self,
         key: impl AsRef<[u8]>,
@@ -224,7 +225,7 @@ impl Cache {
         )
     }
 
-    /// [`incr_version`](Cache::incr_version) downwards.
+    /// [`incr_version`](Cache::incr_version) downwards; the same round trips and errors.
     pub fn decr_version(&self, key: impl AsRef<[u8]>, delta: i64) -> Result<Option<u64>> {
         let version = i128::from(self.current_version()) - i128::from(delta);
         self.shift_version(key.as_ref(), u64::try_from(version).ok())
@@ -284,7 +285,7 @@ impl Cache {
         self.shared.counters.snapshot(self.shared.store.traffic())
     }
 
-    /// Sets all counters to zero.
+    /// Sets all counters to zero, for all views and clones. No network.
     pub fn reset_stats(&self) {
         self.shared.counters.reset();
         self.shared.store.reset_traffic();

@@ -1,5 +1,11 @@
 //! The configuration of a cache: where its servers are and what it does. Options and locations are read here from
 //! text, from URLs and by typed setters, and checked against each other before anything connects.
+//!
+//! # Options
+//!
+//! Each has a typed setter of its name in [`Config`], and the same name in [`Config::set`] and in the query of a location.
+//!
+#![doc = include_str!("options.md")]
 
 pub(crate) mod address_map;
 pub(crate) mod checks;

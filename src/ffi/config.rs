@@ -71,12 +71,9 @@ pub unsafe extern "C" fn redis_cache_config_add_server(
 }
 
 /// Sets an option by its name, such as "prefix", "ttl" or "timeout"; the value is written as in a
-/// URL's query, but not percent-encoded: "app", "5m", "250ms". A "password_file" is read at every
-/// connect, and its last line break is cut; the PEM files of "tls_ca", "tls_cert" and "tls_key" are
-/// read again when they have changed, and the error function hears of one that is of no use then;
-/// "address_map", "10.0.0.5:6379>203.0.113.7:7001;...", says where servers behind NAT really are. OK,
-/// or ERR_CONFIG for an unknown
-/// name or a value that does not fit, with a text that names both and says what would.
+/// URL's query, but not percent-encoded: "app", "5m", "250ms". All options stand at the beginning of
+/// this header. OK, or ERR_CONFIG for an unknown name or a value that does not fit, with a text that
+/// names both and says what would. No network.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_config_set(
     config: *mut redis_cache_config,

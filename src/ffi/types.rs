@@ -98,8 +98,11 @@ impl From<ErrorKind> for Status {
 #[repr(C)]
 #[derive(Debug)]
 pub struct redis_cache_bytes {
+    /// The first of them.
     pub data: *mut c_char,
+    /// How many there are, without the NUL.
     pub len: usize,
+    /// The library's own.
     pub reserved: usize,
 }
 
@@ -145,7 +148,9 @@ impl TryFrom<Vec<u8>> for redis_cache_bytes {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct redis_cache_slice {
+    /// The first of them; may be NULL when there are none.
     pub data: *const c_char,
+    /// How many there are.
     pub len: usize,
 }
 
@@ -167,7 +172,9 @@ impl From<&[u8]> for redis_cache_slice {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct redis_cache_entry {
+    /// The key; not empty.
     pub key: redis_cache_slice,
+    /// The value; any bytes, none at all included.
     pub value: redis_cache_slice,
 }
 

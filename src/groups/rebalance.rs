@@ -35,7 +35,7 @@ impl Cache {
     }
 
     /// Moves every entry of this cache that lies on another node than its ring places it, and counts those that
-    /// left. A [`Sweep`] without bounds; see [`Sweep::rebalance`].
+    /// left. A [`Sweep`] without bounds; see [`Sweep::rebalance`] for round trips and errors.
     pub fn rebalance(&self) -> Result<u64> {
         Ok(self.sweep_all().rebalance()?.changed)
     }

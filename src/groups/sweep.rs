@@ -72,6 +72,33 @@ enum Turned {
 }
 
 /// A bounded walk over a group of keys; made by [`Cache::sweep`] and its siblings.
+///
+/// ```
+/// use redis_cache::{Cache, Expiry};
+/// use std::ops::ControlFlow;
+/// use std::time::Duration;
+///
+/// # fn main() -> redis_cache::Result<()> {
+/// let cache = Cache::open("memory://?prefix=app")?;
+/// for n in 0..10 {
+///     cache.set(format!("page:{n}"), "<h1>", Expiry::Default)?;
+/// }
+/// let swept = cache
+///     .sweep("page:*")
+///     .limit(4)
+///     .time(Duration::from_secs(5))
+///     .progress(|at| {
+///         println!("{:.0} %, {} removed", at.fraction * 100.0, at.changed);
+///         ControlFlow::Continue(())
+///     })
+///     .delete()?;
+/// assert_eq!(swept.changed, 4);
+///
+/// let cursor = swept.cursor.expect("it has stopped early"); // a text, which may go to another process
+/// assert_eq!(cache.sweep("page:*").resume(cursor).delete()?.changed, 6);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a sweep does nothing until it is told what to do, as with `.delete()`"]
 pub struct Sweep<'a> {
     pub(crate) cache: &'a Cache,
@@ -102,17 +129,23 @@ impl Cache {
         Sweep::over(self, self.keys.at_version(version).pattern(b"*"), false)
     }
 
-    /// Removes the keys of this version that match a glob and counts them. A [`Sweep`] without bounds.
+    /// Removes the keys of this version that match a glob and counts them. A [`Sweep`] without bounds: a round trip for
+    /// every `scan_count` keys of the database, and one a batch.
+    ///
+    /// # Errors
+    /// As [`Sweep::delete`].
     pub fn delete_pattern(&self, pattern: impl AsRef<[u8]>) -> Result<u64> {
         Ok(self.sweep(pattern).delete()?.changed)
     }
 
-    /// Removes all keys of this cache, in every version, and counts them. Other programs' keys stay.
+    /// Removes all keys of this cache, in every version, and counts them. Other programs' keys stay. Round trips and errors
+    /// as [`delete_pattern`](Cache::delete_pattern).
     pub fn clear(&self) -> Result<u64> {
         Ok(self.sweep_all().delete()?.changed)
     }
 
-    /// Removes all keys of one version and counts them.
+    /// Removes all keys of one version and counts them. Round trips and errors as
+    /// [`delete_pattern`](Cache::delete_pattern).
     pub fn clear_version(&self, version: u64) -> Result<u64> {
         Ok(self.sweep_version(version).delete()?.changed)
     }

@@ -64,6 +64,29 @@ impl Cache {
     ///
     /// With `on_error=miss`, a server that cannot be reached, or refuses, gives a lease whose value will not be stored.
     ///
+    /// ```
+    /// use redis_cache::{Begun, Cache, Expiry};
+    ///
+    /// # fn render() -> String { "<h1>".to_owned() }
+    /// # fn main() -> redis_cache::Result<()> {
+    /// let cache = Cache::open("memory://?prefix=app&stale=10m")?;
+    /// let page = match cache.lease::<String>("front")? {
+    ///     Begun::Fresh(page) | Begun::Stale(page, None) => page, // or `None`: known to be absent
+    ///     Begun::Stale(_, Some(lease)) | Begun::Yours(lease) => {
+    ///         let page = render();
+    ///         match lease.fulfill(&page, Expiry::Default) {
+    ///             Err(lost) if lost.kind() == redis_cache::ErrorKind::Lost => {} // written meanwhile
+    ///             stored => stored?,
+    ///         }
+    ///         Some(page)
+    ///     }
+    ///     Begun::Busy => None, // somebody else computes it, and `wait` is over
+    /// };
+    /// assert_eq!(page.as_deref(), Some("<h1>"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) with `layout=plain`; with `on_error=raise`, what the server
     /// said, or why it could not be asked.
@@ -71,7 +94,7 @@ impl Cache {
         self.begin::<Typed<T>>(key.as_ref())
     }
 
-    /// [`lease`](Cache::lease) for bytes as they are.
+    /// [`lease`](Cache::lease) for bytes as they are; the same round trips and errors.
     pub fn lease_bytes(&self, key: impl AsRef<[u8]>) -> Result<Begun<Vec<u8>>> {
         self.begin::<Bytes>(key.as_ref())
     }
@@ -272,7 +295,7 @@ impl Lease {
         })
     }
 
-    /// [`fulfill`](Lease::fulfill) with bytes as they are.
+    /// [`fulfill`](Lease::fulfill) with bytes as they are. One round trip; the same errors.
     pub fn fulfill_bytes(self, value: &[u8], expiry: impl Into<Expiry>) -> Result<()> {
         let mut scratch = Vec::new();
         let cache = self.held.cache();
@@ -281,7 +304,8 @@ impl Lease {
         self.store(head, body, expiry.into())
     }
 
-    /// Stores that there is no value: "known to be absent".
+    /// Stores that there is no value: "known to be absent", for as long as `expiry` says. One round trip; errors as
+    /// [`fulfill`](Lease::fulfill).
     pub fn fulfill_absent(self, expiry: impl Into<Expiry>) -> Result<()> {
         self.store(Header::ABSENT.encode(), &[], expiry.into())
     }

@@ -15,7 +15,8 @@ pub struct Loading<'a> {
 }
 
 impl Loading<'_> {
-    /// Stores the value (or its absence) with this expiry instead of the caller's: the loader often knows better.
+    /// Stores the value (or its absence) with this expiry instead of the caller's: the loader often knows better. No
+    /// network.
     pub fn set_ttl(&mut self, expiry: impl Into<Expiry>) {
         self.expiry = expiry.into();
     }

@@ -75,7 +75,23 @@ impl Cache {
 
     /// [`get_or_set`](Cache::get_or_set) that tells where the value comes from, and whose loader may set the expiry,
     /// renew its lease, or answer `None`: "known to be absent". Absence is stored like a value, for as long; `get` then
-    /// says `None`, this call answers it without loading, and `add` succeeds.
+    /// says `None`, this call answers it without loading, and `add` succeeds. Round trips and errors as
+    /// [`get_or_set`](Cache::get_or_set).
+    ///
+    /// ```
+    /// use redis_cache::{Cache, Expiry, Source};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> redis_cache::Result<()> {
+    /// let cache = Cache::open("memory://?prefix=app")?;
+    /// let found = cache.get_or_set_with("user:7", Expiry::Default, |loading| {
+    ///     loading.set_ttl(Duration::from_secs(20));
+    ///     Ok::<_, String>(Some("Ada".to_owned()))
+    /// })?;
+    /// assert_eq!((found.value.as_deref(), found.source), (Some("Ada"), Source::Computed));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_or_set_with<T, E>(
         &self,
         key: impl AsRef<[u8]>,
@@ -91,7 +107,7 @@ impl Cache {
         })
     }
 
-    /// [`get_or_set`](Cache::get_or_set) for bytes as they are.
+    /// [`get_or_set`](Cache::get_or_set) for bytes as they are; the same round trips and errors.
     pub fn get_or_set_bytes<E: Into<LoadError>>(
         &self,
         key: impl AsRef<[u8]>,
@@ -103,7 +119,7 @@ impl Cache {
         })
     }
 
-    /// [`get_or_set_with`](Cache::get_or_set_with) for bytes as they are.
+    /// [`get_or_set_with`](Cache::get_or_set_with) for bytes as they are; the same round trips and errors.
     pub fn get_or_set_bytes_with<E: Into<LoadError>>(
         &self,
         key: impl AsRef<[u8]>,
@@ -124,7 +140,7 @@ impl Cache {
         self.peek::<Typed<T>>(key.as_ref())
     }
 
-    /// [`get_stale`](Cache::get_stale) for bytes as they are.
+    /// [`get_stale`](Cache::get_stale) for bytes as they are; the same round trips and errors.
     pub fn get_stale_bytes(&self, key: impl AsRef<[u8]>) -> Result<Outcome<Vec<u8>>> {
         self.peek::<Bytes>(key.as_ref())
     }

@@ -8,6 +8,9 @@ use super::super::table::{OF_ONE_LOCATION, TABLE};
 use super::*;
 use crate::expiry::Expiry;
 
+/// What the documentation says of the options.
+const ABOUT: &str = include_str!("../options.md");
+
 /// Every option with a text that is not its default.
 const OTHER_VALUES: &[(&str, &str)] = &[
     ("prefix", "app"),
@@ -179,17 +182,69 @@ fn the_defaults_are_those_of_the_documentation() {
     assert_eq!(shown, expected);
 }
 
+/// README and the pages of the crate have it from one file, the header from there by build.rs.
 #[test]
-fn the_readme_lists_every_option() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let Ok(text) = std::fs::read_to_string(readme) else {
-        return;
-    };
-    for name in TABLE.iter().map(|row| row.name) {
+fn the_documented_table_is_this_one() {
+    let documented: Vec<Vec<&str>> = ABOUT
+        .lines()
+        .skip(2)
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let names: Vec<_> = documented.iter().map(|row| row[0].to_owned()).collect();
+    let known: Vec<_> = TABLE.iter().map(|row| format!("`{}`", row.name)).collect();
+    assert_eq!(names, known);
+    let defaults = Options::default();
+    for (row, cells) in TABLE.iter().zip(&documented) {
+        let [_, default, meaning] = cells[..] else {
+            panic!("{cells:?} are not three cells");
+        };
+        match default
+            .strip_prefix('`')
+            .and_then(|text| text.strip_suffix('`'))
+        {
+            Some(text) => {
+                let mut options = Options::default();
+                row.read(&mut options, text).unwrap();
+                assert!(row.is_same(&options, &defaults), "{}: {text}", row.name);
+            }
+            None => assert!(
+                ["", "none", "by the locations"].contains(&row.show(&defaults).as_str()),
+                "{} has a default, which is not {default}",
+                row.name
+            ),
+        }
+        // What is a choice lists its words, and each word that is listed as one is accepted.
+        let mut options = Options::default();
+        let refused = row.read(&mut options, "\0").unwrap_err();
+        let accepted = refused.split_once("accepted: ").unwrap().1;
+        for word in accepted.split('`').skip(1).step_by(2) {
+            let is_choice = accepted.starts_with('`');
+            assert!(
+                !is_choice || meaning.contains(&format!("`{word}`")),
+                "{} says nothing of `{word}`",
+                row.name
+            );
+        }
+    }
+}
+
+#[test]
+fn the_readme_and_the_header_have_every_option() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if let Ok(readme) = std::fs::read_to_string(root.join("README.md")) {
         assert!(
-            text.contains(&format!("`{name}`")),
-            "README.md says nothing of the option `{name}`"
+            readme.contains(ABOUT),
+            "README.md has another table of options than src/config/options.md"
         );
+    }
+    if let Ok(header) = std::fs::read_to_string(root.join("include/redis_cache.h")) {
+        for row in TABLE {
+            assert!(
+                header.contains(&format!("\n * {} [", row.name)),
+                "redis_cache.h says nothing of the option `{}`",
+                row.name
+            );
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub enum Rewrite {
 
 impl Cache {
     /// Rewrites every entry of this cache, in all versions, whose codec, compressor or header is not the configured
-    /// one, and counts them. A [`Sweep`] without bounds; see [`Sweep::reinsert`].
+    /// one, and counts them. A [`Sweep`] without bounds; see [`Sweep::reinsert`] for round trips and errors.
     pub fn reinsert_keys(&self) -> Result<u64> {
         Ok(self.sweep_all().reinsert()?.changed)
     }

@@ -51,6 +51,21 @@ impl Cache {
     ///
     /// One round trip a node when all are there; two more and the load otherwise.
     ///
+    /// ```
+    /// use redis_cache::{Cache, Expiry};
+    ///
+    /// # fn main() -> redis_cache::Result<()> {
+    /// let cache = Cache::open("memory://?prefix=app")?;
+    /// cache.set("user:7", "Ada", Expiry::Default)?;
+    /// let users = cache.get_or_set_many(["user:7", "user:8"], Expiry::Default, |missing| {
+    ///     assert_eq!(missing, [&"user:8"]);
+    ///     Ok::<_, String>(vec![Some("Grace".to_owned())]) // `None` would be skipped: no value, nothing stored
+    /// })?;
+    /// assert_eq!(users, [Some("Ada".to_owned()), Some("Grace".to_owned())]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Partial`] tells of every key what became of it.
     pub fn get_or_set_many<T, K, M, E>(
@@ -71,7 +86,7 @@ impl Cache {
         Partial::unless_whole(items.map_err(Partial::of)?)
     }
 
-    /// [`get_or_set_many`](Cache::get_or_set_many) for bytes as they are.
+    /// [`get_or_set_many`](Cache::get_or_set_many) for bytes as they are; the same round trips and errors.
     pub fn get_or_set_many_bytes<K, M, E>(
         &self,
         keys: impl IntoIterator<Item = K>,
