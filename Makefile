@@ -13,8 +13,8 @@
 #   make deb              the packages libredis-cache0, libredis-cache-dev and redis-cache, under the target folder
 #   make dist             the sources as a tarball, under the target folder
 #
-# COMMAND_PROFILE= leaves the command out. CARGOFLAGS="--no-default-features --features capi" leaves things out; TARGET=x86_64-unknown-linux-musl is for another
-# system. CARGO, CARGO_TARGET_DIR, and RUSTFLAGS are respected.
+# COMMAND_PROFILE= leaves the command out, CARGOFLAGS="--no-default-features --features capi" parts of the library;
+# TARGET=x86_64-unknown-linux-musl is for another system. CARGO, CARGO_TARGET_DIR, and RUSTFLAGS are respected.
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
@@ -34,13 +34,9 @@ STAGE := $(BUILT)/install
 HEADERS := $(patsubst include/%,%,$(wildcard include/*.h include/*.hpp include/redis_cache/*.hpp))
 CMAKE := $(LIBDIR)/cmake/redis_cache
 
-<<<<<<< HEAD
-.PHONY: all libraries command install uninstall tour test bench deb dist
+.PHONY: all libraries command install uninstall tour test bench docs-c deb dist
 
 all: libraries $(if $(COMMAND_PROFILE),command)
-=======
-.PHONY: all install uninstall tour test bench docs-c deb dist
->>>>>>> main
 
 # As one crate type at a time would not be, an rlib among them is not optimized as a whole.
 libraries:

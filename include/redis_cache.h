@@ -71,18 +71,107 @@
 #ifndef REDIS_CACHE_H
 #define REDIS_CACHE_H
 
+/*
+ * The options by name, for redis_cache_config_set() and the queries of locations, each with its
+ * default in brackets. Durations need a unit (250ms, 5s, 2m, 1h30m), sizes take k, m or g.
+ *
+ * prefix [empty] first part of every key; neither lock nor one that ends in :lock, where locks
+ *     live.
+ * version [1] second part of every key.
+ * ttl [300s] expiry of entries that name none, or never.
+ * key_check [reject] which keys are refused: off, none; reject, over 64 KiB; memcached, over
+ *     250 bytes, spaces and control characters; hash, none, but where the wire key would be
+ *     over 250 bytes, or the key is itself sha256: and 64 lower-case hex digits, the key
+ *     becomes sha256: and its SHA-256 in lower-case hex, so that no two keys share an entry
+ *     (patterns and keys then see digests). The empty key is always refused.
+ * codec [postcard] how typed values are written: postcard, json, msgpack, or custom (Rust).
+ * compressor [none] how values are compressed: none, zlib, zstd, lz4, or custom (Rust).
+ * compress_min [1k] smaller values are not compressed.
+ * compress_level [the compressor's own] 0 to 9 for zlib, up to 22 for zstd, none for lz4.
+ * layout [tagged] tagged: values have a header; plain: they have none, for sharing them with
+ *     other programs.
+ * max_value [512m] largest value written, read or inflated; one that get_or_set has loaded and
+ *     that is larger goes to its caller and who waited for it, and is not stored.
+ * on_decode_error [miss] what a stored value is that cannot be read: miss or error.
+ * on_error [raise] what an unreachable server is: raise, an error; miss, a miss.
+ * topology [by the locations] how several servers work together: single, primary, ring,
+ *     cluster, sentinel.
+ * primary [none] the location that takes the writes; the others are its replicas.
+ * read_from [primary] where plain reads may go with a primary, a cluster or sentinels: primary,
+ *     replica, any.
+ * ring [redis_cache] how a ring places keys: redis_cache, or as the Python packages do,
+ *     django-redis-cache or django-redis.
+ * sentinel_name [none] the name of the primary at the sentinels, which are the locations then.
+ * db [0] the database of locations that name none.
+ * username [none] the user for locations that name none.
+ * password [none] the password for locations that name none.
+ * password_file [none] instead of password: a file that is read at every connect, without its
+ *     last line break.
+ * sentinel_username [none] the user for sentinels.
+ * sentinel_password [none] the password for sentinels.
+ * tls_ca [the system's] PEM file of the authorities to trust; PEM files are read again when
+ *     they have changed.
+ * tls_cert [none] PEM file of the client's certificate; goes with tls_key.
+ * tls_key [none] PEM file of the client's key; goes with tls_cert.
+ * tls_server_name [the host] the name that the server's certificate must have.
+ * tls_insecure [no] true: any certificate is taken, which the error hook is told; or false.
+ * address_map [none] 10.0.0.5:6379>203.0.113.7:7001;...: where the announced addresses of a
+ *     cluster, of replicas or of what sentinels name really are, behind NAT.
+ * max_connections [16] connections to a node at most.
+ * pool_timeout [1s] wait for a connection at most.
+ * connect_timeout [1s] time to connect at most.
+ * timeout [1s] time of a whole call at most, both of these included; of each exchange of
+ *     sweeps, locks, leases and get_or_set.
+ * idle_check [1ms] a connection that rested at least this long is peeked before use (no round
+ *     trip).
+ * idle_timeout [5m] idle connections unused for so long are closed by whoever passes by; or
+ *     never.
+ * max_lifetime [never] connections older than this are closed.
+ * breaker_failures [5] after so many faults, refused logins or LOADINGs in a row a node is
+ *     refused for a while.
+ * breaker_backoff [100ms] how long at first; it doubles with every attempt that fails.
+ * breaker_backoff_max [5s] how long at most.
+ * protocol [auto] RESP 2, 3, or auto: the newer one that the server has.
+ * parser [native] who decodes replies: native, or redis, the crate of this name.
+ * pipelining [auto] auto: when all connections of a node are lent, commands of up to 64 KB go
+ *     out together on the next one that comes back, each with its own deadline; off: every call
+ *     waits for a connection of its own.
+ * scan_count [1000] COUNT of every SCAN.
+ * memory_limit [256m] bound of a memory:// store, keys and bookkeeping (some 94 bytes an entry)
+ *     included; what was not used for long goes first (S3-FIFO: an entry that was never read
+ *     again goes before one that was), but no lock and no lease that is held: a store full of
+ *     these refuses with OOM.
+ * client_name [none] name of the connections in CLIENT LIST.
+ * stale [0s] how long a value may be served after its expiry while one caller renews it, or
+ *     when that fails; 49 days at most.
+ * lease [10s] how long one caller may take to compute a value.
+ * wait [5s] how long the others wait when there is no old value.
+ * on_wait_timeout [compute] what they do then: compute for themselves, or be told busy.
+ * early [1.0] early renewal: the beta of XFetch; 0 turns it off.
+ * ttl_jitter [0] spread expiries by up to this fraction.
+ * near [0] size of the near cache in bytes; 0 is none.
+ * near_untracked [ttl] where the server refuses CLIENT TRACKING: ttl (entries live a second at
+ *     most) or off.
+ * near_ttl [60s] longest life of a near entry, or never.
+ * near_max_lag [1ms] how old an unread invalidation may be.
+ */
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 
-/* The version of this header; redis_cache_version() tells that of the library. */
+/** The version of this header; redis_cache_version() tells that of the library. */
 #define REDIS_CACHE_VERSION "0.1.0"
+/** The first of its three numbers. */
 #define REDIS_CACHE_VERSION_MAJOR 0
+/** The second. */
 #define REDIS_CACHE_VERSION_MINOR 1
+/** The third. */
 #define REDIS_CACHE_VERSION_PATCH 0
+/** All of them as one that grows: major * 1000000 + minor * 1000 + patch. */
 #define REDIS_CACHE_VERSION_NUMBER 1000
 
-/* A string literal as two arguments of a call, its bytes and its length, NULs inside included:
+/** A string literal as two arguments of a call, its bytes and its length, NULs inside included:
  * redis_cache_set(cache, REDIS_CACHE_STR("user:7"), REDIS_CACHE_STR("Ada"), 60000). */
 #define REDIS_CACHE_STR(text) ("" text), (sizeof(text) - 1)
 

@@ -8,6 +8,7 @@ pub(crate) mod breaker;
 pub(crate) mod clock;
 pub(crate) mod connect;
 pub(crate) mod exchange;
+mod figures;
 pub(crate) mod handshake;
 pub(crate) mod lane;
 pub(crate) mod login;
@@ -31,12 +32,10 @@ use crate::base::fork::PerProcess;
 use crate::config::{Address, Asker, Hooks, is_asked};
 use crate::error::{Error, Result};
 use crate::redis::connection::resp::Encoder;
-use crate::store::{NodeState, Traffic};
 
 use super::command::Command;
 use super::command::verb::Verb;
 use super::connection::{Connection, Dial};
-use super::wire::Wire;
 use super::wire::tls::TlsSettings;
 
 use bare::Bare;
@@ -285,54 +284,6 @@ impl Node {
     /// A connection broke: perhaps that was not for want of a greeting before either.
     pub(crate) fn forget_bare(&self) {
         self.bare.forget();
-    }
-
-    /// What this process knows of it.
-    pub(crate) fn state(&self, owns_keys: bool) -> NodeState {
-        let Traffic {
-            connections_open,
-            connections_idle,
-            ..
-        } = self.traffic();
-        NodeState {
-            name: self.name.clone(),
-            location: self.shown.clone(),
-            owns_keys,
-            is_refusing: self.is_refusing(),
-            connections_open,
-            connections_idle,
-        }
-    }
-
-    /// The certificate that it shows to a connection of its own, which ends with that.
-    pub(crate) fn certificate(&self, budget: Budget) -> Result<Option<Vec<u8>>> {
-        if self.dial.tls.is_none() || self.dial.connector.is_some() || self.is_out_of_reach() {
-            return Ok(None);
-        }
-        let budget = self.time_to_open(budget);
-        let wire = Wire::connect(&self.dial.address, self.dial.tls.as_ref(), budget);
-        let wire = wire.map_err(|error| error.at_node(&self.name))?;
-        Ok(wire.certificate())
-    }
-
-    /// Counters and gauges of this node.
-    pub(crate) fn traffic(&self) -> Traffic {
-        let pool = self.pool.state();
-        Traffic {
-            refused: self.refused.load(Ordering::Relaxed),
-            retries: self.retries.load(Ordering::Relaxed),
-            connections_open: pool.open as u64,
-            connections_idle: pool.idle as u64,
-            bytes_read: pool.bytes_read,
-            bytes_written: pool.bytes_written,
-            near_hits: 0,
-        }
-    }
-
-    pub(crate) fn reset_traffic(&self) {
-        self.refused.store(0, Ordering::Relaxed);
-        self.retries.store(0, Ordering::Relaxed);
-        self.pool.reset_traffic();
     }
 
     /// Closes idle connections, and those in use when they are done.
