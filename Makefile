@@ -1,8 +1,8 @@
 # Builds and installs redis_cache for C and C++. It takes GNU make, Rust, a C compiler and GNU binutils.
 #
-#   make                  the libraries as they are installed: optimized, without debug information
-#   make install          PREFIX=/usr/local, LIBDIR, INCLUDEDIR, MANDIR, and DESTDIR for packagers; installs what `make`
-#                         left, so that root needs no Rust
+#   make                  the libraries and the command as they are installed: optimized, without debug information
+#   make install          PREFIX=/usr/local, LIBDIR, INCLUDEDIR, BINDIR, MANDIR, and DESTDIR for packagers; installs what
+#                         `make` left, so that root needs no Rust
 #   make uninstall        with the same variables: removes what they name
 #   make tour             the tour in Rust, C and C++, without a server
 #   make test             every test, and what it needs
@@ -10,17 +10,21 @@
 #                         BENCH_FETCH=1 gets the clients that are not installed, QUICK=1 is short and only into the
 #                         target folder, SMOKE=1 needs seconds and no other client: does the harness work?
 #   make docs-c           the C header as pages of HTML, under the target folder; needs doxygen
-#   make deb              the packages libredis-cache0 and libredis-cache-dev, under the target folder
+#   make deb              the packages libredis-cache0, libredis-cache-dev and redis-cache, under the target folder
 #   make dist             the sources as a tarball, under the target folder
 #
-# CARGOFLAGS="--no-default-features --features capi" leaves things out; TARGET=x86_64-unknown-linux-musl is for another
-# system. CARGO, CARGO_TARGET_DIR, and RUSTFLAGS are respected.
+# COMMAND_PROFILE= leaves the command out, CARGOFLAGS="--no-default-features --features capi" parts of the library;
+# TARGET=x86_64-unknown-linux-musl is for another system. CARGO, CARGO_TARGET_DIR, and RUSTFLAGS are respected.
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
+COMPLETIONS := bash-completion/completions/redis-cache zsh/site-functions/_redis-cache fish/vendor_completions.d/redis-cache.fish
 CARGO ?= cargo
+# How the command is built; nothing: it is not.
+COMMAND_PROFILE ?= dist
 
 VERSION := $(shell awk -F'"' '/^version = / { print $$2; exit }' Cargo.toml)
 MAJOR := $(firstword $(subst ., ,$(VERSION)))
@@ -30,15 +34,24 @@ STAGE := $(BUILT)/install
 HEADERS := $(patsubst include/%,%,$(wildcard include/*.h include/*.hpp include/redis_cache/*.hpp))
 CMAKE := $(LIBDIR)/cmake/redis_cache
 
-.PHONY: all install uninstall tour test bench docs-c deb dist
+.PHONY: all libraries command install uninstall tour test bench docs-c deb dist
+
+all: libraries $(if $(COMMAND_PROFILE),command)
 
 # As one crate type at a time would not be, an rlib among them is not optimized as a whole.
-all:
+libraries:
 	@mkdir -p $(STAGE)
 	$(CARGO) rustc --lib --profile dist --crate-type cdylib,staticlib $(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS) \
 		-- --print native-static-libs=$(BUILT)/native-static-libs
 	@packaging/one_object.sh $(BUILT)/libredis_cache.a redis_cache_ $(STAGE)/libredis_cache.a
 	@cp $(BUILT)/libredis_cache.so $(BUILT)/native-static-libs $(STAGE)
+
+# It writes its own man pages and completions, so it is to run here.
+command:
+	@mkdir -p $(STAGE)
+	$(CARGO) build --bin redis-cache --features cli --profile $(COMMAND_PROFILE) $(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS)
+	@objcopy --strip-all $(dir $(BUILT))$(if $(filter dev,$(COMMAND_PROFILE)),debug,$(COMMAND_PROFILE))/redis-cache $(STAGE)/redis-cache
+	@rm -rf $(STAGE)/share && $(STAGE)/redis-cache generate $(STAGE)/share
 
 SPACE := $() $()
 # What the compiler's driver links by itself is left out: with -static it takes another one for gcc_s.
@@ -60,12 +73,22 @@ install: $(if $(wildcard $(STAGE)/libredis_cache.so),,all)
 	$(call fill,redis_cache-config.cmake) >$(DESTDIR)$(CMAKE)/redis_cache-config.cmake
 	$(call fill,redis_cache-config-version.cmake) >$(DESTDIR)$(CMAKE)/redis_cache-config-version.cmake
 	awk -v version=$(VERSION) -f packaging/man.awk include/redis_cache.h >$(DESTDIR)$(MANDIR)/man3/redis_cache.3
+	[ ! -e $(STAGE)/redis-cache ] || $(MAKE) --no-print-directory install-command
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ! command -v ldconfig >/dev/null || ldconfig
+
+.PHONY: install-command
+install-command:
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
+	install -m 755 $(STAGE)/redis-cache $(DESTDIR)$(BINDIR)
+	install -m 644 $(STAGE)/share/man1/*.1 $(DESTDIR)$(MANDIR)/man1
+	cd $(STAGE)/share && for file in $(COMPLETIONS); do install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/$$file || exit; done
 
 uninstall:
 	cd $(DESTDIR)$(LIBDIR) && rm -f libredis_cache.a libredis_cache.so* pkgconfig/redis_cache.pc
 	rm -rf $(DESTDIR)$(CMAKE) $(DESTDIR)$(INCLUDEDIR)/redis_cache
 	rm -f $(DESTDIR)$(INCLUDEDIR)/redis_cache.h $(DESTDIR)$(INCLUDEDIR)/redis_cache.hpp $(DESTDIR)$(MANDIR)/man3/redis_cache.3
+	rm -f $(DESTDIR)$(BINDIR)/redis-cache $(DESTDIR)$(MANDIR)/man1/redis-cache.1 $(DESTDIR)$(MANDIR)/man1/redis-cache-*.1
+	rm -f $(patsubst %,$(DESTDIR)$(PREFIX)/share/%,$(COMPLETIONS))
 
 tour test:
 	@$(MAKE) --no-print-directory -C ffi-tests $@

@@ -42,6 +42,8 @@
 //!   [`rebalance`](Cache::rebalance) moves the entries there.
 //! * Groups: [`delete_pattern`](Cache::delete_pattern), [`clear`](Cache::clear), [`keys`](Cache::keys), and
 //!   [`sweep`](Cache::sweep) for bounded, resumable walks.
+//! * Looking after it: [`inspect`](Cache::inspect) says all about one entry, [`nodes`](Cache::nodes) which servers there are,
+//!   [`ask_node`](Cache::ask_node) takes commands to one of them, [`config::known_options`] lists the options.
 //! * Another codec or compressor: [`reinsert_keys`](Cache::reinsert_keys) rewrites what is stored, while it is in use.
 //!
 //! # Herds
@@ -150,6 +152,7 @@ mod store;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use crate::cache::inspect::{Form, Freshness, Inspected, Label, LeaseHeld, Stored};
 pub use crate::cache::lock::Lock;
 pub use crate::cache::many::{Many, Partial};
 pub use crate::cache::stats::Stats;
@@ -157,6 +160,7 @@ pub use crate::groups::keys::Keys;
 pub use crate::groups::reinsert::Rewrite;
 pub use crate::groups::sweep::{Progress, Sweep, Swept};
 pub use crate::herd::lease::{Begun, Lease};
+pub use crate::store::{Answer, NodeState};
 pub use cache::Cache;
 pub use codec::{CustomCodec, CustomCompressor};
 pub use config::Config;

@@ -46,8 +46,10 @@ const NAMES_REDIS: &[&str] = &[
     "config/hooks.rs",
     "config/mod.rs",
     "redis/command/script/mod.rs",
+    "redis/connection/link.rs",
     "redis/connection/mod.rs",
     "redis/connection/redis_crate.rs",
+    "redis/connection/redis_crate/values.rs",
     "redis/node/login.rs",
 ];
 

@@ -59,6 +59,17 @@ files_under() {
     (cd "$1" && find . ! -type d | sort)
 }
 
+# What the command takes, by its help.
+commands() {
+    "$prefix/bin/redis-cache" --help | awk '/^Commands:/ { listed = 1; next } /^$/ { listed = 0 } listed && /^  [a-z]/ { print $1 }'
+}
+
+# uses_command FOLDER
+uses_command() {
+    [ "$("$1/redis-cache" --version)" = "redis-cache $version" ] || fail "the command is of another version"
+    [ "$("$1/redis-cache" -u memory:// set k v)" = stored ] || fail "the command stores nothing"
+}
+
 what_is_installed() {
     make_root install PREFIX="$prefix"
     {
@@ -69,12 +80,24 @@ what_is_installed() {
             echo "./lib/$file"
         done
         echo ./share/man/man3/redis_cache.3
+        echo ./bin/redis-cache
+        for name in "" $(commands); do
+            echo "./share/man/man1/redis-cache${name:+-$name}.1"
+        done
+        for file in bash-completion/completions/redis-cache zsh/site-functions/_redis-cache \
+            fish/vendor_completions.d/redis-cache.fish; do
+            echo "./share/$file"
+        done
     } | sort >wanted
     files_under "$prefix" >installed
     diff -u wanted installed || fail "that is not what is to be installed"
+    [ "$(commands | wc -l)" -gt 10 ] || fail "the command has no commands"
+    uses_command "$prefix/bin"
     ! grep -r '@[A-Z_]*@' "$prefix/lib/pkgconfig" "$prefix/lib/cmake" || fail "a template was not filled in"
-    ! has groff || [ -z "$(groff -man -ww -z -Tutf8 "$prefix/share/man/man3/redis_cache.3" 2>&1)" ] ||
-        fail "groff does not like the manual page"
+    for page in "$prefix"/share/man/man?/*; do
+        ! has groff || [ -z "$(groff -man -ww -z -Tutf8 "$page" 2>&1)" ] || fail "groff does not like $page"
+    done
+    bash -n "$prefix/share/bash-completion/completions/redis-cache" || fail "bash does not like the completions"
 
     "$here/../header/symbols.sh" "$prefix/lib/libredis_cache.so" "$prefix/include/redis_cache.h"
     nm -D --defined-only "$prefix/lib/libredis_cache.so" | awk '{ print $3 }' | sort >exported
@@ -159,7 +182,7 @@ as_debian_packages() {
     has dpkg-deb || { say "SKIPPED: dpkg-deb is not installed"; return; }
     make_root deb >/dev/null
     set -- "$built/../../deb"/*.deb
-    [ $# = 2 ] || fail "there are to be two packages, not $*"
+    [ $# = 3 ] || fail "there are to be three packages, not $*"
     fresh=$dir/fresh
     if [ "$(id -u)" = 0 ]; then
         mkdir -p "$fresh/var/lib/dpkg"
@@ -169,6 +192,7 @@ as_debian_packages() {
     else
         for package in "$@"; do dpkg-deb --extract "$package" "$fresh"; done
     fi
+    uses_command "$fresh/usr/bin"
     lib=$(dirname "$(find "$fresh/usr/lib" -name libredis_cache.a)")
     if has pkg-config; then
         (
@@ -178,8 +202,9 @@ as_debian_packages() {
         run packaged "$lib"
     fi
     if [ "$(id -u)" = 0 ]; then
-        dpkg --root="$fresh" --force-depends --purge libredis-cache-dev "libredis-cache${version%%.*}" >log 2>&1 || { cat log; fail "dpkg does not remove them"; }
+        dpkg --root="$fresh" --force-depends --purge redis-cache libredis-cache-dev "libredis-cache${version%%.*}" >log 2>&1 || { cat log; fail "dpkg does not remove them"; }
         [ ! -e "$lib" ] || fail "the packages leave behind: $(files_under "$lib")"
+        [ ! -e "$fresh/usr/bin/redis-cache" ] || fail "the packages leave the command behind"
     fi
     say "as Debian packages: installed into a fresh root, and removed"
 }

@@ -3,9 +3,11 @@
 
 pub(crate) mod counters;
 pub(crate) mod faults;
+pub(crate) mod inspect;
 pub(crate) mod lifetime;
 pub(crate) mod lock;
 pub(crate) mod many;
+mod nodes;
 pub(crate) mod open;
 mod prometheus;
 pub(crate) mod stats;

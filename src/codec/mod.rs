@@ -37,6 +37,7 @@ use guard::behind::Behind;
 use guard::{Seen, Watch};
 use names::{CUSTOM, POSTCARD};
 pub(crate) use names::{JSON, MSGPACK, RAW, no_codec, undecodable};
+pub(crate) use names::{codec as codec_name, compressor as compressor_name};
 pub(crate) use settings::Settings;
 pub(crate) use transcode::transcode;
 

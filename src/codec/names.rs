@@ -40,13 +40,13 @@ const COMPRESSORS: Names = &[
 ];
 
 /// The name of a codec.
-pub(super) fn codec(number: u8) -> &'static str {
+pub(crate) fn codec(number: u8) -> &'static str {
     let known = CODECS.iter().find(|(known, ..)| *known == number);
     known.map_or("this codec", |(_, name, _)| name)
 }
 
 /// The name of a compressor.
-pub(super) fn compressor(number: u8) -> &'static str {
+pub(crate) fn compressor(number: u8) -> &'static str {
     let known = COMPRESSORS.iter().find(|(known, ..)| *known == number);
     known.map_or("this compressor", |(_, name, _)| name)
 }

@@ -13,6 +13,7 @@ pub(crate) mod choices;
 pub(crate) mod credentials;
 pub(crate) mod duration;
 pub(crate) mod hooks;
+mod known;
 pub(crate) mod location;
 pub(crate) mod nearest;
 pub(crate) mod options;
@@ -36,6 +37,7 @@ pub use choices::{
 };
 pub(crate) use credentials::{Asker, Secrets, is_asked, read_password};
 pub(crate) use hooks::{Connector, Hooks, KeyFn, ReverseKeyFn};
+pub use known::{KnownOption, known_options};
 #[cfg(test)]
 pub(crate) use location::Said;
 pub(crate) use location::{Address, Location};

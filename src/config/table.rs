@@ -18,7 +18,8 @@ use super::url;
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    accepted: &'static str,
+    /// Which values it takes, in words.
+    pub(crate) accepted: &'static str,
     read: fn(&mut Options, &str) -> Result<(), String>,
     fits: fn(&Options) -> bool,
     show: fn(&Options) -> String,

@@ -138,7 +138,7 @@ pub(crate) fn cost_of(took: Duration) -> u8 {
 }
 
 /// The milliseconds that a code stands for.
-fn cost_ms(code: u8) -> u64 {
+pub(crate) fn cost_ms(code: u8) -> u64 {
     let (e, m) = (code >> 3, u64::from(code & 7));
     match e {
         0 => m,

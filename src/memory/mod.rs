@@ -16,8 +16,8 @@ use crate::base::clocks::wall_us;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 use crate::store::{
-    Access, Change, EachDone, EachHead, EachValue, Head, KeyList, Pttl, ScanStep, Sink, Store,
-    Touch, Traffic, Value, Values, Walks, glob, head_of,
+    Access, Change, EachDone, EachHead, EachValue, Head, KeyList, NodeState, Pttl, ScanStep, Sink,
+    Store, Touch, Traffic, Value, Values, Walks, glob, head_of,
 };
 
 use self::table::{Entry, Packed, Table};
@@ -264,6 +264,17 @@ impl Store for MemoryStore {
 
     fn locate(&self, _: &[u8], _: Budget) -> Result<String> {
         Ok(self.location.clone())
+    }
+
+    fn members(&self, _: Budget) -> Result<Vec<NodeState>> {
+        Ok(vec![NodeState {
+            name: self.location.clone(),
+            location: self.location.clone(),
+            owns_keys: true,
+            is_refusing: false,
+            connections_open: 0,
+            connections_idle: 0,
+        }])
     }
 
     fn traffic(&self) -> Traffic {

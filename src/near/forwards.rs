@@ -7,9 +7,9 @@ use crate::base::budget::Budget;
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
 use crate::store::{
-    Access, Acquired, Change, Claim, EachAcquired, EachDone, EachHead, EachStored, EachValue,
-    Entry, Head, KeyList, Leases, Pttl, ScanStep, Sink, Store, Stored, Token, Touch, Traffic,
-    Value, Values, Walks, head_of,
+    Access, Acquired, Answer, Change, Claim, EachAcquired, EachDone, EachHead, EachStored,
+    EachValue, Entry, Head, KeyList, Leases, NodeState, Pttl, ScanStep, Sink, Store, Stored, Token,
+    Touch, Traffic, Value, Values, Walks, Words, head_of,
 };
 
 use super::{Look, NearStore};
@@ -351,6 +351,22 @@ impl Store for NearStore {
 
     fn locate(&self, key: &[u8], budget: Budget) -> Result<String> {
         self.far.locate(key, budget)
+    }
+
+    fn members(&self, budget: Budget) -> Result<Vec<NodeState>> {
+        self.far.members(budget)
+    }
+
+    fn ask_member(&self, node: &str, commands: &[Words], budget: Budget) -> Result<Vec<Answer>> {
+        self.far.ask_member(node, commands, budget)
+    }
+
+    fn certificate(&self, node: &str, budget: Budget) -> Result<Option<Vec<u8>>> {
+        self.far.certificate(node, budget)
+    }
+
+    fn slot(&self, key: &[u8]) -> Option<u16> {
+        self.far.slot(key)
     }
 
     fn traffic(&self) -> Traffic {

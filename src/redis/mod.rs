@@ -18,11 +18,15 @@ pub(crate) mod values;
 pub(crate) mod walks;
 pub(crate) mod wire;
 
+use std::sync::Arc;
+
 use crate::base::budget::Budget;
 use crate::error::Result;
-use crate::store::{Access, Store, Traffic};
+use crate::store::{Access, Answer, NodeState, Store, Traffic, Words};
 
+use command::given::Given;
 use command::server::{FlushDb, Ping};
+use node::Node;
 pub(crate) use store::RedisStore;
 
 impl Store for RedisStore {
@@ -37,6 +41,32 @@ impl Store for RedisStore {
     fn locate(&self, key: &[u8], budget: Budget) -> Result<String> {
         let node = self.fleet.topology.pick(key, Access::Write, budget)?;
         Ok(node.shown().to_owned())
+    }
+
+    fn members(&self, budget: Budget) -> Result<Vec<NodeState>> {
+        let owners = self.fleet.topology.owners(budget)?;
+        let all = self.fleet.topology.all();
+        let others = all
+            .iter()
+            .filter(|node| !owners.iter().any(|owner| Arc::ptr_eq(owner, node)));
+        let state = |node: &Node, owns_keys| node.state(owns_keys);
+        let owned = owners.iter().map(|node| state(node, true));
+        Ok(owned.chain(others.map(|node| state(node, false))).collect())
+    }
+
+    fn ask_member(&self, node: &str, commands: &[Words], budget: Budget) -> Result<Vec<Answer>> {
+        let mut given = Given::new(commands)?;
+        let node = self.fleet.member(node, budget)?;
+        let answers = node.run(0, budget, &mut given);
+        answers.map_err(|failed| failed.error)
+    }
+
+    fn certificate(&self, node: &str, budget: Budget) -> Result<Option<Vec<u8>>> {
+        self.fleet.member(node, budget)?.certificate(budget)
+    }
+
+    fn slot(&self, key: &[u8]) -> Option<u16> {
+        self.fleet.topology.slot(key)
     }
 
     fn traffic(&self) -> Traffic {

@@ -8,6 +8,7 @@ pub(crate) mod framed;
 pub(crate) mod glob;
 pub(crate) mod keys;
 pub(crate) mod leases;
+pub(crate) mod members;
 pub(crate) mod values;
 pub(crate) mod walks;
 pub(crate) mod whole;
@@ -17,12 +18,14 @@ use std::fmt;
 use smallvec::SmallVec;
 
 use crate::base::budget::Budget;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 pub(crate) use keys::KeyList;
 pub(crate) use leases::{
     Acquired, Claim, EachAcquired, EachStored, Force, LATEST_MS, Leases, Stored, Token,
 };
+pub(crate) use members::Words;
+pub use members::{Answer, NodeState};
 pub(crate) use values::{EachDone, EachValue, Pttl, Touch, Values};
 pub(crate) use walks::{Change, EachHead, Entry, ScanStep, Walks};
 pub(crate) use whole::Whole;
@@ -111,6 +114,27 @@ pub(crate) trait Store: Values + Leases + Walks + Send + Sync + fmt::Debug {
     /// The node that serves the key: its name, or its location without credentials. No network, but to find the nodes
     /// in the first place.
     fn locate(&self, key: &[u8], budget: Budget) -> Result<String>;
+
+    /// Every node, replicas too. No network, but to find them in the first place.
+    fn members(&self, budget: Budget) -> Result<Vec<NodeState>>;
+
+    /// Commands of the caller's own to the node of that name, and what it answers to each, in one round trip.
+    fn ask_member(&self, _node: &str, _commands: &[Words], _budget: Budget) -> Result<Vec<Answer>> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "an embedded store knows no commands",
+        ))
+    }
+
+    /// The certificate (DER) that the node of that name shows to a new connection; `None` where it speaks no TLS.
+    fn certificate(&self, _node: &str, _budget: Budget) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    /// The slot of the key, where the nodes divide keys by slots. No network.
+    fn slot(&self, _key: &[u8]) -> Option<u16> {
+        None
+    }
 
     /// Counters and gauges; no network.
     fn traffic(&self) -> Traffic;

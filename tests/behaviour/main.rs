@@ -59,6 +59,7 @@ mod fitting;
 mod flights;
 mod groups;
 mod headers;
+mod inspect;
 mod leases;
 mod locks;
 mod many;

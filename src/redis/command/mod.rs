@@ -1,5 +1,6 @@
 //! A command: what goes out and how its answer is read, together, under its name.
 
+pub(crate) mod given;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod untouched;

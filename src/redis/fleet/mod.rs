@@ -77,6 +77,14 @@ impl Fleet {
         Ok(answer.0)
     }
 
+    /// The node of that name or location, whether keys are its own or not.
+    pub(crate) fn member(&self, name: &str, budget: Budget) -> Result<Arc<Node>> {
+        let owners = self.topology.owners(budget)?;
+        let mut all = owners.into_iter().chain(self.topology.all());
+        let found = all.find(|node| node.name() == name || node.shown() == name);
+        found.ok_or_else(|| topology::unknown(name))
+    }
+
     /// Asks a node, and does what the topology advises when that comes to nothing. `pick` is asked every time for a
     /// node and the time it may take, because another node may have taken over.
     #[inline]

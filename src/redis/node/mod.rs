@@ -8,9 +8,11 @@ pub(crate) mod breaker;
 pub(crate) mod clock;
 pub(crate) mod connect;
 pub(crate) mod exchange;
+mod figures;
 pub(crate) mod handshake;
 pub(crate) mod lane;
 pub(crate) mod login;
+mod making;
 pub(crate) mod opening;
 pub(crate) mod pool;
 mod pooled;
@@ -27,17 +29,14 @@ use std::time::Duration;
 
 use crate::base::budget::Budget;
 use crate::base::fork::PerProcess;
-use crate::base::moment::Moment;
-use crate::config::{Address, Asker, Hooks, Location, Options, Pipelining, is_asked};
+use crate::config::{Address, Asker, Hooks, is_asked};
 use crate::error::{Error, Result};
-use crate::expiry::Clock;
 use crate::redis::connection::resp::Encoder;
-use crate::store::Traffic;
 
 use super::command::Command;
 use super::command::verb::Verb;
 use super::connection::{Connection, Dial};
-use super::wire::tls::{self, TlsSettings};
+use super::wire::tls::TlsSettings;
 
 use bare::Bare;
 use breaker::{Admission, Breaker};
@@ -45,9 +44,8 @@ use clock::NodeClock;
 use exchange::{Call, Failed};
 use login::Login;
 use opening::Parking;
-use pool::{Limits, Loan, Pool};
+use pool::{Loan, Pool};
 use several::Exchange;
-use time::Time;
 use tracked::Tracked;
 
 /// How a node is opened when it is one of several.
@@ -88,84 +86,12 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Opens nothing.
-    pub(crate) fn new(location: &Location, options: &Options, hooks: &Hooks) -> Result<Self> {
-        let secured = location.tls && hooks.connector.is_none();
-        let tls = secured.then(|| tls::prepare(&location.tls_options));
-        Node::with_tls(location, options, hooks, tls.transpose()?)
-    }
-
-    /// The same with settings that were made before, for a location that is `rediss://`.
-    pub(crate) fn with_tls(
-        location: &Location,
-        options: &Options,
-        hooks: &Hooks,
-        tls: Option<TlsSettings>,
-    ) -> Result<Self> {
-        if let Some(tls) = &tls {
-            tls.check(&location.address)?;
-        }
-        let name = location.name.clone();
-        let login = Login::new(location, options, hooks);
-        let limits = Limits {
-            max_connections: options.max_connections,
-            pool_timeout: options.pool_timeout,
-            idle_check: options.idle_check,
-            idle_timeout: options.idle_timeout,
-            max_lifetime: options.max_lifetime,
-        };
-        let backoff = options.breaker_backoff;
-        Ok(Node {
-            shown: name.clone().unwrap_or_else(|| location.shown.clone()),
-            name: name.unwrap_or_else(|| location.address.to_string()),
-            dial: Dial {
-                address: location.address.clone(),
-                tls,
-                parser: options.parser,
-                connector: hooks.connector.clone(),
-                info: login::connection_info(location, &login)?,
-            },
-            login,
-            bare: Bare::default(),
-            connect_timeout: options.connect_timeout,
-            timeout: options.timeout,
-            is_primary: false,
-            out_of_reach: None,
-            pool: Pool::new(limits),
-            parking: Parking::new(),
-            is_shared: options.pipelining == Pipelining::Auto && hooks.connector.is_none(),
-            breaker: Breaker::new(
-                options.breaker_failures,
-                backoff,
-                options.breaker_backoff_max,
-            ),
-            clock: NodeClock::new(),
-            refused: AtomicU64::new(0),
-            retries: AtomicU64::new(0),
-            is_touching: AtomicBool::new(false),
-            hooks: hooks.clone(),
-            tracked: PerProcess::new(Tracked::default()),
-        })
-    }
-
-    /// This server must say of itself that it is a primary, on every new connection.
-    pub(crate) fn expecting_primary(mut self) -> Self {
-        self.is_primary = true;
-        self
-    }
-
-    /// Whether it must be one.
+    /// Whether it must say of itself that it is a primary.
     pub(crate) fn is_primary(&self) -> bool {
         self.is_primary
     }
 
-    /// Stands for a server that is part of the fleet and cannot be reached: whatever is asked of it fails with this.
-    pub(crate) fn out_of_reach(mut self, why: Error) -> Self {
-        self.out_of_reach = Some(why);
-        self
-    }
-
-    /// Whether it is one of those.
+    /// Whether it only stands for a server that cannot be reached.
     pub(crate) fn is_out_of_reach(&self) -> bool {
         self.out_of_reach.is_some()
     }
@@ -193,12 +119,6 @@ impl Node {
         }
     }
 
-    /// For reads of what a replica of a cluster has: without READONLY it sends every caller on to its primary.
-    pub(crate) fn for_replica_reads(mut self) -> Self {
-        self.login.reads_replica = true;
-        self
-    }
-
     /// Where it is.
     pub(crate) fn address(&self) -> &Address {
         &self.dial.address
@@ -207,50 +127,6 @@ impl Node {
     /// Whether it did not answer when it was last asked.
     pub(crate) fn is_failing(&self) -> bool {
         self.breaker.is_failing()
-    }
-
-    /// The server's clock, as it was last seen.
-    pub(crate) fn clock(&self) -> Clock {
-        self.clock.get()
-    }
-
-    /// The same, unless this server was never connected to.
-    pub(crate) fn known_clock(&self) -> Option<Clock> {
-        self.clock.asked()
-    }
-
-    /// After a call that found nothing of use: looks at the server's clock again if that was long ago.
-    /// Such a call can afford a round trip; when it fails, nothing has changed.
-    pub(crate) fn refresh_clock(&self, budget: Budget) {
-        if self.clock.is_due(budget.started()) {
-            self.ask_clock(budget);
-        }
-    }
-
-    /// Whether a call that began then would refresh the clock if it found nothing of use.
-    #[inline]
-    pub(crate) fn has_old_clock(&self, began: Moment) -> bool {
-        self.clock.is_old(began)
-    }
-
-    /// The server calls fresh what is over for us since `fresh_until_ms`: its clock is looked at again.
-    pub(crate) fn contradicted(&self, fresh_until_ms: u64, budget: Budget) {
-        if self.clock.is_contradicted(fresh_until_ms, budget.started()) {
-            self.ask_clock(budget);
-        }
-    }
-
-    /// As if that had been long ago.
-    #[cfg(test)]
-    pub(crate) fn age_clock(&self) {
-        self.clock.age();
-    }
-
-    #[cold]
-    fn ask_clock(&self, budget: Budget) {
-        if let Ok(Some(told)) = self.run(0, budget, &mut Time::default()) {
-            self.clock.set(told);
-        }
     }
 
     /// Sends the command and reads its replies; a second time, on a fresh connection, where that may be done. `lost` tells
@@ -396,14 +272,6 @@ impl Node {
         &self.login
     }
 
-    /// What the greeting told of the server's clock. Who was not greeted was not asked either: what is known stays known.
-    pub(crate) fn learn(&self, offset: time::Offset) {
-        if offset.is_none() && self.bare.is_it() && self.clock.asked().is_some() {
-            return;
-        }
-        self.clock.learn(offset);
-    }
-
     /// Whether it hung up on a greeting lately, and then served without one.
     pub(crate) fn is_bare(&self) -> bool {
         self.bare.is_it()
@@ -416,26 +284,6 @@ impl Node {
     /// A connection broke: perhaps that was not for want of a greeting before either.
     pub(crate) fn forget_bare(&self) {
         self.bare.forget();
-    }
-
-    /// Counters and gauges of this node.
-    pub(crate) fn traffic(&self) -> Traffic {
-        let pool = self.pool.state();
-        Traffic {
-            refused: self.refused.load(Ordering::Relaxed),
-            retries: self.retries.load(Ordering::Relaxed),
-            connections_open: pool.open as u64,
-            connections_idle: pool.idle as u64,
-            bytes_read: pool.bytes_read,
-            bytes_written: pool.bytes_written,
-            near_hits: 0,
-        }
-    }
-
-    pub(crate) fn reset_traffic(&self) {
-        self.refused.store(0, Ordering::Relaxed);
-        self.retries.store(0, Ordering::Relaxed);
-        self.pool.reset_traffic();
     }
 
     /// Closes idle connections, and those in use when they are done.

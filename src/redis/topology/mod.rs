@@ -77,6 +77,11 @@ pub(crate) trait Topology: Send + Sync + fmt::Debug {
         Ok(false)
     }
 
+    /// The slot of a key, where keys are divided by slots.
+    fn slot(&self, _key: &[u8]) -> Option<u16> {
+        None
+    }
+
     /// The nodes that own keys and take writes, by stable names, in a stable order.
     fn owners(&self, budget: Budget) -> Result<Vec<Arc<Node>>>;
 
@@ -108,10 +113,13 @@ fn at<'k>(keys: &'k KeyList, places: &'k [usize]) -> impl Iterator<Item = (usize
 pub(crate) fn named(topology: &dyn Topology, name: &str, budget: Budget) -> Result<Arc<Node>> {
     let nodes = topology.owners(budget)?;
     let node = nodes.into_iter().find(|node| node.name() == name);
-    node.ok_or_else(|| {
-        let text = format!("no node of this cache is named {name:?}");
-        Error::new(ErrorKind::Unavailable, text)
-    })
+    node.ok_or_else(|| unknown(name))
+}
+
+/// No node has that name.
+pub(crate) fn unknown(name: &str) -> Error {
+    let text = format!("no node of this cache is named {name:?}");
+    Error::new(ErrorKind::Unavailable, text)
 }
 
 /// No node serves the key now.

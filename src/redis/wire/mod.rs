@@ -101,6 +101,11 @@ impl Wire {
         }
     }
 
+    /// What the server showed of itself; `None` without TLS.
+    pub(crate) fn certificate(&self) -> Option<Vec<u8>> {
+        self.secure.as_ref()?.certificate()
+    }
+
     /// Writes all of `bytes`.
     #[inline(always)]
     pub(crate) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {

@@ -55,6 +55,10 @@ impl Secure {
         match *self {}
     }
 
+    pub(crate) fn certificate(&self) -> Option<Vec<u8>> {
+        match *self {}
+    }
+
     pub(crate) fn wants_write(&self) -> bool {
         match *self {}
     }

@@ -1,6 +1,8 @@
 //! A connected socket under deadlines: every wait is bounded by a budget, EINTR is retried, SIGPIPE cannot happen.
 //! This is all of a connection that knows about the kernel; TLS goes through it too.
 
+mod sending;
+
 use std::io::{self, ErrorKind as Io};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
@@ -12,22 +14,13 @@ use crate::base::budget::Budget;
 use crate::base::moment::Moment;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Why a batch could not be sent.
-#[derive(Debug)]
-pub(crate) struct SendFault {
-    pub(crate) error: Error,
-    /// Not one byte of it left this process, so the server cannot have seen any.
-    pub(crate) unsent: bool,
-}
+pub(crate) use sending::{SendFault, took_no_more};
 
 /// A timeout that is armed on the socket stays while it is off by no more: arming costs a system call.
 const SLACK_NANOS: u64 = 20_000_000;
 
 /// For so long after its time a reply is read that has come already.
 pub(crate) const GRACE: Duration = Duration::from_millis(50);
-
-/// How every write is done: without waiting, and without a signal when nobody reads any more.
-const WRITE: libc::c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
 
 /// What came from the other side; for the texts of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,51 +80,6 @@ impl Stream {
     pub(crate) fn begin_command(&mut self) {
         if self.heard == Heard::Something {
             self.heard = Heard::NotYet;
-        }
-    }
-
-    /// Writes all of `bytes`.
-    #[inline(always)]
-    pub(crate) fn send(&mut self, bytes: &[u8], budget: Budget) -> Result<(), SendFault> {
-        self.begin_command();
-        match self
-            .io()
-            .and_then(|socket| socket.send_with_flags(bytes, WRITE))
-        {
-            Ok(sent) if sent == bytes.len() => {
-                self.bytes_out += sent as u64;
-                Ok(())
-            }
-            begun => self.send_on(bytes, begun, budget),
-        }
-    }
-
-    /// Goes on after a first attempt that did not take all.
-    #[cold]
-    fn send_on(
-        &mut self,
-        bytes: &[u8],
-        begun: io::Result<usize>,
-        budget: Budget,
-    ) -> Result<(), SendFault> {
-        let mut rest = bytes;
-        let mut attempt = begun;
-        loop {
-            match attempt {
-                Ok(sent) => {
-                    self.bytes_out += sent as u64;
-                    rest = rest.get(sent..).unwrap_or_default();
-                }
-                Err(error) => {
-                    let unsent = rest.len() == bytes.len();
-                    self.not_sent(error, budget)
-                        .map_err(|error| SendFault { error, unsent })?;
-                }
-            }
-            if rest.is_empty() {
-                return Ok(());
-            }
-            attempt = (self.io()).and_then(|socket| socket.send_with_flags(rest, WRITE));
         }
     }
 
@@ -270,44 +218,6 @@ impl Stream {
         Error::new(fault.kind(), text).caused_by(fault)
     }
 
-    /// `Ok` when sending may go on.
-    #[cold]
-    fn not_sent(&mut self, error: io::Error, budget: Budget) -> Result<()> {
-        match error.kind() {
-            Io::Interrupted => Ok(()),
-            Io::WouldBlock => self.wait_writable(budget),
-            _ => Err(Error::from_io(error, "cannot send the command")),
-        }
-    }
-
-    /// A timeout on the socket would do for TCP, but a Unix socket starts it anew for every 32 KB it takes.
-    fn wait_writable(&mut self, budget: Budget) -> Result<()> {
-        self.waited_for = budget.started();
-        let Some(left) = budget.left() else {
-            return Err(took_no_more(budget));
-        };
-        let mut poll = libc::pollfd {
-            fd: self.socket(),
-            events: libc::POLLOUT,
-            revents: 0,
-        };
-        let millis = i32::try_from(left.as_millis())
-            .unwrap_or(i32::MAX)
-            .saturating_add(1);
-        // SAFETY: one valid pollfd is passed, and it outlives the call.
-        let polled = unsafe { libc::poll(&mut poll, 1, millis) };
-        match polled {
-            -1 if io::Error::last_os_error().kind() != Io::Interrupted => Err(Error::from_io(
-                io::Error::last_os_error(),
-                "cannot send the command",
-            )),
-            // Whatever it was, the next attempt to send tells.
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Stream {
     /// Reads what is there without waiting; 0 is the end.
     pub(crate) fn receive_at_once(&mut self, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
         let count = self.io()?.recv_with_flags(room, libc::MSG_DONTWAIT)?;
@@ -315,53 +225,6 @@ impl Stream {
             self.heard = Heard::Something;
         }
         self.bytes_in += count as u64;
-        Ok(count)
-    }
-
-    /// Writes as much of `bytes` as is taken without waiting.
-    pub(crate) fn send_part(&mut self, bytes: &[u8]) -> Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            match self
-                .io()
-                .and_then(|socket| socket.send_with_flags(bytes, WRITE))
-            {
-                Ok(sent) => {
-                    self.bytes_out += sent as u64;
-                    return Ok(sent);
-                }
-                Err(error) if error.kind() == Io::Interrupted => {}
-                Err(error) if error.kind() == Io::WouldBlock => return Ok(0),
-                Err(error) => return Err(Error::from_io(error, "cannot send the command")),
-            }
-        }
-    }
-
-    /// Bytes written since the traffic was taken.
-    pub(crate) fn bytes_out(&self) -> u64 {
-        self.bytes_out
-    }
-}
-
-/// What TLS needs of the socket besides.
-#[cfg(feature = "tls")]
-impl Stream {
-    /// Writes some of `parts`, at least a byte.
-    pub(crate) fn send_some(&mut self, parts: &[io::IoSlice<'_>], budget: Budget) -> Result<usize> {
-        loop {
-            match self.send_at_once(parts) {
-                Ok(count) => return Ok(count),
-                Err(error) => self.not_sent(error, budget)?,
-            }
-        }
-    }
-
-    /// The same, or nothing when the socket does not take it without waiting.
-    pub(crate) fn send_at_once(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        let count = self.io()?.send_vectored_with_flags(parts, WRITE)?;
-        self.bytes_out += count as u64;
         Ok(count)
     }
 }
@@ -374,15 +237,6 @@ fn nobody() -> io::Error {
 #[cold]
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Io, "the server closed the connection")
-}
-
-#[cold]
-pub(crate) fn took_no_more(budget: Budget) -> Error {
-    let text = format!(
-        "the server took no more of the command within {:?}",
-        budget.total()
-    );
-    Error::new(ErrorKind::Timeout, text)
 }
 
 #[cold]

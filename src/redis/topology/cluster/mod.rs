@@ -156,6 +156,10 @@ impl Cluster {
 }
 
 impl Topology for Cluster {
+    fn slot(&self, key: &[u8]) -> Option<u16> {
+        u16::try_from(slots::slot(key)).ok()
+    }
+
     fn pick(&self, key: &[u8], access: Access, budget: Budget) -> Result<Arc<Node>> {
         let state = self.state();
         if state.doubt.load(Ordering::Relaxed) {

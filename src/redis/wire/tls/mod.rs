@@ -63,6 +63,12 @@ impl Secure {
         }))
     }
 
+    /// The server's own certificate, in DER.
+    pub(crate) fn certificate(&self) -> Option<Vec<u8>> {
+        let own = self.session.peer_certificates()?.first()?;
+        Some(own.to_vec())
+    }
+
     /// Goes on without waiting; true when the handshake is over.
     pub(crate) fn shake_hands_at_once(
         &mut self,
