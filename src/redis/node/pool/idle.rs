@@ -126,7 +126,7 @@ impl<C: Pooled> Pool<C> {
             .limits
             .idle_timeout
             .map_or(LOOK_EVERY, |timeout| timeout.min(LOOK_EVERY));
-        let mut slots = self.shared().slots.lock();
+        let mut slots = self.shared().lock();
         if now < slots.look_at {
             return;
         }
@@ -140,7 +140,7 @@ impl<C: Pooled> Pool<C> {
     /// count as lent: nobody opens others in their place. `in_doubt` closes those that do not know as well.
     pub(super) fn look_at_idle(&self, now: Moment, rested: u64, in_doubt: bool) {
         let shared = self.shared();
-        let mut slots = shared.slots.lock();
+        let mut slots = shared.lock();
         let has_rested = |open: &Open<C>| now.nanos_since(open.idle_since) >= rested;
         if !slots.idle.iter().any(|open| has_rested(open)) {
             return;
@@ -166,7 +166,7 @@ impl<C: Pooled> Pool<C> {
             }
         }
         // At the bottom of the stack, where they were: the others were used later.
-        let mut slots = shared.slots.lock();
+        let mut slots = shared.lock();
         let epoch = slots.epoch;
         let rested_on = looked_at.iter_mut().filter_map(|loan| {
             let is_current = loan.open.as_ref().is_some_and(|open| open.epoch == epoch);

@@ -69,6 +69,11 @@ impl<C> Line<C> {
         self.seats.len() + self.reconnecting.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn called(&self) -> usize {
+        self.seats.iter().filter(|seat| seat.is_called()).count()
+    }
+
     /// The first one is not in line any more.
     pub(super) fn pop(&mut self) -> Option<Arc<Seat<C>>> {
         self.passed_over = 0;
@@ -130,7 +135,7 @@ impl<C: Pooled> Pool<C> {
         match self.wait(shared, &seat, budget)? {
             Ride::Alone(loan) => Ok(loan),
             // Nobody takes along who has nothing to send.
-            _ => Err(self.none_free(&shared.slots.lock(), budget)),
+            _ => Err(self.none_free(&shared.lock(), budget)),
         }
     }
 
@@ -144,7 +149,7 @@ impl<C: Pooled> Pool<C> {
         budget: Budget,
     ) -> Result<Ride<'_, C>> {
         let shared = self.shared();
-        let mut slots = shared.slots.lock();
+        let mut slots = shared.lock();
         if slots.is_free(&self.bounds) {
             let loan = self.take(shared, slots, Origin::Awaited, budget, true);
             return loan.map(Ride::Alone);
@@ -171,7 +176,7 @@ impl<C: Pooled> Pool<C> {
             if let Woken::Arrived(Arrival::Slot(open)) = seat.wait(patience, budget) {
                 return Ok(open);
             }
-            let mut slots = shared.slots.lock();
+            let mut slots = shared.lock();
             if seat.look().is_some() {
                 slots.line.remove(&seat);
                 return Err(self.none_free(&slots, patience));
@@ -192,7 +197,7 @@ impl<C: Pooled> Pool<C> {
                 Woken::Arrived(arrival) => return self.arrived(shared, seat, arrival, budget),
                 Woken::Look => {}
             }
-            let mut slots = shared.slots.lock();
+            let mut slots = shared.lock();
             // Something came of it meanwhile.
             let Some(was_called) = seat.look() else {
                 continue;
@@ -202,7 +207,7 @@ impl<C: Pooled> Pool<C> {
                 slots.line.remove(seat);
                 seat.leave();
                 let loan = self.take(shared, slots, Origin::Awaited, budget, true);
-                shared.let_go_on(shared.slots.lock());
+                shared.let_go_on(shared.lock());
                 return loan.map(Ride::Alone);
             }
             if patience.left().is_none() {
@@ -278,7 +283,7 @@ impl<C: Pooled> Shared<C> {
             slots.is_recovering |= fit == Fit::Dead;
             drop(slots);
             drop(open);
-            return self.slots.lock();
+            return self.lock();
         }
         slots.lent += 1;
         slots.line.fill(&mut open.riders);
@@ -288,7 +293,7 @@ impl<C: Pooled> Shared<C> {
             return self.take_back(Some(open));
         }
         match self.send_off(open) {
-            None => self.slots.lock(),
+            None => self.lock(),
             back => self.take_back(back),
         }
     }
@@ -299,7 +304,7 @@ impl<C: Pooled> Shared<C> {
             // Nobody wants the replies that are to come.
             Ok(()) => Riders::pass(open),
             Err(fault) => {
-                self.slots.lock().is_recovering = true;
+                self.lock().is_recovering = true;
                 open.riders.fail(&fault.error, fault.unsent);
                 Some(open)
             }
@@ -309,14 +314,14 @@ impl<C: Pooled> Shared<C> {
     /// A slot comes back, with a connection or without.
     pub(super) fn take_back(&self, open: Option<Box<Open<C>>>) -> MutexGuard<'_, Slots<C>> {
         let open = open.filter(|open| open.connection.is_reusable());
-        let mut slots = self.slots.lock();
+        let mut slots = self.lock();
         slots.lent -= 1;
         match open {
             Some(open) if slots.epoch == open.epoch => slots.idle.push(open),
             Some(old) => {
                 drop(slots);
                 drop(old);
-                slots = self.slots.lock();
+                slots = self.lock();
             }
             None => {}
         }
