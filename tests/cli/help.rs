@@ -23,6 +23,8 @@ fn the_options_are_those_of_the_library() {
     for (line, option) in lines.iter().zip(known) {
         assert_eq!(line["name"], option.name);
         assert_eq!(line["default"], option.default.as_str());
+        let meaning = line["meaning"].as_str().unwrap();
+        assert!(meaning.len() > 10, "the README says nothing of {}", option.name);
     }
     let said = Shell::at("").ok(&["options", "near_"]);
     assert!(

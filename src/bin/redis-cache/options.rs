@@ -1,4 +1,4 @@
-//! The table of options, as the library knows them.
+//! The table of options, as the library knows them. What each means is said in the README, and nowhere else.
 
 use redis_cache::config::known_options;
 use serde_json::json;
@@ -6,25 +6,30 @@ use serde_json::json;
 use crate::ending::{Ending, Outcome};
 use crate::say::Say;
 
+const README: &str = include_str!("../../../README.md");
+
 pub(crate) fn table(filter: Option<&str>, say: &mut Say) -> Outcome {
     let filter = filter.unwrap_or_default();
     let mut options = known_options();
     options.retain(|option| option.name.contains(filter));
-    let is_any = !options.is_empty();
-    if say.is_json() {
-        for option in options {
-            say.json(&json!({"name": option.name, "default": option.default, "accepted": option.accepted}))?;
-        }
-    } else {
-        let row = |option: &redis_cache::config::KnownOption| {
-            let default = match option.default.as_str() {
-                "" => "empty".to_owned(),
-                default => default.to_owned(),
-            };
-            vec![option.name.to_owned(), default, option.accepted.to_owned()]
+    for option in &options {
+        let (name, accepted) = (option.name, option.accepted);
+        let default = match option.default.as_str() {
+            "" => "empty",
+            default => default,
         };
-        let rows: Vec<_> = options.iter().map(row).collect();
-        say.table(&["option", "default", "accepted"], &rows)?;
+        let meaning = meaning(name).unwrap_or_default();
+        match say.is_json() {
+            true => say.json(&json!({"name": name, "default": option.default, "meaning": meaning, "accepted": accepted}))?,
+            false => say.line(format!("{name} = {default}\n    {meaning}\n    takes {accepted}"))?,
+        }
     }
-    Ok(Ending::of(is_any))
+    Ok(Ending::of(!options.is_empty()))
+}
+
+/// The last column of its row in the table.
+fn meaning(name: &str) -> Option<&'static str> {
+    let opening = format!("| `{name}` | ");
+    let row = README.lines().find_map(|line| line.strip_prefix(&opening))?;
+    row.split_once(" | ")?.1.strip_suffix(" |")
 }
