@@ -25,6 +25,7 @@ COMPLETIONS := bash-completion/completions/redis-cache zsh/site-functions/_redis
 CARGO ?= cargo
 # How the command is built; nothing: it is not.
 COMMAND_PROFILE ?= dist
+COMMAND_FEATURES ?= cli
 
 VERSION := $(shell awk -F'"' '/^version = / { print $$2; exit }' Cargo.toml)
 MAJOR := $(firstword $(subst ., ,$(VERSION)))
@@ -49,7 +50,7 @@ libraries:
 # It writes its own man pages and completions, so it is to run here.
 command:
 	@mkdir -p $(STAGE)
-	$(CARGO) build --bin redis-cache --features cli --profile $(COMMAND_PROFILE) $(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS)
+	$(CARGO) build --bin redis-cache --features $(COMMAND_FEATURES) --profile $(COMMAND_PROFILE) $(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS)
 	@objcopy --strip-all $(dir $(BUILT))$(if $(filter dev,$(COMMAND_PROFILE)),debug,$(COMMAND_PROFILE))/redis-cache $(STAGE)/redis-cache
 	@rm -rf $(STAGE)/share && $(STAGE)/redis-cache generate $(STAGE)/share
 
