@@ -2,8 +2,6 @@
 //! A [`KeySpace`] belongs to one view of a cache (one version); it checks keys, writes wire keys and patterns, and
 //! reads the caller's key back out of a wire key. Nothing here touches the network.
 
-use std::borrow::Cow;
-
 use sha2::{Digest, Sha256};
 
 use crate::config::{Hooks, KeyCheck, KeyFn, Options, ReverseKeyFn};
@@ -90,13 +88,18 @@ impl KeySpace {
         Ok(&place.long)
     }
 
-    /// The wire key of `key` in two pieces.
-    #[inline]
-    pub(crate) fn pieces<'a>(&'a self, key: &'a [u8]) -> Result<(&'a [u8], Cow<'a, [u8]>)> {
-        match self.is_usual(key) {
-            true => Ok((&self.opening, Cow::Borrowed(key))),
-            false => Ok((&[], Cow::Owned(self.unusual(key)?))),
+    /// The wire key of `key` in two pieces; one that does not just follow the opening is written to `place`.
+    #[inline(always)]
+    pub(crate) fn pieces<'a>(
+        &'a self,
+        key: &'a [u8],
+        place: &'a mut Vec<u8>,
+    ) -> Result<(&'a [u8], &'a [u8])> {
+        if self.is_usual(key) {
+            return Ok((&self.opening, key));
         }
+        *place = self.unusual(key)?;
+        Ok((&[], place))
     }
 
     /// Whether the wire key is just the opening and `key`: no check minds so short a key.
@@ -337,8 +340,8 @@ mod tests {
     fn wire(space: &KeySpace, key: &[u8]) -> Result<Vec<u8>> {
         let mut place = WireKey::new();
         let wire = space.wire(key, &mut place).map(<[u8]>::to_vec);
-        match space.pieces(key) {
-            Ok((front, back)) => assert_eq!([front, &back].concat(), wire.as_deref().unwrap()),
+        match space.pieces(key, &mut Vec::new()) {
+            Ok((front, back)) => assert_eq!([front, back].concat(), wire.as_deref().unwrap()),
             Err(_) => assert!(wire.is_err()),
         }
         wire

@@ -22,10 +22,12 @@ static int32_t load(void *value, redis_cache_writer *out) {
 static void run(const redis_cache *cache, const char *operation, long n) {
     static char names[MANY][24];
     redis_cache_slice keys[MANY];
+    redis_cache_entry entries[MANY];
     char value[100];
     char *large = malloc(1 << 20);
     char into[256];
     size_t len;
+    int64_t number;
     redis_cache_bytes bytes;
     redis_cache_results *results;
     redis_cache_lease *lease = NULL;
@@ -40,8 +42,12 @@ static void run(const redis_cache *cache, const char *operation, long n) {
         snprintf(names[i], sizeof names[i], "k%ld", i);
         keys[i].data = names[i];
         keys[i].len = strlen(names[i]);
+        entries[i].key = keys[i];
+        entries[i].value.data = value;
+        entries[i].value.len = sizeof value;
         must(redis_cache_set(cache, names[i], keys[i].len, value, sizeof value, 300000), REDIS_CACHE_OK);
     }
+    must(redis_cache_set_int(cache, "counter", 7, 0, REDIS_CACHE_TTL_FOREVER), REDIS_CACHE_OK);
     must(redis_cache_get_or_set(cache, "computed", 8, 300000, load, value, &bytes), REDIS_CACHE_OK);
     redis_cache_bytes_free(&bytes);
     /* One that somebody is renewing. */
@@ -63,6 +69,18 @@ static void run(const redis_cache *cache, const char *operation, long n) {
         } else if (strcmp(operation, "get_many_100") == 0) {
             must(redis_cache_get_many(cache, keys, MANY, &results), REDIS_CACHE_OK);
             redis_cache_results_free(results);
+        } else if (strcmp(operation, "set_many_100") == 0) {
+            must(redis_cache_set_many(cache, entries, MANY, 300000, NULL), REDIS_CACHE_OK);
+        } else if (strcmp(operation, "set_1mb") == 0) {
+            must(redis_cache_set(cache, "large", 5, large, 1 << 20, 300000), REDIS_CACHE_OK);
+        } else if (strcmp(operation, "incr") == 0) {
+            must(redis_cache_incr(cache, "counter", 7, 1, &number), REDIS_CACHE_OK);
+        } else if (strcmp(operation, "ttl") == 0) {
+            must(redis_cache_ttl(cache, "k1", 2, &number), REDIS_CACHE_OK);
+        } else if (strcmp(operation, "has_key") == 0) {
+            must(redis_cache_has_key(cache, "small", 5), REDIS_CACHE_OK);
+        } else if (strcmp(operation, "add") == 0) {
+            must(redis_cache_add(cache, "small", 5, value, sizeof value, 300000), REDIS_CACHE_EXISTS);
         } else if (strcmp(operation, "get_1mb") == 0) {
             must(redis_cache_get(cache, "large", 5, &bytes), REDIS_CACHE_OK);
             redis_cache_bytes_free(&bytes);

@@ -132,11 +132,15 @@ impl Cache {
         let keys = self.key_list(keys).map_err(Partial::of)?;
         let mut items = self.places(&keys)?;
         let mut reads = Reads::default();
-        self.fetch_many(&keys, |index, stored, faults| {
-            let item = stored.and_then(|stored| match stored {
-                Some((stored, clock)) => faults.or_undecodable(decode(stored, clock)),
-                None => Ok(None),
-            });
+        tell_faults(&keys, &mut |index, fault| {
+            put(&mut items, index, Err(fault))
+        });
+        self.fetch_many(&keys, |index, stored, clock, faults| {
+            let item = match stored {
+                Ok(Some(stored)) => faults.or_undecodable(decode(stored, clock)),
+                Ok(None) => Ok(None),
+                Err(error) => Err(error),
+            };
             reads.count(&item);
             put(&mut items, index, item);
         });
@@ -155,13 +159,15 @@ impl Cache {
         let options = &self.shared.options;
         let mut reads = Reads::default();
         let mut scratch = Vec::new();
-        self.fetch_many(&self.key_list(keys)?, |index, stored, faults| {
-            let item = stored.and_then(|stored| match stored {
-                Some((stored, clock)) => {
+        let keys = self.key_list(keys)?;
+        tell_faults(&keys, &mut |index, fault| each(index, Err(fault)));
+        self.fetch_many(&keys, |index, stored, clock, faults| {
+            let item = match stored {
+                Ok(Some(stored)) => {
                     faults.or_undecodable(entry::view(options, stored, clock, &mut scratch))
                 }
-                None => Ok(None),
-            });
+                nothing => nothing,
+            };
             reads.count(&item);
             each(index, item);
         });
@@ -169,24 +175,20 @@ impl Cache {
         Ok(())
     }
 
-    /// The step that all reads of many keys share: faults of keys, and `on_error`. Faults that `each` finds are told with
-    /// the others.
+    /// The step that all reads of many keys share: those that are no faults are read, and `on_error` is applied. Faults that
+    /// `each` finds are told with the others.
     fn fetch_many(
         &self,
         keys: &KeyList,
-        mut each: impl FnMut(usize, Result<Option<(&[u8], Clock)>>, &mut Faults<'_>),
+        mut each: impl FnMut(usize, Result<Option<&[u8]>>, Clock, &mut Faults<'_>),
     ) {
         let mut faults = Faults::of(self);
-        for (index, error) in keys.faults() {
-            each(*index, Err(error.clone()), &mut faults);
-        }
         let mut each = |index, stored: Result<Option<&[u8]>>, clock| {
-            let stored = faults.or_miss(stored, None);
-            each(
-                index,
-                stored.map(|stored| Some((stored?, clock))),
-                &mut faults,
-            );
+            let stored = match stored {
+                Ok(stored) => Ok(stored),
+                failed => faults.or_miss(failed, None),
+            };
+            each(index, stored, clock, &mut faults);
         };
         self.shared
             .store
@@ -232,31 +234,28 @@ impl Cache {
         expiry: impl Into<Expiry>,
     ) -> Result<(), Partial<()>> {
         let mut items: Vec<Result<()>> = Vec::new();
-        let done = self.set_many_with(entries, expiry.into(), &mut |index, done| {
+        let entries: Vec<_> = entries.into_iter().collect();
+        let slices = entries
+            .iter()
+            .map(|(key, value)| (key.as_ref(), value.as_ref()));
+        let done = self.set_many_with(slices, expiry.into(), &mut |index, done| {
             put(&mut items, index, done)
         });
         done.map_err(Partial::of)?;
         Partial::unless_whole(items).map(drop)
     }
 
-    /// Stores many byte strings; `each` is told of every item once, in any order.
-    pub(crate) fn set_many_with(
+    /// Stores many byte strings, none of which is copied before it is on its way; `each` is told of every item once, in any
+    /// order.
+    pub(crate) fn set_many_with<'a>(
         &self,
-        entries: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,
+        entries: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>,
         expiry: Expiry,
         each: &mut dyn FnMut(usize, Result<()>),
     ) -> Result<()> {
-        let mut encoded = Vec::new();
-        let keys = self.key_list_with(entries, |value| {
-            let (head, packed) = entry::pack_bytes(&self.shared.options, value.as_ref())?;
-            encoded.push((head, value, packed));
-            Ok(())
-        })?;
-        let values = encoded.iter().map(|(head, value, packed)| Value {
-            head,
-            body: packed.as_deref().unwrap_or(value.as_ref()),
-        });
-        self.store_many(&keys, values, expiry, each);
+        let mut bodies = entry::Bodies::new(&self.shared.options, entries.len());
+        let keys = self.key_list_with(entries, |body| bodies.push(body))?;
+        self.store_many(&keys, bodies.values(), expiry, each);
         Ok(())
     }
 
@@ -264,7 +263,7 @@ impl Cache {
     fn store_many<'a>(
         &self,
         keys: &KeyList,
-        values: impl Iterator<Item = Value<'a>>,
+        mut values: impl Iterator<Item = Value<'a>>,
         expiry: Expiry,
         each: &mut dyn FnMut(usize, Result<()>),
     ) {
@@ -272,15 +271,13 @@ impl Cache {
             head: &[],
             body: &[],
         };
-        for (index, error) in keys.faults() {
-            each(*index, Err(error.clone()));
-        }
-        let mut values_in_order = vec![(NOTHING, self.life(expiry)); keys.len()];
-        for ((index, _), value) in keys.iter().zip(values) {
-            if let Some(place) = values_in_order.get_mut(index) {
-                *place = (value, self.life(expiry));
-            }
-        }
+        tell_faults(keys, &mut |index, fault| each(index, Err(fault)));
+        let (life, jitter) = (self.whole_life(expiry), self.shared.options.ttl_jitter);
+        let value_at = |index| match keys.get(index) {
+            Some(_) => (values.next().unwrap_or(NOTHING), life.jittered(jitter)),
+            None => (NOTHING, life),
+        };
+        let mut values_in_order: Vec<_> = (0..keys.len()).map(value_at).collect();
         let budget = self.budget();
         let heads = self.heads_with_stale(keys, &mut values_in_order, budget);
         for ((value, _), head) in values_in_order.iter_mut().zip(&heads) {
@@ -350,9 +347,7 @@ impl Cache {
         each: &mut dyn FnMut(usize, Result<bool>),
     ) -> Result<()> {
         let keys = self.key_list(keys)?;
-        for (index, error) in keys.faults() {
-            each(*index, Err(error.clone()));
-        }
+        tell_faults(&keys, &mut |index, fault| each(index, Err(fault)));
         let (mut removed, mut faults) = (0, Faults::of(self));
         let mut each = |index, deleted| {
             let deleted = faults.or_miss(deleted, false);
@@ -386,11 +381,14 @@ impl Cache {
     ) -> Result<KeyList> {
         let entries = entries.into_iter();
         let mut keys = self.report(KeyList::with_room(entries.size_hint().0))?;
+        let mut place = Vec::new();
         for (key, value) in entries {
-            let pieces = self.keys.pieces(key.as_ref());
-            let pushed =
-                pieces.and_then(|(front, back)| keys.push((front, &back), || encode(value)));
-            if let Err(error) = self.report(pushed) {
+            let pushed = match self.keys.pieces(key.as_ref(), &mut place) {
+                Ok((front, back)) => keys.push(front, back, || encode(value)),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = pushed {
+                self.tell(&error);
                 keys.push_fault(error);
             }
         }
@@ -405,6 +403,13 @@ impl Cache {
         let reserved = reserved.map_err(|_| Error::no_memory("results", len));
         self.report(reserved).map_err(Partial::of)?;
         Ok(places)
+    }
+}
+
+/// Why keys of a list are not asked for.
+fn tell_faults(keys: &KeyList, each: &mut dyn FnMut(usize, Error)) {
+    for (index, error) in keys.faults() {
+        each(*index, error.clone());
     }
 }
 

@@ -123,6 +123,7 @@ fn unreadable(settings: &Settings, number: u8, seen: Option<Seen>, text: String)
     let name = names::codec(number);
     match seen {
         None => undecodable(text),
+        Some(Seen::NoMemory(len)) => Error::no_memory("a value", len),
         // What another cache wrote, or this one when it was configured so, is replaced in time.
         Some(Seen::Undescribed) if number == settings.codec.number() => Error::new(
             ErrorKind::InvalidArgument,

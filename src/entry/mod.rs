@@ -2,6 +2,7 @@
 //! the caller reuses; decoding happens in sinks, which look at the header while the value arrives and put the payload
 //! where it is wanted, so that a large value is moved once.
 
+mod bodies;
 pub(crate) mod freshness;
 pub(crate) mod header;
 pub(crate) mod look;
@@ -25,6 +26,7 @@ use crate::store::Head;
 
 use shape::Shape;
 
+pub(crate) use bodies::Bodies;
 pub(crate) use look::{Judge, Keeping, Look, Payload, Seen, Sight};
 pub(crate) use shape::is_tagged;
 pub(crate) use sinks::{Decode, Fill, Gather, Number};
@@ -88,8 +90,8 @@ pub(crate) fn encode_bytes<'a>(
     scratch: &'a mut Vec<u8>,
 ) -> Result<(Head, &'a [u8])> {
     if options.coding.compressor == Compressor::None {
-        check_size(options, bytes.len())?;
-        return Ok((raw_head(options, bytes)?, bytes));
+        check_raw(options, bytes)?;
+        return Ok((head(options, codec::RAW, Compressor::None), bytes));
     }
     match pack_bytes(options, bytes)? {
         (head, None) => Ok((head, bytes)),
@@ -100,22 +102,24 @@ pub(crate) fn encode_bytes<'a>(
     }
 }
 
-/// The same for many: the body, unless the bytes are stored as they are.
+/// The same for bytes that may be worth compressing: the body, unless they are stored as they are.
 pub(crate) fn pack_bytes(options: &Options, bytes: &[u8]) -> Result<(Head, Option<Vec<u8>>)> {
     check_size(options, bytes.len())?;
     let Some(packed) = compress(options, bytes)? else {
-        return Ok((raw_head(options, bytes)?, None));
+        check_raw(options, bytes)?;
+        return Ok((head(options, codec::RAW, Compressor::None), None));
     };
     let head = head(options, codec::RAW, options.coding.compressor);
     Ok((head, Some(packed)))
 }
 
-/// The head of raw bytes that are stored as they are.
+/// Whether raw bytes may be stored as they are.
 #[inline]
-fn raw_head(options: &Options, bytes: &[u8]) -> Result<Head> {
+fn check_raw(options: &Options, bytes: &[u8]) -> Result<()> {
+    check_size(options, bytes.len())?;
     match options.layout {
-        Layout::Plain => check_headless(bytes).map(|()| Head::new()),
-        Layout::Tagged => Ok(Header::short(codec::RAW, Compressor::None.number()).encode()),
+        Layout::Plain => check_headless(bytes),
+        Layout::Tagged => Ok(()),
     }
 }
 

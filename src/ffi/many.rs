@@ -43,7 +43,7 @@ impl redis_cache_results {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn put_value(&mut self, index: usize, value: &[u8]) {
         let start = self.values.len();
         if self.values.capacity() - start < value.len()

@@ -5,6 +5,20 @@
 /// The end of every line and of every argument.
 pub(crate) const CRLF: &[u8; 2] = b"\r\n";
 
+/// An argument as it is, or framed already.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Argument<'a> {
+    Bare(&'a [u8]),
+    Framed(&'a [u8]),
+}
+
+impl<'a> From<&'a [u8]> for Argument<'a> {
+    #[inline(always)]
+    fn from(bytes: &'a [u8]) -> Self {
+        Argument::Bare(bytes)
+    }
+}
+
 /// The longest line that says a length.
 pub(crate) const LONGEST_LINE: usize = 1 + 20 + CRLF.len();
 
@@ -34,7 +48,13 @@ fn long_line(out: &mut Vec<u8>, kind: u8, value: usize) {
 /// How many bytes the line has that says `len`.
 #[inline]
 pub(crate) fn line_len(len: usize) -> usize {
-    1 + len.checked_ilog10().map_or(1, |power| power as usize + 1) + CRLF.len()
+    let digits = match len {
+        0..10 => 1,
+        10..100 => 2,
+        100..1000 => 3,
+        _ => len.ilog10() as usize + 1,
+    };
+    1 + digits + CRLF.len()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::base::room;
 use crate::error::{Error, Result};
 
-use super::framed::{CRLF, LONGEST_LINE, line, line_len};
+use super::framed::{Argument, CRLF, LONGEST_LINE, line, line_len};
 
 /// The most that stands around a key.
 const FRAME: usize = LONGEST_LINE + CRLF.len();
@@ -43,10 +43,11 @@ impl KeyList {
     ///
     /// # Errors
     /// Those of `accept`, and that there is no memory for the key: nothing was appended then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(
         &mut self,
-        (front, back): (&[u8], &[u8]),
+        front: &[u8],
+        back: &[u8],
         accept: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         if self.spans.len() == self.spans.capacity() && !self.grow() {
@@ -165,8 +166,9 @@ impl KeyList {
 
     /// The key at `index` as an argument of a command; an empty one for a fault.
     #[inline]
-    pub(crate) fn framed(&self, index: usize) -> &[u8] {
-        self.piece(index, index).unwrap_or(b"$0\r\n\r\n")
+    pub(crate) fn framed(&self, index: usize) -> Argument<'_> {
+        let piece = self.piece(index, index);
+        piece.map_or(Argument::Bare(&[]), Argument::Framed)
     }
 
     /// Hands out the keys at these places as arguments, in their order: those that lie behind each other in one piece.
@@ -223,7 +225,7 @@ mod tests {
     fn keys_that_follow_each_other_are_one_piece_of_a_command() {
         let mut list = KeyList::default();
         list.push_bytes(b"a");
-        list.push((b"p:1:", b"b"), || Ok(())).unwrap();
+        list.push(b"p:1:", b"b", || Ok(())).unwrap();
         list.push_fault(Error::new(ErrorKind::InvalidArgument, "no key"));
         list.push_bytes(&[b'c'; 1000]);
         list.push_bytes(b"d");
@@ -241,7 +243,11 @@ mod tests {
             pieces(&list, &[4, 0, 1]),
             ["$1\r\nd\r\n", "$1\r\na\r\n$5\r\np:1:b\r\n"]
         );
-        assert_eq!(list.framed(1), b"$5\r\np:1:b\r\n");
+        assert!(matches!(
+            list.framed(1),
+            Argument::Framed(b"$5\r\np:1:b\r\n")
+        ));
+        assert!(matches!(list.framed(2), Argument::Bare(b"")));
         assert!(pieces(&list, &[]).is_empty());
     }
 
@@ -249,7 +255,7 @@ mod tests {
     fn a_key_whose_value_is_refused_leaves_nothing_behind() {
         let mut list = KeyList::default();
         let refuse = || Err(Error::new(ErrorKind::InvalidArgument, "no value"));
-        assert!(list.push((b"a", b"b"), refuse).is_err());
+        assert!(list.push(b"a", b"b", refuse).is_err());
         assert_eq!(list.len(), 0);
         list.push_bytes(b"c");
         assert_eq!(pieces(&list, &[0]), ["$1\r\nc\r\n"]);

@@ -7,6 +7,7 @@ Every error is an `Error`; what was found in the settings is also Django's `Impr
 """
 
 from .backend import RedisCache, ShardedRedisCache
+from .dummy import RedisDummyCache
 from .errors import (
     AuthError,
     BusyError,
@@ -44,6 +45,7 @@ __all__ = [
     "PanicError",
     "PartialError",
     "RedisCache",
+    "RedisDummyCache",
     "ServerError",
     "ShardedRedisCache",
     "TimeoutError",

@@ -5,11 +5,13 @@ import logging
 
 import pytest
 from conftest import TCP, UNIX
+from redis_cache.backends.dummy import RedisDummyCache as AncestorsDummy
 from redis_cache_native import (
     DecodeError,
     InvalidArgument,
     LostError,
     RedisCache,
+    RedisDummyCache,
     UnreachableError,
     WrongTypeError,
 )
@@ -211,3 +213,14 @@ def test_flush_db_and_ping_by_their_names(connect):
     cache.ping()
     with pytest.raises(UnreachableError):
         connect(NOWHERE).ping()
+
+
+def test_a_dummy_keeps_nothing_and_has_every_method(cache):
+    dummy = RedisDummyCache("", {})
+    dummy.set("a", 1)
+    assert dummy.get("a") is None and dummy.ttl("a") == 0 and dummy.keys() == []
+    assert dummy.get_or_set("a", lambda: 2, lock_timeout=1, stale_cache_timeout=1) == 2
+    with dummy.lock("a") as lock:
+        assert lock.owned()
+    methods = {name for one in (cache, AncestorsDummy("", {})) for name in dir(one) if not name.startswith("_")}
+    assert {name for name in methods if not hasattr(dummy, name)} <= {"params", "ring", "server"}

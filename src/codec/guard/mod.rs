@@ -7,12 +7,13 @@
 //! since serde's errors have no room for it.
 
 pub(super) mod behind;
+mod bytes;
 pub(super) mod read;
 pub(super) mod write;
 
 use std::cell::Cell;
 
-use super::names::{CUSTOM, JSON, MSGPACK, POSTCARD};
+use super::names::{CUSTOM, JSON, MSGPACK, POSTCARD, RAW};
 use super::settings::Settings;
 
 /// How many levels a value may have: JSON's usual bound, and well below what the stack of a thread holds.
@@ -26,6 +27,8 @@ const SPARE: usize = 1 << 16;
 pub(super) struct Watch {
     /// The payload names its fields and says what its values are.
     describes: bool,
+    /// A list of bytes is written as bytes are.
+    has_bytes: bool,
     /// As many parts must be written as were announced.
     is_exact: bool,
     /// There is no NaN and no infinity.
@@ -59,6 +62,7 @@ impl Watch {
     pub(super) fn of_writer(codec: u8, is_plain: bool) -> Self {
         Watch {
             describes: codec != POSTCARD,
+            has_bytes: codec == POSTCARD,
             is_exact: matches!(codec, POSTCARD | MSGPACK),
             is_finite: codec == JSON || codec == MSGPACK && is_plain,
             elements: Cell::new(0),
@@ -70,6 +74,7 @@ impl Watch {
     pub(super) fn of_reader(settings: &Settings, codec: u8, len: usize) -> Self {
         Watch {
             describes: codec != POSTCARD,
+            has_bytes: matches!(codec, POSTCARD | RAW),
             is_exact: false,
             is_finite: false,
             elements: Cell::new(most_elements(settings, codec, len)),
@@ -81,6 +86,7 @@ impl Watch {
     pub(super) fn plain() -> Self {
         Watch {
             describes: true,
+            has_bytes: false,
             is_exact: false,
             is_finite: false,
             elements: Cell::new(usize::MAX),

@@ -6,7 +6,7 @@ use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::{DEPTH, Seen, Watch};
+use super::{DEPTH, Seen, Watch, bytes};
 
 /// Something of the codec's, or of the type's, under watch.
 pub(crate) struct Guard<'w, I> {
@@ -31,7 +31,7 @@ impl Watch {
     }
 
     #[cold]
-    fn stop<E: de::Error>(&self, seen: Seen) -> E {
+    pub(super) fn stop<E: de::Error>(&self, seen: Seen) -> E {
         self.see(seen);
         E::custom("the value cannot be read")
     }
@@ -151,8 +151,20 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guard<'_, D> {
         deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf
         deserialize_option deserialize_unit
     }
-    hand_on_open! { deserialize_seq deserialize_map }
+    hand_on_open! { deserialize_map }
     hand_on_if_described! { deserialize_any deserialize_ignored_any deserialize_identifier }
+
+    #[inline]
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        if !self.watch.has_bytes || !bytes::is_of_bytes::<V>() {
+            let visitor = self.open(visitor);
+            return self.inner.deserialize_seq(visitor);
+        }
+        let mut below = self.open(()).down(())?;
+        let bytes = self.inner.deserialize_bytes(bytes::Whole(self.watch))?;
+        below.count(Some(bytes.len()))?;
+        bytes::as_value(bytes).ok_or_else(|| de::Error::custom("not a list of bytes"))
+    }
 
     #[inline]
     fn deserialize_unit_struct<V: Visitor<'de>>(

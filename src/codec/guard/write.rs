@@ -7,7 +7,7 @@ use serde::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::{DEPTH, Seen, Watch};
+use super::{DEPTH, Seen, Watch, bytes};
 
 /// A value that is written under watch.
 pub(crate) struct Guarded<'w, T: ?Sized> {
@@ -249,6 +249,35 @@ impl<'w, S: Serializer> Serializer for Guard<'w, S> {
             .inner
             .serialize_struct_variant(name, index, variant, len)?;
         Ok(Parts::new(inner, watch, left, Some(len)))
+    }
+
+    #[inline]
+    fn collect_seq<I>(self, items: I) -> Result<S::Ok, S::Error>
+    where
+        I: IntoIterator,
+        I::Item: Serialize,
+    {
+        let items = items.into_iter();
+        let len = match items.size_hint() {
+            (least, most) if most == Some(least) => most,
+            _ => None,
+        };
+        if let Some(len) = len
+            && self.watch.has_bytes
+            && bytes::are_bytes::<I::Item>()
+        {
+            self.down()?;
+            self.announce(Some(len))?;
+            return match bytes::gather(items, len) {
+                Ok(bytes) => self.inner.serialize_bytes(&bytes),
+                Err(len) => Err(self.watch.cannot(Seen::NoMemory(len))),
+            };
+        }
+        let mut list = self.serialize_seq(len)?;
+        for item in items {
+            list.serialize_element(&item)?;
+        }
+        list.end()
     }
 
     #[inline]

@@ -1,11 +1,13 @@
 //! Typed values through every codec: what goes in comes out, what is cut off or hostile is an error.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;
 use std::net::IpAddr;
 
 use proptest::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::*;
 
@@ -89,6 +91,92 @@ fn every_value_comes_back_from_every_codec() {
         "::1".parse::<IpAddr>().unwrap(),
         "10.0.0.1".parse().unwrap(),
     ]);
+}
+
+/// Bytes in a list went through postcard one by one. They go in one piece, and what is stored is the same.
+#[test]
+fn bytes_in_a_list_are_written_and_read_as_ever() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Blob(Vec<u8>);
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Page {
+        body: Vec<u8>,
+        parts: Vec<Option<Vec<u8>>>,
+        ring: VecDeque<u8>,
+        text: Cow<'static, [u8]>,
+        boxed: Box<[u8]>,
+        blob: Blob,
+        fixed: [u8; 3],
+    }
+    let page = Page {
+        body: (0..=255).collect(),
+        parts: vec![Some(b"a".to_vec()), None, Some(Vec::new())],
+        ring: VecDeque::from([9, 8]),
+        text: Cow::Borrowed(b"text"),
+        boxed: b"boxed".as_slice().into(),
+        blob: Blob(vec![0; 200]),
+        fixed: [1, 2, 3],
+    };
+    let long = b"\xc8\x01"
+        .iter()
+        .chain(&[7; 200])
+        .copied()
+        .collect::<Vec<_>>();
+    assert_eq!(written(Codec::Postcard, &vec![7_u8; 200]), long);
+    assert_eq!(written(Codec::Postcard, [7_u8; 200].as_slice()), long);
+    assert_eq!(
+        written(Codec::Postcard, &page),
+        ::postcard::to_stdvec(&page).unwrap()
+    );
+    round_trip(&page);
+    #[cfg(feature = "json")]
+    assert_eq!(written(Codec::Json, &vec![7_u8, 8]), b"[7,8]");
+    #[cfg(feature = "msgpack")]
+    assert_eq!(
+        written(Codec::Msgpack, &vec![7_u8, 200]),
+        b"\x92\x07\xcc\xc8"
+    );
+    for bytes in [&b""[..], b"\xff\0"] {
+        let settings = Settings::default();
+        assert_eq!(decode::<Vec<u8>>(&settings, RAW, bytes).unwrap(), bytes);
+        let some: Option<Box<[u8]>> = decode(&settings, RAW, bytes).unwrap();
+        assert_eq!(&*some.unwrap(), bytes);
+    }
+}
+
+/// What reads numbers into bytes in a way of its own still gets the numbers.
+#[test]
+fn a_type_with_a_visitor_of_its_own_is_not_taken_for_bytes() {
+    fn doubled<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<u8>, D::Error> {
+        struct Doubled;
+        impl<'de> Visitor<'de> for Doubled {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("numbers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> std::result::Result<Vec<u8>, A::Error> {
+                let mut bytes = Vec::new();
+                while let Some(byte) = list.next_element::<u8>()? {
+                    bytes.push(byte * 2);
+                }
+                Ok(bytes)
+            }
+        }
+        from.deserialize_seq(Doubled)
+    }
+    #[derive(Deserialize)]
+    struct Own(#[serde(deserialize_with = "doubled")] Vec<u8>);
+
+    for codec in all_codecs() {
+        let payload = written(codec, &vec![1_u8, 2]);
+        assert_eq!(read::<Own>(codec, &payload).unwrap().0, [2, 4]);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::expiry::Life;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
+use crate::store::framed::Argument;
 use crate::store::{Head, Sink, Value};
 
 use super::Command;
@@ -94,7 +95,7 @@ impl Command for Look<'_> {
     }
 
     fn pack(&self, to: &mut Encoder<'_>) {
-        to.command(2).arg(b"EXISTS").arg(self.key);
+        to.opening(b"*2\r\n$6\r\nEXISTS\r\n").arg(self.key);
         pack_head(to, self.key);
     }
 
@@ -148,7 +149,7 @@ impl Command for TimeToLive<'_> {
     }
 
     fn pack(&self, to: &mut Encoder<'_>) {
-        to.command(2).arg(b"PTTL").arg(self.key);
+        to.opening(b"*2\r\n$4\r\nPTTL\r\n").arg(self.key);
         pack_head(to, self.key);
     }
 
@@ -159,33 +160,65 @@ impl Command for TimeToLive<'_> {
     }
 }
 
-pub(crate) fn pack_unlink(to: &mut Encoder<'_>, key: &[u8]) {
-    to.command(2).arg(b"UNLINK").arg(key);
+pub(crate) fn pack_unlink<'k>(to: &mut Encoder<'_>, key: impl Into<Argument<'k>>) {
+    to.opening(b"*2\r\n$6\r\nUNLINK\r\n").name(key);
 }
 
 /// SET with its expiry. [`Life::Expired`] is for the caller to deal with.
-pub(crate) fn pack_set(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life: Life) {
+#[inline(always)]
+pub(crate) fn pack_set<'k>(
+    to: &mut Encoder<'_>,
+    key: impl Into<Argument<'k>>,
+    value: Value<'_>,
+    life: Life,
+) {
+    pack_set_with(to, key, value, life, |to, ms| {
+        pack_px(to, ms);
+    });
+}
+
+/// The same; `px` writes how many milliseconds the value lives.
+#[inline(always)]
+pub(crate) fn pack_set_with<'k>(
+    to: &mut Encoder<'_>,
+    key: impl Into<Argument<'k>>,
+    value: Value<'_>,
+    life: Life,
+    px: impl FnOnce(&mut Encoder<'_>, u64),
+) {
     match life {
-        Life::Millis(ms) => to
-            .opening(b"*5\r\n$3\r\nSET\r\n")
-            .arg(key)
-            .joined(value.head, value.body)
-            .words(b"$2\r\nPX\r\n")
-            .int(signed(ms)),
-        Life::Forever | Life::Expired => to
-            .opening(b"*3\r\n$3\r\nSET\r\n")
-            .arg(key)
-            .joined(value.head, value.body),
-    };
+        Life::Millis(ms) => {
+            to.opening(b"*5\r\n$3\r\nSET\r\n")
+                .name(key)
+                .joined(value.head, value.body);
+            px(to, ms);
+        }
+        Life::Forever | Life::Expired => {
+            to.opening(b"*3\r\n$3\r\nSET\r\n")
+                .name(key)
+                .joined(value.head, value.body);
+        }
+    }
+}
+
+/// How long a value lives, as SET says it.
+#[inline]
+pub(crate) fn pack_px(to: &mut Encoder<'_>, ms: u64) {
+    to.words(b"$2\r\nPX\r\n").int(signed(ms));
 }
 
 /// The same with NX.
-pub(crate) fn pack_set_new(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, life: Life) {
+pub(crate) fn pack_set_new<'k>(
+    to: &mut Encoder<'_>,
+    key: impl Into<Argument<'k>>,
+    value: Value<'_>,
+    life: Life,
+) {
     match life {
         Life::Millis(ms) => to
             .command(6)
             .arg(b"SET")
-            .arg(key)
+            .name(key)
             .joined(value.head, value.body)
             .arg(b"PX")
             .int(signed(ms))
@@ -193,14 +226,16 @@ pub(crate) fn pack_set_new(to: &mut Encoder<'_>, key: &[u8], value: Value<'_>, l
         Life::Forever | Life::Expired => to
             .command(4)
             .arg(b"SET")
-            .arg(key)
+            .name(key)
             .joined(value.head, value.body)
             .arg(b"NX"),
     };
 }
 
-pub(crate) fn pack_head(to: &mut Encoder<'_>, key: &[u8]) {
-    to.command(4).arg(b"GETRANGE").arg(key).arg(b"0").arg(b"31");
+pub(crate) fn pack_head<'k>(to: &mut Encoder<'_>, key: impl Into<Argument<'k>>) {
+    to.opening(b"*4\r\n$8\r\nGETRANGE\r\n")
+        .name(key)
+        .words(b"$1\r\n0\r\n$2\r\n31\r\n");
 }
 
 /// The scripts' way to say an expiry: milliseconds, or 0 for never.

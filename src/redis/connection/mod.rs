@@ -186,6 +186,20 @@ impl Connection {
         }
     }
 
+    /// Reads the next reply if it is there and says OK.
+    #[inline]
+    pub(crate) fn took_ok(&mut self) -> bool {
+        let Link::Native(wire) = &mut self.link else {
+            return false;
+        };
+        let took = self.owed > 0 && self.held.is_none() && wire.buffered().starts_with(b"+OK\r\n");
+        if took {
+            wire.take(5);
+            count(&mut self.owed, &mut self.open, 0);
+        }
+        took
+    }
+
     /// Reads so many elements of a reply, which are values or nil.
     #[inline(always)]
     pub(crate) fn values(
@@ -194,12 +208,42 @@ impl Connection {
         budget: Budget,
         mut each: impl FnMut(Result<Option<&[u8]>>),
     ) -> Result<()> {
-        for _ in 0..number {
+        let mut left = number;
+        while left > 0 {
+            left -= self.parts_at_hand(left, &mut each)?;
+            if left == 0 {
+                break;
+            }
             if self.element(budget, &mut each)?.is_some() {
                 return Err(no_value());
             }
+            left -= 1;
         }
         Ok(())
+    }
+
+    /// Reads of so many parts of a reply those that are there and easily told; how many that were.
+    #[inline(always)]
+    fn parts_at_hand(
+        &mut self,
+        most: usize,
+        each: &mut impl FnMut(Result<Option<&[u8]>>),
+    ) -> Result<usize> {
+        awaited(self.owed)?;
+        let Link::Native(wire) = &mut self.link else {
+            return Ok(0);
+        };
+        let most = most.min(usize::try_from(self.open).unwrap_or(usize::MAX));
+        let mut read = 0;
+        while read < most
+            && let Some(value) = native::bulk_at_hand(wire)
+        {
+            each(Ok(Some(value)));
+            read += 1;
+        }
+        self.open -= read as u64;
+        self.owed -= usize::from(read > 0 && self.open == 0);
+        Ok(read)
     }
 
     /// Reads one element of a reply, or a reply, that is a value or nil; or else what the server has to complain about.

@@ -58,7 +58,13 @@ pub(crate) fn framed(bytes: &[u8], replies: usize) -> Result<Option<usize>> {
 pub(crate) fn element(bytes: &[u8]) -> Result<Option<usize>> {
     let (mut end, mut elements) = (0, 1_u64);
     while elements > 0 {
-        let Some(head) = Head::parse(bytes.get(end..).unwrap_or_default())? else {
+        let rest = bytes.get(end..).unwrap_or_default();
+        if let Some((line, len)) = whole_bulk(rest) {
+            end += line + len + 2;
+            elements -= 1;
+            continue;
+        }
+        let Some(head) = Head::parse(rest)? else {
             return Ok(None);
         };
         let is_part = end == 0 || !matches!(head.kind, Kind::Push(_));

@@ -58,6 +58,9 @@ impl<'a> Replies<'a> {
     /// The reply to a command that has nothing to tell: OK, PONG.
     #[inline]
     pub(crate) fn done(&mut self) -> Reply<()> {
+        if self.from.took_ok() {
+            return Ok(Ok(()));
+        }
         match self.next()? {
             Token::Status(_) => Ok(Ok(())),
             Token::Error(text) => Ok(Err(Error::from_server(text))),

@@ -6,7 +6,7 @@
 pub(crate) mod tests;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::framed::{CRLF, line};
+use crate::store::framed::{Argument, CRLF, line};
 
 /// The longest value a server may announce: Redis' own default of `proto-max-bulk-len`.
 pub(crate) const MAX_BULK: usize = 512 * 1024 * 1024;
@@ -99,6 +99,15 @@ impl<'a> Encoder<'a> {
             self.out.extend_from_slice(CRLF);
         }
         self
+    }
+
+    /// An argument that may be framed already.
+    #[inline(always)]
+    pub(crate) fn name<'n>(&mut self, name: impl Into<Argument<'n>>) -> &mut Self {
+        match name.into() {
+            Argument::Bare(bytes) => self.arg(bytes),
+            Argument::Framed(framed) => self.framed(framed),
+        }
     }
 
     /// Arguments that are framed already.

@@ -190,7 +190,7 @@ impl Fleet {
                         continue;
                     }
                     Advice::Again => open.push(setback.item),
-                    Advice::Ask(node) => add(&mut asked, &node, setback.item, true),
+                    Advice::Ask(node) => add(&mut asked, &node, setback.item, 1, true),
                 }
                 postponed.push((setback.item, setback.failed.error));
             }
@@ -214,12 +214,17 @@ impl Fleet {
     }
 }
 
-/// Puts an item to the others of its node.
-fn add(shares: &mut Vec<Share>, node: &Arc<Node>, item: usize, asking: bool) {
+/// Puts an item, of so many at most, to the others of its node.
+fn add(shares: &mut Vec<Share>, node: &Arc<Node>, item: usize, count: usize, asking: bool) {
     let known = |share: &&mut Share| Arc::ptr_eq(&share.node, node);
     match shares.iter_mut().find(known) {
         Some(share) => share.items.push(item),
-        None => shares.push(Share::new(Arc::clone(node), vec![item], asking)),
+        None => {
+            // As good a guess as any, and no more than a page.
+            let mut items = Vec::with_capacity(count.min(512));
+            items.push(item);
+            shares.push(Share::new(Arc::clone(node), items, asking));
+        }
     }
 }
 
@@ -293,7 +298,7 @@ impl<J: Batch> Scatter<'_, J> {
         }
         let mut shares: Vec<Share> = Vec::new();
         let mut divided = |item: usize, node: Result<&Arc<Node>>| match node {
-            Ok(node) => add(&mut shares, node, item, false),
+            Ok(node) => add(&mut shares, node, item, items.len(), false),
             Err(error) => each(item, Err(error), Clock::default()),
         };
         topology.divide(self.keys, &items, self.access(), self.budget, &mut divided);

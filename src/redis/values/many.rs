@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
-use crate::redis::command::values::{pack_head, pack_set, pack_set_new, pack_unlink};
+use crate::redis::command::values::{pack_head, pack_px, pack_set_new, pack_set_with, pack_unlink};
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
@@ -109,7 +109,7 @@ impl Batch for Heads<'_> {
 
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
         for item in items {
-            pack_head(to, key(self.keys, *item));
+            pack_head(to, self.keys.framed(*item));
         }
     }
 
@@ -123,11 +123,27 @@ impl Batch for Heads<'_> {
 }
 
 pub(crate) struct Set<'a> {
-    pub(crate) keys: &'a KeyList,
-    pub(crate) values: &'a [(Value<'a>, Life)],
+    keys: &'a KeyList,
+    values: &'a [(Value<'a>, Life)],
+    /// How long most of them live, as it is said in the command.
+    usual: (u64, Vec<u8>),
 }
 
-impl Set<'_> {
+impl<'a> Set<'a> {
+    pub(crate) fn new(keys: &'a KeyList, values: &'a [(Value<'a>, Life)]) -> Self {
+        let mut usual = (0, Vec::new());
+        if let Some((_, Life::Millis(ms))) = values.first() {
+            usual.0 = *ms;
+            pack_px(&mut Encoder::new(&mut usual.1, &mut 0, &mut 0), *ms);
+        }
+        Set {
+            keys,
+            values,
+            usual,
+        }
+    }
+
+    #[inline]
     fn value(&self, item: usize) -> (Value<'_>, Life) {
         const NOTHING: Value<'_> = Value {
             head: &[],
@@ -158,7 +174,13 @@ impl Batch for Set<'_> {
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
         for item in items {
             let (value, life) = self.value(*item);
-            pack_set(to, key(self.keys, *item), value, life);
+            pack_set_with(to, self.keys.framed(*item), value, life, |to, ms| {
+                if ms == self.usual.0 {
+                    to.framed(&self.usual.1);
+                } else {
+                    pack_px(to, ms);
+                }
+            });
         }
     }
 
@@ -189,7 +211,7 @@ impl Batch for Add<'_> {
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
         for item in items {
             let (value, life) = self.0.value(*item);
-            pack_set_new(to, key(self.0.keys, *item), value, life);
+            pack_set_new(to, self.0.keys.framed(*item), value, life);
         }
     }
 
@@ -221,7 +243,7 @@ impl Batch for Delete<'_> {
 
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
         for item in items {
-            pack_unlink(to, key(self.keys, *item));
+            pack_unlink(to, self.keys.framed(*item));
         }
     }
 

@@ -70,7 +70,7 @@ impl Values for RedisStore {
         if let Some((_, Life::Expired)) = values.first() {
             return self.delete_many(keys, budget, each);
         }
-        let set = many::Set { keys, values };
+        let set = many::Set::new(keys, values);
         let mut refused: Vec<(usize, Error)> = Vec::new();
         self.fleet
             .ask_many(OWNERS, keys, &set, budget, |item, done, _| match done {
@@ -110,7 +110,7 @@ impl Values for RedisStore {
         let is_over = |item: &usize| matches!(values.get(*item), Some((_, Life::Expired)));
         let (over, items): (Vec<_>, Vec<_>) = keys.places().into_iter().partition(is_over);
         over.into_iter().for_each(|item| each(item, Ok(true)));
-        let add = many::Add(many::Set { keys, values });
+        let add = many::Add(many::Set::new(keys, values));
         self.fleet
             .ask_some(OWNERS, keys, items, &add, budget, many::done(each));
     }
