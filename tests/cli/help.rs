@@ -24,7 +24,11 @@ fn the_options_are_those_of_the_library() {
         assert_eq!(line["name"], option.name);
         assert_eq!(line["default"], option.default.as_str());
         let meaning = line["meaning"].as_str().unwrap();
-        assert!(meaning.len() > 10, "the README says nothing of {}", option.name);
+        assert!(
+            meaning.len() > 10,
+            "the README says nothing of {}",
+            option.name
+        );
     }
     let said = Shell::at("").ok(&["options", "near_"]);
     assert!(

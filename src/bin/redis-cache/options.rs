@@ -30,6 +30,8 @@ pub(crate) fn table(filter: Option<&str>, say: &mut Say) -> Outcome {
 /// The last column of its row in the table.
 fn meaning(name: &str) -> Option<&'static str> {
     let opening = format!("| `{name}` | ");
-    let row = README.lines().find_map(|line| line.strip_prefix(&opening))?;
+    let row = README
+        .lines()
+        .find_map(|line| line.strip_prefix(&opening))?;
     row.split_once(" | ")?.1.strip_suffix(" |")
 }
