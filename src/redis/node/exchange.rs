@@ -142,6 +142,7 @@ impl<'a> Call<'a> {
                 if command.reword(&refusal) {
                     // An attempt that was lost stays lost: it may have run elsewhere, or be heard later.
                     self.node.answered();
+                    self.budget = self.budget.later();
                     self.part()?;
                 } else if !self.hear(&refusal) || !self.goes_on(self.refused_since()) {
                     return Err(self.refused(refusal));
