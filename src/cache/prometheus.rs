@@ -99,7 +99,25 @@ impl Stats {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// docs/grafana.json shows each of them, and asks for no other.
+    #[test]
+    fn the_dashboard_has_every_figure() {
+        let dashboard = include_str!("../../docs/grafana.json");
+        let text = Stats::default().to_prometheus();
+        let names = |text: &str| -> BTreeSet<String> {
+            let is_part = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+            let words = text.split(|letter: char| !is_part(letter));
+            let names = words.filter(|word| word.starts_with("redis_cache_"));
+            // A function of C is spoken of too.
+            let names = names.filter(|name| *name != "redis_cache_stats_prometheus");
+            names.map(str::to_owned).collect()
+        };
+        assert_eq!(names(dashboard), names(&text));
+    }
 
     #[test]
     fn counters_and_gauges_are_told_apart() {

@@ -78,7 +78,7 @@ impl Values for NearStore {
         {
             return Ok(value.as_deref().map(|value| (head_of(value), clock)));
         }
-        self.far.head(key, access, budget)
+        self.far.head(key, access, budget.later())
     }
 
     fn rename(&self, from: &[u8], to: &[u8], budget: Budget) -> Result<bool> {

@@ -15,6 +15,7 @@ use crate::redis::node::Node;
 use super::along::Along;
 use super::breaker::Admission;
 use super::pool::Loan;
+use super::trail::Trail;
 use super::verdict::Verdict;
 
 /// Why commands came to nothing.
@@ -50,6 +51,8 @@ pub(crate) struct Call<'a> {
     pub(super) is_retried: bool,
     /// Attempts before this one that were sent and never answered.
     pub(super) lost: u32,
+    /// Tells of it in the end.
+    trail: Trail<'a>,
 }
 
 impl<'a> Call<'a> {
@@ -91,6 +94,7 @@ impl<'a> Call<'a> {
             is_alone: true,
             is_retried: false,
             lost,
+            trail: Trail::begin(node, verb),
         }
     }
 
@@ -127,6 +131,7 @@ impl<'a> Call<'a> {
     ) -> Result<Option<C::Answer>, Failed> {
         match read {
             Ok(Ok(answer)) => {
+                self.trail.answered();
                 match command.complaint() {
                     None => self.node.answered(),
                     Some(complaint) => drop(self.hear(complaint)),
@@ -137,6 +142,7 @@ impl<'a> Call<'a> {
                 if command.reword(&refusal) {
                     // An attempt that was lost stays lost: it may have run elsewhere, or be heard later.
                     self.node.answered();
+                    self.budget = self.budget.later();
                     self.part()?;
                 } else if !self.hear(&refusal) || !self.goes_on(self.refused_since()) {
                     return Err(self.refused(refusal));
@@ -295,6 +301,7 @@ impl<'a> Call<'a> {
 
     pub(super) fn failed(&self, error: Error, may_resend: bool) -> Failed {
         self.node.did_not_serve(self.admission, &error);
+        self.trail.failed(&error);
         Failed {
             error: self.node.named(error, self.verb),
             may_resend,
@@ -303,6 +310,7 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn refused(&self, error: Error) -> Failed {
+        self.trail.failed(&error);
         Failed {
             lost: self.lost,
             ..Failed::refused(self.node.named(error, self.verb))
