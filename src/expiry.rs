@@ -15,6 +15,21 @@ pub(crate) const FOREVER_MS: u64 = 1_000_000_000_000_000;
 ///
 /// A [`Duration`] converts to `After`, `Option<Duration>` to `After` or `Never`.
 /// `Duration::ZERO` means already expired: `set` then removes the key.
+///
+/// ```
+/// use redis_cache::{Cache, Expiry};
+/// use std::time::Duration;
+///
+/// # fn main() -> redis_cache::Result<()> {
+/// let cache = Cache::open("memory://?ttl=5m")?;
+/// cache.set("a", "as configured", Expiry::Default)?;
+/// cache.set("b", "a minute", Duration::from_secs(60))?;
+/// cache.set("c", "for ever", Expiry::Never)?;
+/// cache.set("c", "gone", Duration::ZERO)?;
+/// assert!(!cache.has_key("c")?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Expiry {
     /// The `ttl` option of the cache: 300 s unless configured.
@@ -85,9 +100,6 @@ impl Life {
 pub(crate) struct Clock(i64);
 
 impl Clock {
-    /// One that stands before every expiry.
-    pub(crate) const DAWN: Clock = Clock(i64::MIN);
-
     /// The clock of a server that was so many microseconds of Unix time ahead of [`uptime_us`] when it told.
     pub(crate) fn told(ahead_us: i64) -> Clock {
         Clock(ahead_us.saturating_mul(2) | 1)
@@ -133,6 +145,21 @@ impl Clock {
     #[inline]
     pub(crate) fn from_bits(bits: i64) -> Clock {
         Clock(bits)
+    }
+}
+
+/// What a clock says, looked at once for values that come together.
+#[derive(Debug, Default)]
+pub(crate) struct Glance(Option<(Clock, u64)>);
+
+impl Glance {
+    /// The server's time when this clock was looked at first.
+    #[inline]
+    pub(crate) fn now_ms(&mut self, clock: Clock) -> u64 {
+        match self.0 {
+            Some((seen, now_ms)) if seen == clock => now_ms,
+            _ => self.0.insert((clock, clock.now_ms())).1,
+        }
     }
 }
 
@@ -193,7 +220,6 @@ mod tests {
             assert_eq!(clock.now_ms(), clock.now_us() / 1000, "{ahead}");
         }
         assert!(Clock::own().is_known() && !Clock::default().is_known());
-        assert_eq!(Clock::DAWN.now_ms(), 0);
         assert!(Clock::told(i64::MAX).now_ms() > 1 << 52, "no overflow");
     }
 

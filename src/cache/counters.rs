@@ -59,7 +59,10 @@ impl Cache {
     pub fn incr(&self, key: impl AsRef<[u8]>, delta: i64) -> Result<Option<i64>> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        self.or_miss(self.shared.store.incr(key, delta, self.budget()), None)
+        self.or_miss(
+            self.shared.store.incr(key, delta, self.budget_at_once()),
+            None,
+        )
     }
 
     /// Subtracts from an integer; see [`incr`](Cache::incr). One round trip.

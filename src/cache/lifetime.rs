@@ -52,7 +52,7 @@ impl Cache {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
         let Some((pttl, head, clock)) =
-            self.or_miss(self.shared.store.ttl(key, self.budget()), None)?
+            self.or_miss(self.shared.store.ttl(key, self.budget_at_once()), None)?
         else {
             return Ok(None);
         };

@@ -14,7 +14,7 @@ use crate::cache::stats::Reads;
 use crate::entry;
 use crate::entry::freshness::Freshness;
 use crate::error::{Error, Result};
-use crate::expiry::{Clock, Expiry, Life};
+use crate::expiry::{Clock, Expiry, Glance, Life};
 use crate::store::{Access, Head, KeyList, Value};
 
 /// What became of every item of a multi-key call of which at least one failed. Converts into the [`Error`] that
@@ -104,8 +104,8 @@ impl Cache {
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Many<T> {
-        self.collect_many(keys, |stored, clock| {
-            entry::decode(&self.shared.options, stored, clock)
+        self.collect_many(keys, |stored, now_ms| {
+            entry::decode(&self.shared.options, stored, now_ms)
         })
     }
 
@@ -118,8 +118,8 @@ impl Cache {
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Many<Vec<u8>> {
-        self.collect_many(keys, |stored, clock| {
-            let payload = entry::payload(&self.shared.options, stored, clock)?;
+        self.collect_many(keys, |stored, now_ms| {
+            let payload = entry::payload(&self.shared.options, stored, now_ms)?;
             payload.map(entry::owned).transpose()
         })
     }
@@ -127,17 +127,19 @@ impl Cache {
     fn collect_many<T>(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
-        decode: impl Fn(&[u8], Clock) -> Result<Option<T>>,
+        decode: impl Fn(&[u8], &mut dyn FnMut() -> u64) -> Result<Option<T>>,
     ) -> Many<T> {
         let keys = self.key_list(keys).map_err(Partial::of)?;
         let mut items = self.places(&keys)?;
-        let mut reads = Reads::default();
+        let (mut reads, mut glance) = (Reads::default(), Glance::default());
         tell_faults(&keys, &mut |index, fault| {
             put(&mut items, index, Err(fault))
         });
         self.fetch_many(&keys, |index, stored, clock, faults| {
             let item = match stored {
-                Ok(Some(stored)) => faults.or_undecodable(decode(stored, clock)),
+                Ok(Some(stored)) => {
+                    faults.or_undecodable(decode(stored, &mut || glance.now_ms(clock)))
+                }
                 Ok(None) => Ok(None),
                 Err(error) => Err(error),
             };
@@ -157,14 +159,15 @@ impl Cache {
         mut each: impl FnMut(usize, Result<Option<&[u8]>>),
     ) -> Result<()> {
         let options = &self.shared.options;
-        let mut reads = Reads::default();
+        let (mut reads, mut glance) = (Reads::default(), Glance::default());
         let mut scratch = Vec::new();
         let keys = self.key_list(keys)?;
         tell_faults(&keys, &mut |index, fault| each(index, Err(fault)));
         self.fetch_many(&keys, |index, stored, clock, faults| {
             let item = match stored {
                 Ok(Some(stored)) => {
-                    faults.or_undecodable(entry::view(options, stored, clock, &mut scratch))
+                    let now_ms = || glance.now_ms(clock);
+                    faults.or_undecodable(entry::view(options, stored, now_ms, &mut scratch))
                 }
                 nothing => nothing,
             };

@@ -196,7 +196,7 @@ impl Cache {
     pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
-        let deleted = self.or_miss(self.shared.store.delete(key, self.budget()), false)?;
+        let deleted = self.or_miss(self.shared.store.delete(key, self.budget_at_once()), false)?;
         self.shared.counters.deletes.add(deleted.into());
         Ok(deleted)
     }
@@ -207,7 +207,9 @@ impl Cache {
         let mut place = WireKey::new();
         let key = self.wire_key(key, &mut place)?;
         let head = self.or_miss(
-            self.shared.store.head(key, Access::Read, self.budget()),
+            self.shared
+                .store
+                .head(key, Access::Read, self.budget_at_once()),
             None,
         )?;
         Ok(head.is_some_and(|(head, clock)| entry::is_live(&self.shared.options, &head, clock)))

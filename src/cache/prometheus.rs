@@ -8,7 +8,7 @@ use crate::cache::stats::Stats;
 impl Stats {
     /// These counters in the text format of Prometheus (`text/plain; version=0.0.4`): for each one a line of help, its
     /// type, and its value, under the field's name after `redis_cache_`. Counters end in `_total`, the two
-    /// `connections_` figures are gauges. It cannot fail and does not use the network.
+    /// `connections_` figures and `near_untracked` are gauges. It cannot fail and does not use the network.
     #[must_use]
     pub fn to_prometheus(&self) -> String {
         let figures = [
@@ -71,6 +71,11 @@ impl Stats {
                 self.connections_open,
             ),
             (
+                "near_untracked",
+                "Nodes that refuse to announce changes now.",
+                self.near_untracked,
+            ),
+            (
                 "connections_idle",
                 "Open connections that no call is using now.",
                 self.connections_idle,
@@ -130,6 +135,6 @@ mod tests {
             "# TYPE redis_cache_connections_idle gauge\n\
              redis_cache_connections_idle 18446744073709551615\n"
         ));
-        assert_eq!(text.lines().count(), 3 * 15);
+        assert_eq!(text.lines().count(), 3 * 16);
     }
 }

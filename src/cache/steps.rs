@@ -23,6 +23,15 @@ impl Cache {
         Budget::at_once(self.shared.options.timeout)
     }
 
+    /// The same for a value: where those grow stale, their node may have to be asked for the time first.
+    #[inline]
+    fn budget_to_store(&self) -> Budget {
+        match self.shared.options.stale.is_zero() {
+            true => self.budget_at_once(),
+            false => self.budget(),
+        }
+    }
+
     #[inline]
     pub(crate) fn wire_key<'a>(
         &self,
@@ -60,11 +69,7 @@ impl Cache {
     }
 
     pub(crate) fn store(&self, key: &[u8], head: &Head, body: &[u8], expiry: Expiry) -> Result<()> {
-        // Where values grow stale, their node may have to be asked for the time first.
-        let budget = match self.shared.options.stale.is_zero() {
-            true => self.budget_at_once(),
-            false => self.budget(),
-        };
+        let budget = self.budget_to_store();
         let stored = self
             .dressed(key, head, expiry, budget)
             .and_then(|(head, life)| {
@@ -83,7 +88,7 @@ impl Cache {
         body: &[u8],
         expiry: Expiry,
     ) -> Result<bool> {
-        let budget = self.budget();
+        let budget = self.budget_to_store();
         let stored = self
             .dressed(key, head, expiry, budget)
             .and_then(|(head, life)| {

@@ -108,6 +108,42 @@ impl Header {
         }
     }
 
+    /// Codec, compressor and soft expiry of a value behind a long header. `None` only says to look closer.
+    #[inline]
+    pub(crate) fn of_long(stored: &[u8]) -> Option<(u8, u8, u64)> {
+        const FLAGS: u8 = VERSION << 4 | PAYLOAD | LEASE;
+        match stored.first_chunk::<HEAD_LEN>()? {
+            [
+                MAGIC,
+                FLAGS,
+                format,
+                _,
+                _,
+                _,
+                _,
+                _,
+                soft @ ..,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+            ] => Some((format >> 4, format & 0x0f, u64::from_le_bytes(*soft))),
+            _ => None,
+        }
+    }
+
     /// The bytes of this header.
     #[inline]
     pub(crate) fn encode(&self) -> Head {
@@ -206,6 +242,28 @@ mod tests {
             assert_eq!(Header::of_short(&[MAGIC, flags, 0, 0, 1]), None);
         }
         assert_eq!(Header::of_short(b"\xC1\x11\0"), None);
+    }
+
+    #[test]
+    fn the_short_way_to_a_long_header_sees_what_the_long_one_sees() {
+        let lease = LeaseBlock {
+            stale_ms: 7,
+            soft_expire_ms: 0x0102_0304_0506_0708,
+            deadline_ms: u64::MAX,
+            token: [9; 8],
+        };
+        let header = Header {
+            lease: Some(lease),
+            ..Header::short(3, 2)
+        };
+        let bytes = header.encode();
+        assert_eq!(Header::of_long(&bytes), Some((3, 2, lease.soft_expire_ms)));
+        assert_eq!(Header::of_long(&bytes[..31]), None);
+        for flags in (0..=u8::MAX).filter(|flags| *flags != 0x13) {
+            let mut other = bytes.clone();
+            other[1] = flags;
+            assert_eq!(Header::of_long(&other), None);
+        }
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl<S: Payload> Look<S> {
     }
 
     /// What was seen.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn finish(self, judge: Judge) -> Sight<S::Value> {
         let Some(header) = self.header else {
             return Sight {

@@ -156,7 +156,7 @@ fn too_large(len: usize, most: usize) -> Error {
 pub(crate) fn payload<'a>(
     options: &Options,
     stored: &'a [u8],
-    clock: Clock,
+    now_ms: impl FnOnce() -> u64,
 ) -> Result<Option<Cow<'a, [u8]>>> {
     if options.layout == Layout::Tagged
         && let Some((_, 0, payload)) = Header::of_short(stored)
@@ -164,16 +164,16 @@ pub(crate) fn payload<'a>(
     {
         return Ok(Some(Cow::Borrowed(payload)));
     }
-    any_payload(options, stored, clock)
+    any_payload(options, stored, now_ms)
 }
 
 fn any_payload<'a>(
     options: &Options,
     stored: &'a [u8],
-    clock: Clock,
+    now_ms: impl FnOnce() -> u64,
 ) -> Result<Option<Cow<'a, [u8]>>> {
     let shape = Shape::of_value(options, stored, stored.len());
-    if !shape.is_live(clock)? {
+    if !shape.is_live(now_ms)? {
         return Ok(None);
     }
     let payload = stored.get(shape.offset()..).unwrap_or_default();
@@ -186,7 +186,7 @@ fn any_payload<'a>(
 pub(crate) fn view<'a>(
     options: &Options,
     stored: &'a [u8],
-    clock: Clock,
+    now_ms: impl FnOnce() -> u64,
     scratch: &'a mut Vec<u8>,
 ) -> Result<Option<&'a [u8]>> {
     if options.layout == Layout::Tagged
@@ -195,7 +195,7 @@ pub(crate) fn view<'a>(
     {
         return Ok(Some(payload));
     }
-    Ok(match any_payload(options, stored, clock)? {
+    Ok(match any_payload(options, stored, now_ms)? {
         Some(Cow::Borrowed(payload)) => Some(payload),
         Some(Cow::Owned(payload)) => {
             *scratch = payload;
@@ -209,10 +209,10 @@ pub(crate) fn view<'a>(
 pub(crate) fn decode<T: DeserializeOwned>(
     options: &Options,
     stored: &[u8],
-    clock: Clock,
+    now_ms: impl FnOnce() -> u64,
 ) -> Result<Option<T>> {
     let shape = Shape::of_value(options, stored, stored.len());
-    if !shape.is_live(clock)? {
+    if !shape.is_live(now_ms)? {
         return Ok(None);
     }
     shape
@@ -222,7 +222,9 @@ pub(crate) fn decode<T: DeserializeOwned>(
 
 /// Whether a read would find a value behind these first bytes.
 pub(crate) fn is_live(options: &Options, head: &[u8], clock: Clock) -> bool {
-    Shape::of(options, head).is_live(clock).unwrap_or(true)
+    Shape::of(options, head)
+        .is_live(|| clock.now_ms())
+        .unwrap_or(true)
 }
 
 /// The soft expiry, if the entry has one.

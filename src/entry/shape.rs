@@ -9,7 +9,8 @@ use crate::codec::integer::Integer;
 use crate::codec::{self, undecodable};
 use crate::config::{Layout, Options};
 use crate::error::{Error, Result};
-use crate::expiry::Clock;
+
+use crate::store::HEAD_LEN;
 
 use super::header::{Header, MAGIC, SHORT};
 
@@ -106,7 +107,15 @@ impl Shape {
                 len: SHORT as u8,
                 soft_expire_ms: 0,
             }),
-            None => Shape::of_header(Header::parse(head)),
+            None => match Header::of_long(head) {
+                Some((codec, compressor, soft_expire_ms)) => Shape::Tagged(Tag {
+                    codec,
+                    compressor,
+                    len: HEAD_LEN as u8,
+                    soft_expire_ms,
+                }),
+                None => Shape::of_header(Header::parse(head)),
+            },
         }
     }
 
@@ -153,11 +162,9 @@ impl Shape {
 
     /// False: a read says "missing". An error: the header cannot be read.
     #[inline]
-    pub(super) fn is_live(&self, clock: Clock) -> Result<bool> {
+    pub(super) fn is_live(&self, now_ms: impl FnOnce() -> u64) -> Result<bool> {
         match self {
-            Shape::Tagged(tag) => {
-                Ok(tag.soft_expire_ms == 0 || tag.soft_expire_ms > clock.now_ms())
-            }
+            Shape::Tagged(tag) => Ok(tag.soft_expire_ms == 0 || tag.soft_expire_ms > now_ms()),
             other => other.is_there(),
         }
     }

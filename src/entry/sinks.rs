@@ -64,7 +64,7 @@ impl<'a> Gather<'a> {
     /// The payload as bytes; `None` when there is no live value.
     #[inline]
     pub(crate) fn take(&mut self, clock: Clock) -> Result<Option<Vec<u8>>> {
-        match self.shape.is_live(clock)? {
+        match self.shape.is_live(|| clock.now_ms())? {
             true => self.whole().map(Some),
             false => Ok(None),
         }
@@ -88,7 +88,7 @@ impl<'a> Gather<'a> {
     }
 
     /// A value of `len` bytes has begun, and this is what it is.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin_as(&mut self, shape: Shape, head: &[u8], len: usize) -> Result<Room<'_>> {
         self.shape = shape;
         if matches!(shape, Shape::Nothing | Shape::Unreadable(_)) {
@@ -138,7 +138,7 @@ impl<'a, T: DeserializeOwned> Decode<'a, T> {
 
     /// The value; `None` when there is no live one.
     pub(crate) fn finish(self, clock: Clock) -> Result<Option<T>> {
-        match self.gather.shape.is_live(clock)? {
+        match self.gather.shape.is_live(|| clock.now_ms())? {
             true => self.decoded().map(Some),
             false => Ok(None),
         }
@@ -211,7 +211,7 @@ impl<'a> Fill<'a> {
     /// The length of the payload; when that is more than the memory holds, nothing was written there.
     #[inline]
     pub(crate) fn finish(self, clock: Clock) -> Result<Option<usize>> {
-        if !self.shape.is_live(clock)? {
+        if !self.shape.is_live(|| clock.now_ms())? {
             return Ok(None);
         }
         match &self.waiting {

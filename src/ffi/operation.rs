@@ -125,6 +125,7 @@ impl Call {
         self.held_and_key(cache, key)
     }
 
+    #[inline]
     fn held_and_key<'a>(
         &mut self,
         cache: &Cache,
@@ -136,6 +137,7 @@ impl Call {
         Ok((&held.cache, key))
     }
 
+    #[inline]
     fn hold(&mut self, cache: &Cache) -> &mut Held {
         self.held.insert(Held {
             cache: cache.clone(),

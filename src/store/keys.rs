@@ -174,17 +174,18 @@ impl KeyList {
     /// Hands out the keys at these places as arguments, in their order: those that lie behind each other in one piece.
     #[inline]
     pub(crate) fn pieces(&self, places: &[usize], mut each: impl FnMut(&[u8])) {
-        let mut rest = places;
-        while let Some(first) = rest.first() {
-            let row = rest.iter().zip(*first..);
-            let row = row.take_while(|(place, next)| **place == *next).count();
-            let (row, others) = rest.split_at_checked(row).unwrap_or((rest, &[]));
-            each(
-                self.piece(*first, *first + row.len() - 1)
-                    .unwrap_or_default(),
-            );
-            rest = others;
+        let mut hand_out = |(first, last)| each(self.piece(first, last).unwrap_or_default());
+        let mut row: Option<(usize, usize)> = None;
+        for place in places.iter().copied() {
+            row = match row {
+                Some((first, last)) if last + 1 == place => Some((first, place)),
+                before => {
+                    before.into_iter().for_each(&mut hand_out);
+                    Some((place, place))
+                }
+            };
         }
+        row.into_iter().for_each(hand_out);
     }
 
     /// From one key to another behind it, with no fault between them.

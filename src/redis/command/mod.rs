@@ -88,15 +88,9 @@ where
     }
 
     fn pack(&self, to: &mut Encoder<'_>) {
-        let (name, body): (&[u8], &str) = match self.by_text {
-            false => (b"EVALSHA", &self.script.sha),
-            true => (b"EVAL", self.script.text),
-        };
-        let to = to
-            .command(3 + self.keys.len() + self.args)
-            .arg(name)
-            .arg(body.as_bytes())
-            .int(self.keys.len() as i64);
+        let to = to.command(3 + self.keys.len() + self.args);
+        self.script.pack_call(to, self.by_text);
+        to.int(self.keys.len() as i64);
         self.keys.iter().for_each(|key| {
             to.arg(key);
         });

@@ -216,19 +216,17 @@ pub(crate) fn pack_set_new<'k>(
 ) {
     match life {
         Life::Millis(ms) => to
-            .command(6)
-            .arg(b"SET")
+            .opening(b"*6\r\n$3\r\nSET\r\n")
             .name(key)
             .joined(value.head, value.body)
-            .arg(b"PX")
+            .words(b"$2\r\nPX\r\n")
             .int(signed(ms))
-            .arg(b"NX"),
+            .words(b"$2\r\nNX\r\n"),
         Life::Forever | Life::Expired => to
-            .command(4)
-            .arg(b"SET")
+            .opening(b"*4\r\n$3\r\nSET\r\n")
             .name(key)
             .joined(value.head, value.body)
-            .arg(b"NX"),
+            .words(b"$2\r\nNX\r\n"),
     };
 }
 

@@ -68,7 +68,7 @@ pub(crate) trait Batch {
     /// How many of these items the next window takes; at least one.
     fn window(&self, items: &[usize]) -> usize;
 
-    /// Writes the command for a group of items.
+    /// Writes the command for a group of items; of groups of one, the commands for as many as there are.
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]);
 
     /// Reads the reply to it and tells of every item. A refusal is that of all items it has not told of.
@@ -215,6 +215,7 @@ impl Fleet {
 }
 
 /// Puts an item, of so many at most, to the others of its node.
+#[inline]
 fn add(shares: &mut Vec<Share>, node: &Arc<Node>, item: usize, count: usize, asking: bool) {
     let known = |share: &&mut Share| Arc::ptr_eq(&share.node, node);
     match shares.iter_mut().find(known) {

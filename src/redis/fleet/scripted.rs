@@ -72,16 +72,6 @@ struct ByScript<'a, S> {
     by_text: Cell<bool>,
 }
 
-impl<S: Step> ByScript<'_, S> {
-    fn words(&self) -> (&'static [u8], &[u8]) {
-        let script = self.step.script();
-        match self.by_text.get() {
-            false => (b"EVALSHA", script.sha.as_bytes()),
-            true => (b"EVAL", script.text.as_bytes()),
-        }
-    }
-}
-
 impl<S: Step> Batch for ByScript<'_, S> {
     type Answer<'a> = S::Answer<'a>;
 
@@ -103,23 +93,23 @@ impl<S: Step> Batch for ByScript<'_, S> {
 
     fn window(&self, items: &[usize]) -> usize {
         let mut bytes = 0;
-        let (_, body) = self.words();
+        let body = match self.by_text.get() {
+            false => self.step.script().called.len(),
+            true => self.step.script().text.len(),
+        };
         let fits = |item: &&usize| {
             let is_first = bytes == 0;
-            bytes += body.len() + key(self.keys, **item).len() + self.step.size(**item);
+            bytes += body + key(self.keys, **item).len() + self.step.size(**item);
             is_first || bytes <= WINDOW_BYTES
         };
         items.iter().take(WINDOW_WRITES).take_while(fits).count()
     }
 
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
-        let (name, body) = self.words();
         for item in items {
-            to.command(4 + S::ARGS)
-                .arg(name)
-                .arg(body)
-                .int(1)
-                .arg(key(self.keys, *item));
+            let to = to.command(4 + S::ARGS);
+            self.step.script().pack_call(to, self.by_text.get());
+            to.words(b"$1\r\n1\r\n").name(self.keys.framed(*item));
             self.step.pack_args(to, *item);
         }
     }

@@ -55,6 +55,10 @@ pub(super) struct Losses {
 }
 
 impl Losses {
+    fn are_none(&self) -> bool {
+        self.lost.is_empty()
+    }
+
     pub(super) fn of(&self, item: usize) -> u32 {
         self.lost.get(item).copied().unwrap_or_default()
     }
@@ -194,7 +198,12 @@ impl<J: Batch> Window<'_, J> {
         if self.is_untouched {
             untouched::pack_begin(to);
         }
-        for (_, items) in self.groups(progress) {
+        let is_plain = self.group == 1 && !self.share.asking && self.losses.are_none();
+        if is_plain {
+            self.batch
+                .pack(to, self.items.get(progress..).unwrap_or_default());
+        }
+        for (_, items) in self.groups(progress).take_while(|_| !is_plain) {
             if self.share.asking {
                 to.command(1).arg(b"ASKING");
             }

@@ -142,8 +142,9 @@ impl<'a> Call<'a> {
                 if command.reword(&refusal) {
                     // An attempt that was lost stays lost: it may have run elsewhere, or be heard later.
                     self.node.answered();
+                    self.budget = self.budget.later();
                     self.part()?;
-                } else if !self.hear(&refusal) || !self.goes_on() {
+                } else if !self.hear(&refusal) || !self.goes_on(self.refused_since()) {
                     return Err(self.refused(refusal));
                 }
             }
@@ -232,13 +233,13 @@ impl<'a> Call<'a> {
         }
         // Replies that somebody else read are no fault of a connection.
         if !self.loan.is_nothing() {
-            self.loan.explain(given_up(&error));
+            self.loan.explain(&error);
             self.node.pool().broken(&mut self.loan, error.is_timeout());
             self.node.forget_bare();
         }
         let may_resend = unsent || self.is_safe();
         self.lost += u32::from(!unsent);
-        if !may_resend || error.is_timeout() || !self.goes_on() {
+        if !may_resend || error.is_timeout() || !self.goes_on(Some(Moment::now())) {
             return Err(self.failed(error, may_resend));
         }
         Ok(())
@@ -267,8 +268,18 @@ impl<'a> Call<'a> {
         !is_fresh
     }
 
-    /// Whether the commands may be sent once more, and if so, finds the right to a connection that was not there before.
-    pub(super) fn goes_on(&mut self) -> bool {
+    /// When a connection must have been opened that is told something else. Of many who are refused on one that they share,
+    /// each takes what others have opened meanwhile.
+    fn refused_since(&self) -> Option<Moment> {
+        Some(match self.loan.is_nothing() {
+            true => self.budget.started(),
+            false => Moment::now(),
+        })
+    }
+
+    /// Whether the commands may be sent once more, and if so, finds a connection that was opened at `since` or later, or the
+    /// right to open one.
+    pub(super) fn goes_on(&mut self, since: Option<Moment>) -> bool {
         if self.is_retried || self.budget.left().is_none() {
             return false;
         }
@@ -276,10 +287,9 @@ impl<'a> Call<'a> {
         self.budget = self.budget.later();
         self.node.count_retry();
         if self.loan.is_nothing() {
-            return self.lend().is_ok();
+            return self.lend(since).is_ok();
         }
         let patience = self.is_alone.then_some(self.budget);
-        let since = Some(Moment::now());
         let filled = self.node.pool().refill(&mut self.loan, since, patience);
         // Whoever holds connections of other nodes does not wait.
         filled.is_ok() || !self.is_alone
@@ -318,17 +328,6 @@ pub(super) fn with_lost(pack: &dyn Fn(&mut Encoder<'_>), lost: u32) -> impl Fn(&
     move |to: &mut Encoder<'_>| {
         to.set_lost(lost);
         pack(to);
-    }
-}
-
-/// What others are told whose replies were to come on a connection that one call gave up: its time was not theirs.
-fn given_up(why: &Error) -> Error {
-    match why.is_timeout() {
-        true => Error::new(
-            ErrorKind::Io,
-            format!("the connection was given up in the middle of another reply: {why}"),
-        ),
-        false => why.clone(),
     }
 }
 

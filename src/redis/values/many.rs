@@ -55,10 +55,14 @@ impl Batch for Get<'_> {
     }
 
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
-        match self.together {
-            true => to.command(1 + items.len()).words(b"$4\r\nMGET\r\n"),
-            false => to.opening(b"*2\r\n$3\r\nGET\r\n"),
-        };
+        if !self.together {
+            for item in items {
+                to.opening(b"*2\r\n$3\r\nGET\r\n")
+                    .name(self.keys.framed(*item));
+            }
+            return;
+        }
+        to.command(1 + items.len()).words(b"$4\r\nMGET\r\n");
         self.keys.pieces(items, |piece| {
             to.framed(piece);
         });
@@ -144,13 +148,15 @@ impl<'a> Set<'a> {
     }
 
     #[inline]
-    fn value(&self, item: usize) -> (Value<'_>, Life) {
-        const NOTHING: Value<'_> = Value {
-            head: &[],
-            body: &[],
-        };
-        let value = self.values.get(item).copied();
-        value.unwrap_or((NOTHING, Life::Forever))
+    fn value(&self, item: usize) -> &(Value<'_>, Life) {
+        const NOTHING: (Value<'_>, Life) = (
+            Value {
+                head: &[],
+                body: &[],
+            },
+            Life::Forever,
+        );
+        self.values.get(item).unwrap_or(&NOTHING)
     }
 }
 
@@ -174,7 +180,7 @@ impl Batch for Set<'_> {
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
         for item in items {
             let (value, life) = self.value(*item);
-            pack_set_with(to, self.keys.framed(*item), value, life, |to, ms| {
+            pack_set_with(to, self.keys.framed(*item), *value, *life, |to, ms| {
                 if ms == self.usual.0 {
                     to.framed(&self.usual.1);
                 } else {
@@ -211,7 +217,7 @@ impl Batch for Add<'_> {
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
         for item in items {
             let (value, life) = self.0.value(*item);
-            pack_set_new(to, self.0.keys.framed(*item), value, life);
+            pack_set_new(to, self.0.keys.framed(*item), *value, *life);
         }
     }
 

@@ -96,7 +96,7 @@ impl Values for RedisStore {
         }
         let pack = |to: &mut Encoder<'_>| pack_life(to.joined(value.head, value.body), life);
         let script = &self.scripts.add;
-        let (added, _) = self.run(script, &[key], budget, 2, pack, |from| from.flag())?;
+        let (added, _) = self.run(script, &[key], budget.later(), 2, pack, |from| from.flag())?;
         Ok(added)
     }
 

@@ -8,23 +8,40 @@ pub(crate) mod leases;
 pub(crate) mod locks;
 
 use crate::redis::command::verb::Verb;
+use crate::redis::connection::resp::Encoder;
 
-/// A text and the digest the server knows it by.
+/// A text, and how it is called by the digest that the server knows it by.
 #[derive(Debug)]
 pub(crate) struct Script {
     pub(crate) verb: Verb,
     pub(crate) text: &'static str,
-    pub(crate) sha: String,
+    /// EVALSHA and the digest, as they stand on the wire.
+    pub(crate) called: Vec<u8>,
 }
 
 impl Script {
     fn new(verb: Verb, text: &'static str) -> Self {
         let asks_time = text.contains(parts::ASKS_TIME);
+        let mut called = Vec::new();
+        Encoder::new(&mut called, &mut 0, &mut 0)
+            .arg(b"EVALSHA")
+            .arg(redis::Script::new(text).get_hash().as_bytes());
         Script {
             verb: Verb { asks_time, ..verb },
             text,
-            sha: redis::Script::new(text).get_hash().to_owned(),
+            called,
         }
+    }
+}
+
+impl Script {
+    /// Which script is to be run: by its digest or by its text.
+    #[inline]
+    pub(crate) fn pack_call(&self, to: &mut Encoder<'_>, by_text: bool) {
+        match by_text {
+            false => to.framed(&self.called),
+            true => to.arg(b"EVAL").arg(self.text.as_bytes()),
+        };
     }
 }
 
