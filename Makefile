@@ -13,7 +13,7 @@
 #   make deb              the packages libredis-cache0, libredis-cache-dev and redis-cache, under the target folder
 #   make dist             the sources as a tarball, under the target folder
 #
-# COMMAND_PROFILE= leaves the command out, CARGOFLAGS="--no-default-features --features capi" parts of the library;
+# COMMAND_FILE= leaves the command out, CARGOFLAGS="--no-default-features --features capi" parts of the library;
 # TARGET=x86_64-unknown-linux-musl is for another system. CARGO, CARGO_TARGET_DIR, and RUSTFLAGS are respected.
 
 PREFIX ?= /usr/local
@@ -23,21 +23,20 @@ BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 COMPLETIONS := bash-completion/completions/redis-cache zsh/site-functions/_redis-cache fish/vendor_completions.d/redis-cache.fish
 CARGO ?= cargo
-# How the command is built; nothing: it is not.
-COMMAND_PROFILE ?= dist
-COMMAND_FEATURES ?= cli
 
 VERSION := $(shell awk -F'"' '/^version = / { print $$2; exit }' Cargo.toml)
 MAJOR := $(firstword $(subst ., ,$(VERSION)))
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 BUILT := $(TARGET_DIR)/$(if $(TARGET),$(TARGET)/)dist
 STAGE := $(BUILT)/install
+# The command. One that somebody has built is taken as it is; nothing: there is none.
+COMMAND_FILE ?= $(BUILT)/redis-cache
 HEADERS := $(patsubst include/%,%,$(wildcard include/*.h include/*.hpp include/redis_cache/*.hpp))
 CMAKE := $(LIBDIR)/cmake/redis_cache
 
 .PHONY: all libraries command no-command install uninstall tour test bench docs-c deb dist
 
-all: libraries $(if $(COMMAND_PROFILE),command,no-command)
+all: libraries $(if $(COMMAND_FILE),command,no-command)
 
 # As one crate type at a time would not be, an rlib among them is not optimized as a whole.
 libraries:
@@ -50,8 +49,9 @@ libraries:
 # It writes its own man pages and completions, so it is to run here.
 command:
 	@mkdir -p $(STAGE)
-	$(CARGO) build --bin redis-cache --features $(COMMAND_FEATURES) --profile $(COMMAND_PROFILE) $(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS)
-	@objcopy --strip-all $(dir $(BUILT))$(if $(filter dev,$(COMMAND_PROFILE)),debug,$(COMMAND_PROFILE))/redis-cache $(STAGE)/redis-cache
+	$(if $(filter $(BUILT)/redis-cache,$(COMMAND_FILE)),$(CARGO) build --bin redis-cache --features cli --profile dist \
+		$(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS))
+	@objcopy --strip-all $(COMMAND_FILE) $(STAGE)/redis-cache
 	@rm -rf $(STAGE)/share && $(STAGE)/redis-cache generate $(STAGE)/share
 
 no-command:
