@@ -25,6 +25,7 @@ COMPLETIONS := bash-completion/completions/redis-cache zsh/site-functions/_redis
 CARGO ?= cargo
 # How the command is built; nothing: it is not.
 COMMAND_PROFILE ?= dist
+COMMAND_FEATURES ?= cli
 
 VERSION := $(shell awk -F'"' '/^version = / { print $$2; exit }' Cargo.toml)
 MAJOR := $(firstword $(subst ., ,$(VERSION)))
@@ -34,9 +35,9 @@ STAGE := $(BUILT)/install
 HEADERS := $(patsubst include/%,%,$(wildcard include/*.h include/*.hpp include/redis_cache/*.hpp))
 CMAKE := $(LIBDIR)/cmake/redis_cache
 
-.PHONY: all libraries command install uninstall tour test bench docs-c deb dist
+.PHONY: all libraries command no-command install uninstall tour test bench docs-c deb dist
 
-all: libraries $(if $(COMMAND_PROFILE),command)
+all: libraries $(if $(COMMAND_PROFILE),command,no-command)
 
 # As one crate type at a time would not be, an rlib among them is not optimized as a whole.
 libraries:
@@ -49,9 +50,12 @@ libraries:
 # It writes its own man pages and completions, so it is to run here.
 command:
 	@mkdir -p $(STAGE)
-	$(CARGO) build --bin redis-cache --features cli --profile $(COMMAND_PROFILE) $(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS)
+	$(CARGO) build --bin redis-cache --features $(COMMAND_FEATURES) --profile $(COMMAND_PROFILE) $(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS)
 	@objcopy --strip-all $(dir $(BUILT))$(if $(filter dev,$(COMMAND_PROFILE)),debug,$(COMMAND_PROFILE))/redis-cache $(STAGE)/redis-cache
 	@rm -rf $(STAGE)/share && $(STAGE)/redis-cache generate $(STAGE)/share
+
+no-command:
+	@rm -rf $(STAGE)/redis-cache $(STAGE)/share
 
 SPACE := $() $()
 # What the compiler's driver links by itself is left out: with -static it takes another one for gcc_s.
@@ -81,7 +85,7 @@ install-command:
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	install -m 755 $(STAGE)/redis-cache $(DESTDIR)$(BINDIR)
 	install -m 644 $(STAGE)/share/man1/*.1 $(DESTDIR)$(MANDIR)/man1
-	cd $(STAGE)/share && for file in $(COMPLETIONS); do install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/$$file || exit; done
+	for file in $(COMPLETIONS); do install -D -m 644 $(STAGE)/share/$$file $(DESTDIR)$(PREFIX)/share/$$file || exit; done
 
 uninstall:
 	cd $(DESTDIR)$(LIBDIR) && rm -f libredis_cache.a libredis_cache.so* pkgconfig/redis_cache.pc

@@ -164,8 +164,9 @@ class Cache {
         return value;
     }
 
-    // The same with a callback. It must not throw into C: koffi would return 0 for it, which means that the value was
-    // written, and an empty value would be stored for everybody. What it throws is kept, and thrown here.
+    // The same with a callback. It must not throw into C, which would take whatever koffi leaves for an answer: 0 by its
+    // manual, which says that the value was written, and an empty value is stored for everybody. What it throws is kept,
+    // and thrown here.
     getOrSetByCallback(key, ms, compute) {
         const out = {};
         let thrown;

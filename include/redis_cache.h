@@ -509,6 +509,11 @@ typedef struct redis_cache_stats {
     uint64_t bytes_read;
     /** Bytes sent. */
     uint64_t bytes_written;
+    /**
+     * Servers that refuse to announce changes now: what is kept near of them lives by the clock,
+     * or is not kept (the option `near_untracked`). A reset leaves it alone.
+     */
+    uint64_t near_untracked;
 } redis_cache_stats;
 
 /**
@@ -1232,7 +1237,7 @@ redis_cache_status redis_cache_stats_read(const redis_cache *cache,
 /**
  * The counters as text for Prometheus (format 0.0.4), each with its help and type: OK and `*out`,
  * freed with redis_cache_bytes_free(). Names are "redis_cache_", the field, and "_total" but for
- * connections, which are gauges. A program with several clients adds labels of its own. No network.
+ * connections and near_untracked, which are gauges. A program with several clients adds labels of its own. No network.
  */
 redis_cache_status redis_cache_stats_prometheus(const redis_cache *cache,
                                                 redis_cache_bytes *out);

@@ -15,6 +15,21 @@ pub(crate) const FOREVER_MS: u64 = 1_000_000_000_000_000;
 ///
 /// A [`Duration`] converts to `After`, `Option<Duration>` to `After` or `Never`.
 /// `Duration::ZERO` means already expired: `set` then removes the key.
+///
+/// ```
+/// use redis_cache::{Cache, Expiry};
+/// use std::time::Duration;
+///
+/// # fn main() -> redis_cache::Result<()> {
+/// let cache = Cache::open("memory://?ttl=5m")?;
+/// cache.set("a", "as configured", Expiry::Default)?;
+/// cache.set("b", "a minute", Duration::from_secs(60))?;
+/// cache.set("c", "for ever", Expiry::Never)?;
+/// cache.set("c", "gone", Duration::ZERO)?;
+/// assert!(!cache.has_key("c")?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Expiry {
     /// The `ttl` option of the cache: 300 s unless configured.

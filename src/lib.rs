@@ -109,7 +109,7 @@
 //!   values into payloads, `entry` puts a header in front of them and judges freshness, `key` makes wire keys.
 //! * `store` is the seam: what a cache asks of any store. `memory` and `redis` are the two that there are.
 //! * `cache` has the operations, one short method each; `herd` is `get_or_set`, `groups` what concerns many keys that
-//!   nobody has named; `ffi` is all of it for C.
+//!   nobody has named; `ffi` is all of it for C. `guide` is the book: texts, and no code.
 //! * In `redis`, `wire` finds addresses and moves bytes, `connection` packs commands and reads replies, `command` is what goes out and how its
 //!   answer is read, under its name; `node` is one server, `topology` which of them, `fleet` how commands reach them;
 //!   `values`, `leases` and `walks` are the store, each operation a command that the fleet is asked.

@@ -280,6 +280,99 @@ static void signals_do_not_disturb_a_call(void)
     redis_cache_free(cache);
 }
 
+struct riders {
+    redis_cache *cache;
+    pthread_mutex_t lock;
+    bool over;
+    int faults, reads;
+};
+
+static void ignore_error(void *user_data, int32_t status, const char *text)
+{
+    (void)user_data;
+    (void)status;
+    (void)text;
+}
+
+/* One read of an own value; false when all are to end. */
+static bool ride(struct riders *shared, int number)
+{
+    char key[20], room[20];
+    size_t len = 0;
+    redis_cache_status status;
+    bool over;
+
+    snprintf(key, sizeof key, "rider-%d", number);
+    status = redis_cache_get_into(shared->cache, key, strlen(key), room, sizeof room, &len);
+    pthread_mutex_lock(&shared->lock);
+    shared->reads++;
+    shared->faults += status != REDIS_CACHE_OK || len != strlen(key) || memcmp(key, room, len) != 0;
+    over = shared->over;
+    pthread_mutex_unlock(&shared->lock);
+    return !over;
+}
+
+static void *ride_until_cancelled(void *shared)
+{
+    while (ride(shared, 0))
+        pthread_testcancel();
+    return NULL;
+}
+
+static void *ride_on(void *shared)
+{
+    while (ride(shared, 1))
+        ;
+    return NULL;
+}
+
+/* With a function of the caller's a cancellation waits for the end of the call: also in line for a connection, with the
+ * command on somebody else's, and with the replies to others still to be read. */
+static void a_cancelled_thread_takes_nobodys_reply_along(void)
+{
+#ifndef __SANITIZE_ADDRESS__ /* it cannot follow a thread that is unwound to its end */
+    enum { STAYING = 4, LEAVING = 4 };
+    redis_cache_config *config = config_with_target("max_connections=1&pool_timeout=20s&timeout=20s");
+    struct riders shared = { NULL, PTHREAD_MUTEX_INITIALIZER, false, 0, 0 };
+    pthread_t staying[STAYING], leaving[LEAVING];
+    void *ended;
+    int i, round, reads;
+
+    STATUS(OK, redis_cache_config_set_error_fn(config, ignore_error, NULL));
+    STATUS(OK, redis_cache_connect(config, &shared.cache));
+    redis_cache_config_free(config);
+    STATUS(OK, redis_cache_set(shared.cache, S("rider-0"), S("rider-0"), 60000));
+    STATUS(OK, redis_cache_set(shared.cache, S("rider-1"), S("rider-1"), 60000));
+    for (i = 0; i < STAYING; i++)
+        REQUIRE(pthread_create(&staying[i], NULL, ride_on, &shared) == 0);
+    for (round = 0; round < rounds(100); round++) {
+        for (i = 0; i < LEAVING; i++)
+            REQUIRE(pthread_create(&leaving[i], NULL, ride_until_cancelled, &shared) == 0);
+        pthread_mutex_lock(&shared.lock);
+        reads = shared.reads;
+        while (shared.reads < reads + 10) {
+            pthread_mutex_unlock(&shared.lock);
+            sleep_ms(0);
+            pthread_mutex_lock(&shared.lock);
+        }
+        pthread_mutex_unlock(&shared.lock);
+        for (i = 0; i < LEAVING; i++)
+            CHECK(pthread_cancel(leaving[i]) == 0);
+        for (i = 0; i < LEAVING; i++) {
+            CHECK(pthread_join(leaving[i], &ended) == 0);
+            CHECK(ended == PTHREAD_CANCELED);
+        }
+    }
+    pthread_mutex_lock(&shared.lock);
+    shared.over = true;
+    pthread_mutex_unlock(&shared.lock);
+    for (i = 0; i < STAYING; i++)
+        pthread_join(staying[i], NULL);
+    INT(0, shared.faults);
+    redis_cache_free(shared.cache);
+#endif
+}
+
 void suite_threads(void)
 {
     RUN(every_thread_reads_what_it_wrote);
@@ -289,4 +382,5 @@ void suite_threads(void)
     RUN(operations_of_all_kinds_mix);
     RUN(handles_come_and_go_on_all_threads);
     RUN(signals_do_not_disturb_a_call);
+    RUN(a_cancelled_thread_takes_nobodys_reply_along);
 }

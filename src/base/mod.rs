@@ -9,6 +9,8 @@ pub(crate) mod flight;
 pub(crate) mod fork;
 pub(crate) mod moment;
 pub(crate) mod one_at_a_time;
+#[cfg(test)]
+pub(crate) mod orders;
 pub(crate) mod random;
 pub(crate) mod room;
 pub(crate) mod words;

@@ -19,7 +19,10 @@ impl Moment {
         };
         // SAFETY: `time` may be written. The only failure is an unknown clock, and every system has this one.
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-        Moment(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+        let nanos = time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64;
+        #[cfg(test)]
+        let nanos = nanos + STEP.get();
+        Moment(nanos)
     }
 
     /// The same moment with a mark, which is the last of its bits: a nanosecond is nobody's.
@@ -62,6 +65,15 @@ impl Moment {
     pub(crate) fn nanos_since(self, earlier: Moment) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
+}
+
+#[cfg(test)]
+thread_local! { static STEP: std::cell::Cell<u64> = const { std::cell::Cell::new(0) } }
+
+/// Sets the clock of this thread forward by an hour: its time is over.
+#[cfg(test)]
+pub(crate) fn end_time() {
+    STEP.set(3_600_000_000_000);
 }
 
 /// Milliseconds of `time`; any fraction rounds up.

@@ -75,6 +75,18 @@ impl Cache {
     #[cold]
     pub(crate) fn tell(&self, error: &Error) {
         self.shared.counters.errors.add(1);
+        #[cfg(feature = "tracing")]
+        tracing::event!(
+            target: "redis_cache::fault",
+            tracing::Level::WARN,
+            {
+                "db.system.name" = "redis",
+                "db.operation.name" = error.command(),
+                "db.response.status_code" = error.code(),
+                "error.type" = ?error.kind(),
+            },
+            "{error}"
+        );
         self.shared.hooks.tell(error);
     }
 }

@@ -8,7 +8,7 @@ use crate::cache::stats::Stats;
 impl Stats {
     /// These counters in the text format of Prometheus (`text/plain; version=0.0.4`): for each one a line of help, its
     /// type, and its value, under the field's name after `redis_cache_`. Counters end in `_total`, the two
-    /// `connections_` figures are gauges. It cannot fail and does not use the network.
+    /// `connections_` figures and `near_untracked` are gauges. It cannot fail and does not use the network.
     #[must_use]
     pub fn to_prometheus(&self) -> String {
         let figures = [
@@ -71,6 +71,11 @@ impl Stats {
                 self.connections_open,
             ),
             (
+                "near_untracked",
+                "Nodes that refuse to announce changes now.",
+                self.near_untracked,
+            ),
+            (
                 "connections_idle",
                 "Open connections that no call is using now.",
                 self.connections_idle,
@@ -94,7 +99,25 @@ impl Stats {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// docs/grafana.json shows each of them, and asks for no other.
+    #[test]
+    fn the_dashboard_has_every_figure() {
+        let dashboard = include_str!("../../docs/grafana.json");
+        let text = Stats::default().to_prometheus();
+        let names = |text: &str| -> BTreeSet<String> {
+            let is_part = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+            let words = text.split(|letter: char| !is_part(letter));
+            let names = words.filter(|word| word.starts_with("redis_cache_"));
+            // A function of C is spoken of too.
+            let names = names.filter(|name| *name != "redis_cache_stats_prometheus");
+            names.map(str::to_owned).collect()
+        };
+        assert_eq!(names(dashboard), names(&text));
+    }
 
     #[test]
     fn counters_and_gauges_are_told_apart() {
@@ -112,6 +135,6 @@ mod tests {
             "# TYPE redis_cache_connections_idle gauge\n\
              redis_cache_connections_idle 18446744073709551615\n"
         ));
-        assert_eq!(text.lines().count(), 3 * 15);
+        assert_eq!(text.lines().count(), 3 * 16);
     }
 }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::store::Traffic;
 
 /// A snapshot of a cache's counters since it was opened or its counters were reset. The two `connections_` figures
-/// are gauges.
+/// and `near_untracked` are gauges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
@@ -42,6 +42,8 @@ pub struct Stats {
     pub bytes_read: u64,
     /// Bytes written to servers.
     pub bytes_written: u64,
+    /// Nodes that refuse to announce changes now, so that what is kept near of them lives by the clock, or is not kept.
+    pub near_untracked: u64,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +113,7 @@ impl Counters {
             connections_idle: traffic.connections_idle,
             bytes_read: traffic.bytes_read,
             bytes_written: traffic.bytes_written,
+            near_untracked: traffic.near_untracked,
         }
     }
 

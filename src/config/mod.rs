@@ -124,7 +124,8 @@ impl Config {
     }
 
     /// A function that hears of every error, also of those that `on_error=miss` turns into misses. It is
-    /// called on the thread that met the error.
+    /// called on the thread that met the error, and may use the cache; it hears nothing of the faults that it causes
+    /// itself.
     #[must_use]
     pub fn error_hook(mut self, hook: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.hooks.error = Some(Arc::new(hook));
@@ -144,6 +145,25 @@ impl Config {
     /// A function that makes the wire key from prefix, version and the caller's key, instead of
     /// `prefix:version:key`. For patterns it is called with the prefix escaped and the pattern as the key. The
     /// text it fails with becomes that of an error of kind [`Callback`](ErrorKind::Callback).
+    ///
+    /// ```
+    /// use redis_cache::{Config, Expiry};
+    ///
+    /// # fn main() -> redis_cache::Result<()> {
+    /// let cache = Config::new()
+    ///     .server("memory://?prefix=app")?
+    ///     .key_fn(|prefix, version, key| Ok([prefix, b"/v", version.to_string().as_bytes(), b"/", key].concat()))
+    ///     .reverse_key_fn(|wire| {
+    ///         let key = wire.splitn(3, |byte| *byte == b'/').nth(2);
+    ///         key.map(<[u8]>::to_vec).ok_or_else(|| "not one of ours".to_owned())
+    ///     })
+    ///     .connect()?;
+    /// assert_eq!(cache.make_key("user:7")?, b"app/v1/user:7");
+    /// cache.set("user:7", "Ada", Expiry::Default)?;
+    /// assert_eq!(cache.keys("user:*")?.next().transpose()?.as_deref(), Some(&b"user:7"[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn key_fn(
         mut self,
@@ -190,6 +210,22 @@ impl Config {
     /// It runs inside the time budget of a call, which cannot interrupt it. A call on the same cache from it that would
     /// ask a server is [`ErrorKind::Unsupported`]. Together with `username`, `password` or
     /// `password_file`, of the cache or a location, it is refused by [`connect`](Config::connect).
+    ///
+    /// ```
+    /// use redis_cache::Config;
+    ///
+    /// # fn main() -> redis_cache::Result<()> {
+    /// let cache = Config::new()
+    ///     .server("redis://127.0.0.1:6379/1?prefix=app")?
+    ///     .credentials(|_node| {
+    ///         let token = std::fs::read_to_string("/run/secrets/redis").map_err(|fault| fault.to_string())?;
+    ///         Ok(("app".to_owned(), token.trim_end().to_owned()))
+    ///     })
+    ///     .connect()?; // no network yet: it is asked when the first connection is made
+    /// # drop(cache);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn credentials(
         self,

@@ -41,6 +41,9 @@ pub struct redis_cache_stats {
     pub bytes_read: u64,
     /// Bytes sent.
     pub bytes_written: u64,
+    /// Servers that refuse to announce changes now: what is kept near of them lives by the clock,
+    /// or is not kept (the option `near_untracked`). A reset leaves it alone.
+    pub near_untracked: u64,
 }
 
 /// Reads the counters. `out_size` is sizeof(redis_cache_stats): a program that was compiled
@@ -81,7 +84,7 @@ pub unsafe extern "C" fn redis_cache_stats_read(
 
 /// The counters as text for Prometheus (format 0.0.4), each with its help and type: OK and `*out`,
 /// freed with redis_cache_bytes_free(). Names are "redis_cache_", the field, and "_total" but for
-/// connections, which are gauges. A program with several clients adds labels of its own. No network.
+/// connections and near_untracked, which are gauges. A program with several clients adds labels of its own. No network.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_stats_prometheus(
     cache: *const redis_cache,
@@ -123,6 +126,7 @@ impl From<crate::cache::stats::Stats> for redis_cache_stats {
             connections_idle: stats.connections_idle,
             bytes_read: stats.bytes_read,
             bytes_written: stats.bytes_written,
+            near_untracked: stats.near_untracked,
         }
     }
 }

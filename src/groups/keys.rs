@@ -26,7 +26,21 @@ pub struct Keys {
 
 impl Cache {
     /// The keys of this version that match a glob (`*`, `?`, `[a-z]`, `\` escapes). Two round trips a page of
-    /// `scan_count` keys.
+    /// `scan_count` keys, none before the first key is asked for.
+    ///
+    /// ```
+    /// use redis_cache::{Cache, Expiry};
+    ///
+    /// # fn main() -> redis_cache::Result<()> {
+    /// let cache = Cache::open("memory://?prefix=app")?;
+    /// cache.set("user:7", "Ada", Expiry::Default)?;
+    /// cache.set("page:1", "<h1>", Expiry::Default)?;
+    /// for key in cache.keys("user:*")? {
+    ///     assert_eq!(key?, b"user:7");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn keys(&self, pattern: impl AsRef<[u8]>) -> Result<Keys> {
         let pattern = self.report(self.keys.pattern(pattern.as_ref()))?;
         let glob = Glob {

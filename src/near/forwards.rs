@@ -1,11 +1,13 @@
 //! The steps that are not reads of values: each is the servers' affair, and what it writes is forgotten here before
 //! anybody hears that it is done.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::budget::Budget;
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
+use crate::redis::node::Node;
 use crate::store::{
     Access, Acquired, Answer, Change, Claim, EachAcquired, EachDone, EachHead, EachStored,
     EachValue, Entry, Head, KeyList, Leases, NodeState, Pttl, ScanStep, Sink, Store, Stored, Token,
@@ -370,8 +372,11 @@ impl Store for NearStore {
     }
 
     fn traffic(&self) -> Traffic {
+        let nodes = self.far.all_nodes();
+        let is_untracked = |node: &&Arc<Node>| node.tracked().untracked().is_some();
         Traffic {
             near_hits: self.hits.load(Relaxed),
+            near_untracked: nodes.iter().filter(is_untracked).count() as u64,
             ..self.far.traffic()
         }
     }

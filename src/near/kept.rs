@@ -9,7 +9,7 @@ use crate::base::clocks::uptime_us;
 use crate::entry::freshness::Hold;
 use crate::entry::header::Header;
 use crate::expiry::Clock;
-use crate::redis::node::tracked::{Fill, Listener};
+use crate::redis::node::tracked::{Fill, Heard, Listener};
 
 /// What a key is known to have.
 pub(super) struct Kept {
@@ -80,8 +80,8 @@ impl Near {
         if let Some(until_us) = found.until_us() {
             let kept = Kept {
                 key: fill.key.clone(),
-                value: found.value.cloned(),
-                epoch: found.epoch,
+                value: found.heard.value.cloned(),
+                epoch: found.heard.epoch,
                 until_us,
             };
             shard.admit(key, kept);
@@ -118,8 +118,7 @@ impl Near {
 
 /// What a server has under a key.
 pub(super) struct Found<'a> {
-    pub(super) value: Option<&'a Arc<[u8]>>,
-    pub(super) epoch: u64,
+    pub(super) heard: Heard<'a>,
     pub(super) clock: Clock,
     /// `None`: as long as the server keeps it.
     pub(super) longest_us: Option<i64>,
@@ -131,8 +130,12 @@ impl Found<'_> {
         let now_us = uptime_us();
         let longest = self
             .longest_us
-            .map_or(i64::MAX, |longest| now_us.saturating_add(longest));
-        let Some(header) = self.value.and_then(|value| Header::parse(value)) else {
+            .map_or(i64::MAX, |longest| now_us.saturating_add(longest))
+            .min(self.heard.expires_us.unwrap_or(i64::MAX));
+        if longest <= now_us {
+            return None;
+        }
+        let Some(header) = self.heard.value.and_then(|value| Header::parse(value)) else {
             return Some(longest);
         };
         let now_ms = self.clock.now_ms();
@@ -157,10 +160,9 @@ pub(super) struct Hearing<'a> {
 }
 
 impl Listener for Hearing<'_> {
-    fn filled(&self, fill: &Arc<Fill>, value: Option<&Arc<[u8]>>, epoch: u64) {
+    fn filled(&self, fill: &Arc<Fill>, heard: Heard<'_>) {
         let found = Found {
-            value,
-            epoch,
+            heard,
             clock: self.clock,
             longest_us: self.longest_us,
         };

@@ -21,7 +21,8 @@ use crate::error::Result;
 use crate::expiry::Clock;
 use crate::redis::RedisStore;
 use crate::redis::node::Node;
-use crate::redis::node::tracked::{Answer, Fill};
+use crate::redis::node::together::{order, turn};
+use crate::redis::node::tracked::{Answer, Fill, Heard, half_of};
 use crate::store::{Access, EachValue, KeyList, Sink, Values, Whole};
 
 use kept::{Found, Hearing, Near};
@@ -113,16 +114,22 @@ impl NearStore {
         }
     }
 
-    /// Reads keys of one node and keeps them: an answer to each that has one.
-    fn fill(&self, node: &Node, fills: &[Arc<Fill>], budget: Budget) {
-        let (near, hearing, tracked) = (self.near(), self.hearing(node), node.tracked());
-        fills.iter().for_each(|fill| near.begin(fill));
+    /// Asks a node for keys that are to be kept; `budget` is for the opening of its connection. Whether they are on their way.
+    fn begin_fill(&self, node: &Node, fills: &[Arc<Fill>], budget: Budget) -> bool {
+        let tracked = node.tracked();
+        fills.iter().for_each(|fill| self.near().begin(fill));
         tracked.open(node, budget);
-        if tracked.ask(fills, &hearing) {
-            tracked.await_all(fills, budget, &hearing);
+        tracked.ask(fills, &self.hearing(node))
+    }
+
+    /// Waits for what is on its way, and keeps it: there is an answer then to each key that has one.
+    fn end_fill(&self, node: &Node, fills: &[Arc<Fill>], is_asked: bool, budget: Budget) {
+        if is_asked {
+            let hearing = self.hearing(node);
+            node.tracked().await_all(fills, budget, &hearing);
         }
         for fill in fills.iter().filter(|fill| fill.answer().is_none()) {
-            near.end(fill, None);
+            self.near().end(fill, None);
         }
     }
 
@@ -144,8 +151,11 @@ impl NearStore {
             .longest_us
             .map_or(UNTRACKED_US, |ttl| ttl.min(UNTRACKED_US));
         let found = Found {
-            value: value.as_ref(),
-            epoch: number,
+            heard: Heard {
+                value: value.as_ref(),
+                expires_us: None,
+                epoch: number,
+            },
             clock: node.clock(),
             longest_us: Some(longest_us),
         };
@@ -170,7 +180,9 @@ impl NearStore {
             Look::Far => return self.far.get(key, access, sink, budget),
         };
         let fill = Fill::new(key);
-        self.fill(&node, std::slice::from_ref(&fill), budget);
+        let fills = std::slice::from_ref(&fill);
+        let is_asked = self.begin_fill(&node, fills, half_of(budget));
+        self.end_fill(&node, fills, is_asked, half_of(budget));
         if let Some(Answer::Value(value)) = fill.answer() {
             return hand_out(value.as_ref(), node.clock(), sink);
         }
@@ -183,10 +195,11 @@ impl NearStore {
         }
     }
 
-    /// The same for many: one pipeline a node for those that are to be kept, and the usual way for the rest.
+    /// The same for many: one pipeline a node for those that are to be kept, all nodes at the same time, and the usual way for
+    /// the rest.
     fn read_many(&self, keys: &KeyList, access: Access, budget: Budget, each: &mut EachValue<'_>) {
         let mut rest = Vec::new();
-        let mut unknown = BTreeMap::<usize, (Arc<Node>, Asked)>::new();
+        let mut unknown = BTreeMap::<*const Node, (Arc<Node>, Asked)>::new();
         let mut room = MOST_KEYS;
         for (index, key) in keys.iter() {
             match self.look(key, budget) {
@@ -196,16 +209,26 @@ impl NearStore {
                 }
                 Look::Unknown(node) if room > 0 => {
                     room -= 1;
-                    let place = Arc::as_ptr(&node).addr();
+                    let place = order(&node);
                     let (_, fills) = unknown.entry(place).or_insert((node, Vec::new()));
                     fills.push((index, Fill::new(key)));
                 }
                 _ => rest.push(index),
             }
         }
-        for (node, asked) in unknown.into_values() {
-            let fills: Vec<_> = asked.iter().map(|(_, fill)| fill.clone()).collect();
-            self.fill(&node, &fills, budget.later());
+        let (count, patience) = (unknown.len(), half_of(budget));
+        let under_way: Vec<_> = unknown
+            .into_values()
+            .enumerate()
+            .map(|(number, (node, asked))| {
+                let fills: Vec<_> = asked.iter().map(|(_, fill)| fill.clone()).collect();
+                let share = turn(patience, number, count).budget;
+                let is_asked = self.begin_fill(&node, &fills, share);
+                (node, asked, fills, is_asked)
+            })
+            .collect();
+        for (node, asked, fills, is_asked) in under_way {
+            self.end_fill(&node, &fills, is_asked, patience);
             for (index, fill) in asked {
                 match fill.answer() {
                     Some(Answer::Value(value)) => each(index, Ok(value.as_deref()), node.clock()),

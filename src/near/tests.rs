@@ -8,7 +8,7 @@ use crate::Cache;
 use crate::redis::testing::fake::talker;
 
 /// The value is the number of the GET. Keys that open with `before` change right before it is answered, those with
-/// `after` right after; both go out in one piece.
+/// `after` right after, those with `later` right after the answer to PTTL; all goes out in one piece.
 #[test]
 fn replies_and_news_in_one_segment_count_in_their_order() {
     let asked = Arc::new(Mutex::new(BTreeMap::<Vec<u8>, u32>::new()));
@@ -17,6 +17,17 @@ fn replies_and_news_in_one_segment_count_in_their_order() {
         let [verb, key] = command else {
             return to.write_all(b"+PONG\r\n").unwrap_or_default();
         };
+        let text = String::from_utf8_lossy(key);
+        let news = format!(
+            ">2\r\n$10\r\ninvalidate\r\n*1\r\n${}\r\n{text}\r\n",
+            key.len()
+        );
+        if verb == b"PTTL" {
+            let is_first = counts.lock().unwrap().get(key) == Some(&1);
+            let is_late = is_first && text.contains("later");
+            let said = format!(":-1\r\n{}", if is_late { &news } else { "" });
+            return to.write_all(said.as_bytes()).unwrap_or_default();
+        }
         assert_eq!(verb, b"GET");
         let number = {
             let mut counts = counts.lock().unwrap();
@@ -24,15 +35,10 @@ fn replies_and_news_in_one_segment_count_in_their_order() {
             *count += 1;
             *count
         };
-        let text = String::from_utf8_lossy(key);
         let reply = format!("$1\r\n{number}\r\n");
-        let news = format!(
-            ">2\r\n$10\r\ninvalidate\r\n*1\r\n${}\r\n{text}\r\n",
-            key.len()
-        );
-        let said = match (number, text.contains("before")) {
-            (1, true) => news + &reply,
-            (1, false) => reply + &news,
+        let said = match (number, text.contains("before"), text.contains("after")) {
+            (1, true, _) => news + &reply,
+            (1, _, true) => reply + &news,
             _ => reply,
         };
         to.write_all(said.as_bytes()).unwrap_or_default();
@@ -42,8 +48,9 @@ fn replies_and_news_in_one_segment_count_in_their_order() {
     ))
     .unwrap();
     for number in 0..500 {
-        let (before, after) = (format!("before{number}"), format!("after{number}"));
-        for (key, second) in [(before, b"1"), (after, b"2")] {
+        let name = |kind: &str| format!("{kind}{number}");
+        let kinds = [("before", b"1"), ("after", b"2"), ("later", b"2")];
+        for (key, second) in kinds.map(|(kind, second)| (name(kind), second)) {
             assert_eq!(cache.get_bytes(&key).unwrap().unwrap(), b"1");
             assert_eq!(cache.get_bytes(&key).unwrap().unwrap(), second, "{key}");
             assert_eq!(cache.get_bytes(&key).unwrap().unwrap(), second, "{key}");
@@ -55,5 +62,6 @@ fn replies_and_news_in_one_segment_count_in_their_order() {
         let counts = asked.iter().filter(|(key, _)| of_part(key));
         counts.map(|(_, count)| count).sum::<u32>()
     };
-    assert_eq!((times("before"), times("after")), (500, 1000));
+    let times = ["before", "after", "later"].map(times);
+    assert_eq!(times, [500, 1000, 1000]);
 }

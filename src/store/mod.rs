@@ -99,6 +99,8 @@ pub(crate) struct Traffic {
     pub(crate) bytes_read: u64,
     pub(crate) bytes_written: u64,
     pub(crate) near_hits: u64,
+    /// Nodes that do not announce changes to those who keep what they read.
+    pub(crate) near_untracked: u64,
 }
 
 /// A store of byte strings: [`Values`] under their keys, [`Leases`] to compute them, [`Walks`] over all of them, and what

@@ -1,9 +1,12 @@
 //! The health of servers.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::Value;
 
 use crate::Shell;
 use crate::common::cluster::Cluster;
+use crate::common::fault::{Fate, FaultServer};
 use crate::common::fixture::unique_name;
 use crate::common::launcher::lacks_tls;
 use crate::common::papers::Papers;
@@ -188,6 +191,45 @@ fn the_largest_and_the_most_used_keys_are_found() {
     if hot[0]["by"] == "frequency" {
         assert_eq!(hot[0]["key"], "a*:1:k7");
     }
+}
+
+/// As the documentation of HOTKEYS GET has it; a server of that age is seldom at hand.
+#[test]
+fn a_server_that_watches_its_keys_is_asked_and_stops_then() {
+    let server = FaultServer::start();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&seen);
+    server.judge(move |words| {
+        if words[0] != b"HOTKEYS" {
+            return Fate::Pass;
+        }
+        heard.lock().unwrap().push(String::from_utf8_lossy(&words[1]).into_owned());
+        let report = b"*1\r\n*6\r\n$15\r\ntracking-active\r\n:0\r\n$14\r\nby-cpu-time-us\r\n*4\r\n$1\r\nx\r\n:104\r\n$1\r\ny\r\n:98\r\n\
+            $12\r\nby-net-bytes\r\n*2\r\n$1\r\ny\r\n:7\r\n";
+        Fate::Answer(match words[1].as_slice() {
+            b"GET" => report.to_vec(),
+            _ => b"+OK\r\n".to_vec(),
+        })
+    });
+    let said = Shell::at(server.url()).run(&["hot", "--time", "1s", "--json"]);
+    let lines: Vec<Value> = said
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told = |line: &Value| format!("{} {} {}", line["by"], line["key"], line["figure"]);
+    let told: Vec<String> = lines.iter().map(told).collect();
+    assert_eq!(
+        told,
+        [
+            "\"cpu_us\" \"x\" 104",
+            "\"cpu_us\" \"y\" 98",
+            "\"net_bytes\" \"y\" 7"
+        ],
+        "{}",
+        said.err
+    );
+    assert_eq!(*seen.lock().unwrap(), ["START", "GET", "STOP", "RESET"]);
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! Whole groups of keys, over a ring and over a cluster.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use redis_cache::{Cache, Expiry};
 
-use crate::Shell;
 use crate::common::cluster::Cluster;
+use crate::common::eventually;
 use crate::common::fixture::unique_name;
 use crate::common::fleet::Fleet;
+use crate::common::server::Server;
+use crate::{Shell, command};
 
 const COUNT: usize = 300;
 
@@ -136,4 +141,79 @@ fn a_sweep_that_a_node_fails_does_the_others_and_says_which() {
     );
     assert_eq!(shell.run(&["ping"]).code, 3);
     assert_eq!(shell.run(&["doctor"]).code, 1);
+}
+
+#[test]
+fn on_a_terminal_somebody_is_asked_first() {
+    let server = Server::shared();
+    let url = format!("{}?prefix={}", server.tcp(), unique_name());
+    let cache = Cache::open(&url).unwrap();
+    let answer = |said: &str, more: &str| {
+        fill(&cache);
+        // script(1) makes a terminal.
+        let program = env!("CARGO_BIN_EXE_redis-cache");
+        let mut script = Command::new("script");
+        script.args(["-qec", &format!("{program} clear {more}"), "/dev/null"]);
+        script
+            .env("REDIS_CACHE_URL", &url)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = script.spawn().ok()?;
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(said.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        drop(input);
+        Some((
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        ))
+    };
+    let Some((code, said)) = answer("n\n", "") else {
+        println!("left out: there is no script(1)");
+        return;
+    };
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("Remove all keys, in every version") && said.contains(&server.address()),
+        "{said}"
+    );
+    assert!(cache.has_key("k0").unwrap());
+    assert_eq!(answer("y\n", "").unwrap().0, Some(0));
+    assert!(!cache.has_key("k0").unwrap());
+    let (code, said) = answer("", "--yes").unwrap();
+    assert!(code == Some(0) && !said.contains("Remove"), "{said}");
+    assert!(!cache.has_key("k0").unwrap());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_sweep_stops_between_two_batches_and_tells_where_to_go_on() {
+    let server = Server::start();
+    let cache = Cache::open(&server.tcp()).unwrap();
+    let entries = (0..5000).map(|number| (format!("k{number}"), b"v".to_vec()));
+    cache.set_many_bytes(entries, Expiry::Never).unwrap();
+    let url = format!("{}?timeout=60s&connect_timeout=60s", server.tcp());
+    server.freeze();
+    let mut sweep = command(&["clear", "--json"]);
+    sweep.env("REDIS_CACHE_URL", &url).stdout(Stdio::piped());
+    let child = sweep.spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    eventually("the command catches SIGINT", || {
+        let text = std::fs::read_to_string(&status).unwrap();
+        let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        caught.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & 2 != 0)
+    });
+    let interrupted = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupted.unwrap().success());
+    server.thaw();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let swept: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let changed = swept["changed"].as_u64().unwrap();
+    assert!(changed < 5000, "{swept}");
+    let shell = Shell::at(server.tcp());
+    let rest = shell.only(&["clear", "--resume", swept["cursor"].as_str().unwrap()]);
+    assert_eq!(rest["changed"], 5000 - changed);
 }

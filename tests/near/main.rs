@@ -7,5 +7,7 @@
 mod common;
 
 mod bounds;
+mod ends;
 mod hits;
+mod pauses;
 mod races;

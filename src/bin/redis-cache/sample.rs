@@ -112,19 +112,29 @@ fn start(cache: &Cache, nodes: &[String], args: &Sample) -> Outcome<bool> {
     let command = [
         "HOTKEYS", "START", "METRICS", "2", "CPU", "NET", "COUNT", &count, "DURATION", &seconds,
     ];
-    for node in nodes {
-        match ask(cache, node, &command) {
-            Ok(_) => {}
-            Err(error) if error.to_string().contains("in progress") => {
+    for (place, node) in nodes.iter().enumerate() {
+        let Err(error) = ask(cache, node, &command) else {
+            continue;
+        };
+        // Those before it have begun.
+        let begun = nodes.iter().take(place);
+        begun.for_each(|node| drop(stop(cache, node)));
+        match error {
+            error if error.to_string().contains("in progress") => {
                 return Err(Failure::other(format!(
                     "{node}: somebody else watches its keys now (HOTKEYS); try again when that is over"
                 )));
             }
-            Err(error) if error.code().is_some() => return Ok(false),
-            Err(error) => return Err(error.into()),
+            error if error.code().is_some() => return Ok(false),
+            error => return Err(error.into()),
         }
     }
     Ok(!nodes.is_empty())
+}
+
+fn stop(cache: &Cache, node: &str) -> Result<Answer, Error> {
+    ask(cache, node, &["HOTKEYS", "STOP"])?;
+    ask(cache, node, &["HOTKEYS", "RESET"])
 }
 
 fn counted(cache: &Cache, nodes: &[String], args: &Sample, say: &mut Say) -> Outcome {
@@ -134,8 +144,7 @@ fn counted(cache: &Cache, nodes: &[String], args: &Sample, say: &mut Say) -> Out
     for node in nodes {
         let answer = ask(cache, node, &["HOTKEYS", "GET"]);
         // What was begun here ends here, whatever came of it.
-        let ended = ask(cache, node, &["HOTKEYS", "STOP"])
-            .and_then(|_| ask(cache, node, &["HOTKEYS", "RESET"]));
+        let ended = stop(cache, node);
         let answer = answer?;
         for (name, title) in [("by-cpu-time-us", "cpu_us"), ("by-net-bytes", "net_bytes")] {
             let pairs = behind(&answer, name).map_or(&[][..], Answer::list);

@@ -15,6 +15,7 @@ use crate::redis::node::Node;
 use super::along::Along;
 use super::breaker::Admission;
 use super::pool::Loan;
+use super::trail::Trail;
 use super::verdict::Verdict;
 
 /// Why commands came to nothing.
@@ -50,6 +51,8 @@ pub(crate) struct Call<'a> {
     pub(super) is_retried: bool,
     /// Attempts before this one that were sent and never answered.
     pub(super) lost: u32,
+    /// Tells of it in the end.
+    trail: Trail<'a>,
 }
 
 impl<'a> Call<'a> {
@@ -91,6 +94,7 @@ impl<'a> Call<'a> {
             is_alone: true,
             is_retried: false,
             lost,
+            trail: Trail::begin(node, verb),
         }
     }
 
@@ -127,6 +131,7 @@ impl<'a> Call<'a> {
     ) -> Result<Option<C::Answer>, Failed> {
         match read {
             Ok(Ok(answer)) => {
+                self.trail.answered();
                 match command.complaint() {
                     None => self.node.answered(),
                     Some(complaint) => drop(self.hear(complaint)),
@@ -139,7 +144,7 @@ impl<'a> Call<'a> {
                     self.node.answered();
                     self.budget = self.budget.later();
                     self.part()?;
-                } else if !self.hear(&refusal) || !self.goes_on() {
+                } else if !self.hear(&refusal) || !self.goes_on(self.refused_since()) {
                     return Err(self.refused(refusal));
                 }
             }
@@ -228,13 +233,13 @@ impl<'a> Call<'a> {
         }
         // Replies that somebody else read are no fault of a connection.
         if !self.loan.is_nothing() {
-            self.loan.explain(given_up(&error));
+            self.loan.explain(&error);
             self.node.pool().broken(&mut self.loan, error.is_timeout());
             self.node.forget_bare();
         }
         let may_resend = unsent || self.is_safe();
         self.lost += u32::from(!unsent);
-        if !may_resend || error.is_timeout() || !self.goes_on() {
+        if !may_resend || error.is_timeout() || !self.goes_on(Some(Moment::now())) {
             return Err(self.failed(error, may_resend));
         }
         Ok(())
@@ -263,8 +268,18 @@ impl<'a> Call<'a> {
         !is_fresh
     }
 
-    /// Whether the commands may be sent once more, and if so, finds the right to a connection that was not there before.
-    pub(super) fn goes_on(&mut self) -> bool {
+    /// When a connection must have been opened that is told something else. Of many who are refused on one that they share,
+    /// each takes what others have opened meanwhile.
+    fn refused_since(&self) -> Option<Moment> {
+        Some(match self.loan.is_nothing() {
+            true => self.budget.started(),
+            false => Moment::now(),
+        })
+    }
+
+    /// Whether the commands may be sent once more, and if so, finds a connection that was opened at `since` or later, or the
+    /// right to open one.
+    pub(super) fn goes_on(&mut self, since: Option<Moment>) -> bool {
         if self.is_retried || self.budget.left().is_none() {
             return false;
         }
@@ -272,10 +287,9 @@ impl<'a> Call<'a> {
         self.budget = self.budget.later();
         self.node.count_retry();
         if self.loan.is_nothing() {
-            return self.lend().is_ok();
+            return self.lend(since).is_ok();
         }
         let patience = self.is_alone.then_some(self.budget);
-        let since = Some(Moment::now());
         let filled = self.node.pool().refill(&mut self.loan, since, patience);
         // Whoever holds connections of other nodes does not wait.
         filled.is_ok() || !self.is_alone
@@ -287,6 +301,7 @@ impl<'a> Call<'a> {
 
     pub(super) fn failed(&self, error: Error, may_resend: bool) -> Failed {
         self.node.did_not_serve(self.admission, &error);
+        self.trail.failed(&error);
         Failed {
             error: self.node.named(error, self.verb),
             may_resend,
@@ -295,6 +310,7 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn refused(&self, error: Error) -> Failed {
+        self.trail.failed(&error);
         Failed {
             lost: self.lost,
             ..Failed::refused(self.node.named(error, self.verb))
@@ -312,17 +328,6 @@ pub(super) fn with_lost(pack: &dyn Fn(&mut Encoder<'_>), lost: u32) -> impl Fn(&
     move |to: &mut Encoder<'_>| {
         to.set_lost(lost);
         pack(to);
-    }
-}
-
-/// What others are told whose replies were to come on a connection that one call gave up: its time was not theirs.
-fn given_up(why: &Error) -> Error {
-    match why.is_timeout() {
-        true => Error::new(
-            ErrorKind::Io,
-            format!("the connection was given up in the middle of another reply: {why}"),
-        ),
-        false => why.clone(),
     }
 }
 

@@ -49,6 +49,7 @@ impl Node {
             bytes_read: pool.bytes_read,
             bytes_written: pool.bytes_written,
             near_hits: 0,
+            near_untracked: 0,
         }
     }
 

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
+use crate::base::moment::Moment;
 use crate::error::Error;
 use crate::redis::command::Command;
 use crate::redis::command::verb::Verb;
@@ -18,7 +19,7 @@ use crate::redis::wire::stream::silence;
 use super::Node;
 use super::breaker::Admission;
 use super::exchange::{Call, Failed};
-use super::pool::{COMBINED, Ride, Seat};
+use super::pool::{COMBINED, Lost, Ride, Seat};
 
 thread_local! {
     /// For commands on their way out and replies on their way in.
@@ -50,9 +51,9 @@ impl Node {
             Ok(Ride::Alone(loan)) => call(loan).run(command),
             Ok(Ride::Lead(loan, me)) => call(loan).lead(&me, command),
             Ok(Ride::Replies(bytes)) => call(self.pool.no_loan()).take(bytes, commands, command),
-            Ok(Ride::Lost { error, unsent }) => {
+            Ok(Ride::Lost(lost)) => {
                 let mut call = call(self.pool.no_loan());
-                call.lose(error, unsent)?;
+                call.lose(lost)?;
                 call.run(command)
             }
             Ok(Ride::Late) => Err(call(self.pool.no_loan()).is_late()),
@@ -146,9 +147,14 @@ impl Call<'_> {
     /// The connection that the commands were on broke, and whoever read there has told the breaker: whether they may be sent
     /// once more, on a connection that nobody else has.
     #[cold]
-    fn lose(&mut self, error: Error, unsent: bool) -> Result<(), Failed> {
+    fn lose(&mut self, lost: Lost) -> Result<(), Failed> {
+        let Lost {
+            error,
+            unsent,
+            since,
+        } = lost;
         self.lost += u32::from(!unsent);
-        if (unsent || self.is_safe()) && self.goes_on() {
+        if (unsent || self.is_safe()) && self.goes_on(since) {
             return Ok(());
         }
         Err(Failed {
@@ -179,15 +185,15 @@ impl Call<'_> {
     pub(super) fn part(&mut self) -> Result<(), Failed> {
         self.loan.part(false);
         match self.loan.is_nothing() {
-            true => self.lend(),
+            true => self.lend(None),
             false => Ok(()),
         }
     }
 
-    /// A connection of its own, for a call that has no slot any more.
+    /// A connection of its own, for a call that has no slot any more; opened at `since` or later, if that is said.
     #[cold]
-    pub(super) fn lend(&mut self) -> Result<(), Failed> {
-        let lent = self.node.pool().lend(self.budget);
+    pub(super) fn lend(&mut self, since: Option<Moment>) -> Result<(), Failed> {
+        let lent = self.node.pool().lend_another(since, self.budget);
         self.loan = lent.map_err(|error| self.refused(error))?;
         Ok(())
     }

@@ -21,6 +21,8 @@ pub(crate) mod several;
 pub(crate) mod time;
 pub(crate) mod together;
 pub(crate) mod tracked;
+#[cfg_attr(not(feature = "tracing"), path = "no_trail.rs")]
+mod trail;
 pub(crate) mod verdict;
 pub(crate) mod words;
 

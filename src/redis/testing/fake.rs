@@ -42,6 +42,7 @@ pub(crate) fn talker(say: impl Fn(&[Vec<u8>], &mut TcpStream) + Send + Sync + 's
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (mut stream, say) = (stream.unwrap(), std::sync::Arc::clone(&say));
+            stream.set_nodelay(true).unwrap();
             std::thread::spawn(move || {
                 let mut reader = BufReader::new(stream.try_clone().unwrap());
                 while let Some(command) = read_command(&mut reader) {

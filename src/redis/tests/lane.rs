@@ -15,7 +15,7 @@ use super::super::testing::{
     MINUTE, Server, Whole, backend, body, fake, get_within, greeting, set_within,
 };
 
-fn few(connections: usize) -> Options {
+pub(super) fn few(connections: usize) -> Options {
     Options {
         max_connections: connections,
         timeout: Duration::from_secs(60),
@@ -103,18 +103,18 @@ struct Gated {
 }
 
 #[derive(Default)]
-struct Gate {
+pub(super) struct Gate {
     is_open: Mutex<bool>,
     opened: Condvar,
 }
 
 impl Gate {
-    fn open(&self) {
+    pub(super) fn open(&self) {
         *self.is_open.lock().unwrap() = true;
         self.opened.notify_all();
     }
 
-    fn pass(&self) {
+    pub(super) fn pass(&self) {
         let open = self.is_open.lock().unwrap();
         drop(self.opened.wait_while(open, |is_open| !*is_open).unwrap());
     }

@@ -17,5 +17,6 @@ pub(crate) mod recovery;
 pub(crate) mod rewriting;
 pub(crate) mod single;
 pub(crate) mod time;
+mod trains;
 pub(crate) mod waiting;
 pub(crate) mod walks;

@@ -64,6 +64,22 @@ impl<C: Pooled> Pool<C> {
         Ok(())
     }
 
+    /// A slot for somebody whose commands came to nothing on a connection that he did not have himself: with another one that
+    /// was opened at `since` or later, or the right to open it. One from before may have ended as well, or be told the same.
+    pub(crate) fn lend_another(
+        &self,
+        since: Option<Moment>,
+        budget: Budget,
+    ) -> Result<Loan<'_, C>> {
+        let mut loan = self.lend(budget)?;
+        let is_older = |open: &Box<Open<C>>| since.is_some_and(|since| open.born < since);
+        if loan.open.as_ref().is_some_and(is_older) {
+            loan.end();
+            self.refill(&mut loan, since, Some(budget))?;
+        }
+        Ok(loan)
+    }
+
     /// For a slot whose connection has ended: a connection that was opened at `since` or later (any, if that is `None`), or
     /// the right to open one. While the node recovers it may have to wait for that; without a budget it has nothing then.
     pub(crate) fn refill(
@@ -110,7 +126,7 @@ impl<C: Pooled> Pool<C> {
             .limits
             .idle_timeout
             .map_or(LOOK_EVERY, |timeout| timeout.min(LOOK_EVERY));
-        let mut slots = self.shared().slots.lock();
+        let mut slots = self.shared().lock();
         if now < slots.look_at {
             return;
         }
@@ -124,7 +140,7 @@ impl<C: Pooled> Pool<C> {
     /// count as lent: nobody opens others in their place. `in_doubt` closes those that do not know as well.
     pub(super) fn look_at_idle(&self, now: Moment, rested: u64, in_doubt: bool) {
         let shared = self.shared();
-        let mut slots = shared.slots.lock();
+        let mut slots = shared.lock();
         let has_rested = |open: &Open<C>| now.nanos_since(open.idle_since) >= rested;
         if !slots.idle.iter().any(|open| has_rested(open)) {
             return;
@@ -150,7 +166,7 @@ impl<C: Pooled> Pool<C> {
             }
         }
         // At the bottom of the stack, where they were: the others were used later.
-        let mut slots = shared.slots.lock();
+        let mut slots = shared.lock();
         let epoch = slots.epoch;
         let rested_on = looked_at.iter_mut().filter_map(|loan| {
             let is_current = loan.open.as_ref().is_some_and(|open| open.epoch == epoch);

@@ -13,7 +13,7 @@ use crate::error::Result;
 use super::idle::Fit;
 use super::loan::Origin;
 use super::riders::Riders;
-use super::seat::{Arrival, Seat, Wish, Woken};
+use super::seat::{Arrival, Lost, Seat, Wish, Woken};
 use super::{Loan, Open, Pool, Pooled, Shared, Slots};
 
 /// What goes out at once of those who share a connection, and the longest command that may: a socket takes that without
@@ -44,10 +44,7 @@ pub(crate) enum Ride<'a, C: Pooled> {
     /// They were sent, and the replies come here.
     Lead(Loan<'a, C>, Arc<Seat<C>>),
     Replies(Vec<u8>),
-    Lost {
-        error: crate::error::Error,
-        unsent: bool,
-    },
+    Lost(Lost),
     /// No reply came in time.
     Late,
 }
@@ -70,6 +67,11 @@ impl<C> Line<C> {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.seats.len() + self.reconnecting.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn called(&self) -> usize {
+        self.seats.iter().filter(|seat| seat.is_called()).count()
     }
 
     /// The first one is not in line any more.
@@ -133,7 +135,7 @@ impl<C: Pooled> Pool<C> {
         match self.wait(shared, &seat, budget)? {
             Ride::Alone(loan) => Ok(loan),
             // Nobody takes along who has nothing to send.
-            _ => Err(self.none_free(&shared.slots.lock(), budget)),
+            _ => Err(self.none_free(&shared.lock(), budget)),
         }
     }
 
@@ -147,7 +149,7 @@ impl<C: Pooled> Pool<C> {
         budget: Budget,
     ) -> Result<Ride<'_, C>> {
         let shared = self.shared();
-        let mut slots = shared.slots.lock();
+        let mut slots = shared.lock();
         if slots.is_free(&self.bounds) {
             let loan = self.take(shared, slots, Origin::Awaited, budget, true);
             return loan.map(Ride::Alone);
@@ -174,7 +176,7 @@ impl<C: Pooled> Pool<C> {
             if let Woken::Arrived(Arrival::Slot(open)) = seat.wait(patience, budget) {
                 return Ok(open);
             }
-            let mut slots = shared.slots.lock();
+            let mut slots = shared.lock();
             if seat.look().is_some() {
                 slots.line.remove(&seat);
                 return Err(self.none_free(&slots, patience));
@@ -195,7 +197,7 @@ impl<C: Pooled> Pool<C> {
                 Woken::Arrived(arrival) => return self.arrived(shared, seat, arrival, budget),
                 Woken::Look => {}
             }
-            let mut slots = shared.slots.lock();
+            let mut slots = shared.lock();
             // Something came of it meanwhile.
             let Some(was_called) = seat.look() else {
                 continue;
@@ -205,7 +207,7 @@ impl<C: Pooled> Pool<C> {
                 slots.line.remove(seat);
                 seat.leave();
                 let loan = self.take(shared, slots, Origin::Awaited, budget, true);
-                shared.let_go_on(shared.slots.lock());
+                shared.let_go_on(shared.lock());
                 return loan.map(Ride::Alone);
             }
             if patience.left().is_none() {
@@ -239,7 +241,7 @@ impl<C: Pooled> Pool<C> {
                 Ride::Lead(loan, Arc::clone(seat))
             }
             Arrival::Replies(bytes) => Ride::Replies(bytes),
-            Arrival::Lost { error, unsent } => Ride::Lost { error, unsent },
+            Arrival::Lost(lost) => Ride::Lost(lost),
         })
     }
 }
@@ -281,7 +283,7 @@ impl<C: Pooled> Shared<C> {
             slots.is_recovering |= fit == Fit::Dead;
             drop(slots);
             drop(open);
-            return self.slots.lock();
+            return self.lock();
         }
         slots.lent += 1;
         slots.line.fill(&mut open.riders);
@@ -291,7 +293,7 @@ impl<C: Pooled> Shared<C> {
             return self.take_back(Some(open));
         }
         match self.send_off(open) {
-            None => self.slots.lock(),
+            None => self.lock(),
             back => self.take_back(back),
         }
     }
@@ -302,7 +304,7 @@ impl<C: Pooled> Shared<C> {
             // Nobody wants the replies that are to come.
             Ok(()) => Riders::pass(open),
             Err(fault) => {
-                self.slots.lock().is_recovering = true;
+                self.lock().is_recovering = true;
                 open.riders.fail(&fault.error, fault.unsent);
                 Some(open)
             }
@@ -312,14 +314,14 @@ impl<C: Pooled> Shared<C> {
     /// A slot comes back, with a connection or without.
     pub(super) fn take_back(&self, open: Option<Box<Open<C>>>) -> MutexGuard<'_, Slots<C>> {
         let open = open.filter(|open| open.connection.is_reusable());
-        let mut slots = self.slots.lock();
+        let mut slots = self.lock();
         slots.lent -= 1;
         match open {
             Some(open) if slots.epoch == open.epoch => slots.idle.push(open),
             Some(old) => {
                 drop(slots);
                 drop(old);
-                slots = self.slots.lock();
+                slots = self.lock();
             }
             None => {}
         }

@@ -78,11 +78,11 @@ impl<'a, C: Pooled> Loan<'a, C> {
         origin: &mut Origin,
         connect: impl FnOnce() -> Result<C>,
     ) -> Result<Box<Open<C>>> {
-        let epoch = shared.slots.lock().epoch;
+        let epoch = shared.lock().epoch;
         let connection = connect()?;
         let had_right = std::mem::replace(origin, Origin::Fresh) == Origin::ToOpen;
         if had_right && shared.generation == fork::generation() {
-            let mut slots = shared.slots.lock();
+            let mut slots = shared.lock();
             slots.opened(true);
             shared.let_go_on(slots);
         }
@@ -204,7 +204,7 @@ impl<'a, C: Pooled> Loan<'a, C> {
     }
 
     /// What those will be told whose replies were to come on the connection.
-    pub(crate) fn explain(&mut self, why: Error) {
+    pub(crate) fn explain(&mut self, why: &Error) {
         if let Some(open) = &mut self.open {
             open.riders.explain(why);
         }
@@ -215,7 +215,7 @@ impl<'a, C: Pooled> Loan<'a, C> {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'a, Slots<C>> {
-        self.shared.slots.lock()
+        self.shared.lock()
     }
 
     /// Whether it was lent in the parent of this process, whose pool it then is not to touch.

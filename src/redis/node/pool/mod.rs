@@ -5,6 +5,8 @@
 mod idle;
 mod line;
 mod loan;
+#[cfg(test)]
+mod model;
 mod open;
 mod riders;
 mod seat;
@@ -19,6 +21,8 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::base::budget::Budget;
 use crate::base::fork::{self, PerProcess};
 use crate::base::moment::Moment;
+#[cfg(test)]
+use crate::base::orders;
 use crate::error::{Error, Result};
 
 use line::Line;
@@ -27,8 +31,8 @@ pub(crate) use loan::Loan;
 use loan::Origin;
 use open::Open;
 pub(crate) use open::Pooled;
-pub(crate) use seat::Seat;
 use seat::{Arrival, Wish};
+pub(crate) use seat::{Lost, Seat};
 
 /// How many connections are opened at a time while the node recovers from a fault: who waits for one may have the
 /// connection of somebody else before its own would be there.
@@ -116,7 +120,7 @@ impl<C: Pooled> Pool<C> {
     #[inline]
     pub(crate) fn lend(&self, budget: Budget) -> Result<Loan<'_, C>> {
         let shared = self.shared();
-        let slots = shared.slots.lock();
+        let slots = shared.lock();
         if !slots.is_free(&self.bounds) {
             return self.wait_for_slot(shared, slots, budget);
         }
@@ -127,7 +131,7 @@ impl<C: Pooled> Pool<C> {
     #[inline(always)]
     pub(crate) fn lend_if_free(&self, budget: Budget) -> Option<Result<Loan<'_, C>>> {
         let shared = self.shared();
-        let slots = shared.slots.lock();
+        let slots = shared.lock();
         let is_free = slots.is_free(&self.bounds);
         is_free.then(|| self.take(shared, slots, Origin::Idle, budget, true))
     }
@@ -135,7 +139,7 @@ impl<C: Pooled> Pool<C> {
     /// How many wait.
     #[cfg(test)]
     pub(crate) fn in_line(&self) -> usize {
-        self.shared().slots.lock().line.len()
+        self.shared().lock().line.len()
     }
 
     /// Nothing lent.
@@ -146,7 +150,7 @@ impl<C: Pooled> Pool<C> {
     /// The same, but `None` when it would have to wait.
     pub(crate) fn lend_now(&self, budget: Budget) -> Option<Loan<'_, C>> {
         let shared = self.shared();
-        let slots = shared.slots.lock();
+        let slots = shared.lock();
         if !slots.is_free(&self.bounds) {
             return None;
         }
@@ -231,13 +235,13 @@ impl<C: Pooled> Pool<C> {
 
     /// Closes what is idle now, and what is lent as soon as it comes back.
     pub(crate) fn close(&self) {
-        self.give_up(self.shared().slots.lock());
+        self.give_up(self.shared().lock());
     }
 
     /// The same, now and then, after a connection turned out to lead to the wrong server, or to be in the wrong state: the
     /// others, of the same age, may be so too.
     pub(crate) fn doubt(&self, now: Moment) {
-        let mut slots = self.shared().slots.lock();
+        let mut slots = self.shared().lock();
         let is_due = |at: Moment| now >= at.after(DOUBTED_EVERY);
         if slots.doubted_at.is_none_or(is_due) {
             slots.doubted_at = Some(now);
@@ -255,7 +259,7 @@ impl<C: Pooled> Pool<C> {
     /// Looks at all idle connections first: what the server closed is not open.
     pub(crate) fn state(&self) -> PoolState {
         self.look_at_idle(Moment::now(), 0, false);
-        let slots = self.shared().slots.lock();
+        let slots = self.shared().lock();
         PoolState {
             open: slots.idle.len() + slots.lent,
             idle: slots.idle.len(),
@@ -265,7 +269,7 @@ impl<C: Pooled> Pool<C> {
     }
 
     pub(crate) fn reset_traffic(&self) {
-        let mut slots = self.shared().slots.lock();
+        let mut slots = self.shared().lock();
         slots.bytes_read = 0;
         slots.bytes_written = 0;
     }
@@ -297,6 +301,15 @@ impl<C: Pooled> Shared<C> {
             bounds,
             slots: Mutex::new(slots),
         }
+    }
+
+    #[inline(always)]
+    fn lock(&self) -> MutexGuard<'_, Slots<C>> {
+        #[cfg(test)]
+        if let Some(slots) = orders::lock(|| self.slots.try_lock()) {
+            return slots;
+        }
+        self.slots.lock()
     }
 
     /// Closes the parent's idle connections in a child: the descriptors only, nothing is sent. When the lock is

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use crate::base::budget::Budget;
 use crate::base::fork;
+use crate::base::moment::Moment;
 use crate::error::{Error, ErrorKind, Result};
 
 use super::open::{Open, Pooled};
-use super::seat::{Arrival, Seat};
+use super::seat::{Arrival, Lost, Seat};
 
 /// Those who wait for replies on a connection. Dropped, it tells them that none will come.
 pub(super) struct Riders<C> {
@@ -22,6 +23,8 @@ pub(super) struct Riders<C> {
     is_silent: bool,
     /// Why the connection broke, when that is known.
     why: Option<Error>,
+    /// Whoever had the connection gave it up: that tells nothing of others.
+    is_given_up: bool,
     generation: u32,
 }
 
@@ -42,6 +45,7 @@ impl<C> Default for Riders<C> {
             unwanted: 0,
             is_silent: false,
             why: None,
+            is_given_up: false,
             generation: 0,
         }
     }
@@ -140,21 +144,33 @@ impl<C> Riders<C> {
         !std::mem::replace(&mut self.is_silent, true)
     }
 
-    /// What they will be told when the connection goes.
-    pub(super) fn explain(&mut self, why: Error) {
-        if !self.seats.is_empty() {
-            self.why = Some(why);
+    /// What they will be told when the connection goes. The time of whoever had it was not theirs.
+    pub(super) fn explain(&mut self, why: &Error) {
+        if self.seats.is_empty() {
+            return;
         }
+        self.is_given_up = why.is_timeout();
+        self.why = Some(match self.is_given_up {
+            true => Error::new(
+                ErrorKind::Io,
+                format!("the connection was given up in the middle of another reply: {why}"),
+            ),
+            false => why.clone(),
+        });
     }
 
     /// Tells them that no replies will come; `unsent`: for nothing was sent.
     pub(super) fn fail(&mut self, error: &Error, unsent: bool) {
         let is_inherited = self.generation != fork::generation();
+        let since = (!self.is_given_up).then(Moment::now);
         for seat in self.seats.drain(..) {
             // In a child those threads are not there, and one of them may have held the lock.
             if !is_inherited {
-                let error = error.clone();
-                let _ = seat.arrive(Arrival::Lost { error, unsent });
+                let _ = seat.arrive(Arrival::Lost(Lost {
+                    error: error.clone(),
+                    unsent,
+                    since,
+                }));
             }
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::base::budget::Budget;
 use crate::base::moment::Moment;
+#[cfg(test)]
+use crate::base::orders;
 use crate::error::Error;
 
 use super::open::{Open, Pooled};
@@ -56,7 +58,16 @@ pub(super) enum Arrival<C> {
     /// Its replies, whole.
     Replies(Vec<u8>),
     /// The connection broke.
-    Lost { error: Error, unsent: bool },
+    Lost(Lost),
+}
+
+/// Commands of somebody who rode on a connection that broke.
+pub(crate) struct Lost {
+    pub(crate) error: Error,
+    /// They were not written.
+    pub(crate) unsent: bool,
+    /// Connections from before this may have ended as well.
+    pub(crate) since: Option<Moment>,
 }
 
 /// Why somebody no longer waits.
@@ -80,6 +91,10 @@ impl<C> Seat<C> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<C>> {
+        #[cfg(test)]
+        if let Some(state) = orders::lock(|| self.state.try_lock().ok()) {
+            return state;
+        }
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -108,6 +123,12 @@ impl<C> Seat<C> {
         state: MutexGuard<'a, State<C>>,
         left: Duration,
     ) -> MutexGuard<'a, State<C>> {
+        #[cfg(test)]
+        if orders::is_on() {
+            drop(state);
+            orders::wait(std::ptr::from_ref(self).addr());
+            return self.state();
+        }
         let woken = self.told.wait_timeout(state, left);
         woken.unwrap_or_else(PoisonError::into_inner).0
     }
@@ -144,8 +165,15 @@ impl<C> Seat<C> {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_called(&self) -> bool {
+        matches!(*self.state(), State::Called(_))
+    }
+
     pub(super) fn wake(&self) {
         self.told.notify_one();
+        #[cfg(test)]
+        orders::wake(std::ptr::from_ref(self).addr());
     }
 
     /// Tells it what became of it; gives that back when it has left.

@@ -205,7 +205,7 @@ fn a_connection_that_was_waited_for_says_so() {
     let all: Vec<_> = (0..16).map(|_| house.lend()).collect();
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| house.lend().was_awaited());
-        while house.pool.shared().slots.lock().line.is_empty() {
+        while house.pool.shared().lock().line.is_empty() {
             std::thread::yield_now();
         }
         drop(all);
@@ -380,7 +380,7 @@ fn few_connect_at_a_time_while_the_node_recovers_and_the_others_have_what_comes_
         }
     });
     assert!(most.load(Ordering::SeqCst) <= 4, "{most:?} at a time");
-    assert!(!house.pool.shared().slots.lock().is_recovering);
+    assert!(!house.pool.shared().lock().is_recovering);
 }
 
 #[test]
@@ -432,7 +432,7 @@ fn a_right_that_is_given_back_wakes_all_who_wait_for_one() {
         let waiters: Vec<_> = (0..8)
             .map(|_| scope.spawn(|| house.try_lend().map(drop)))
             .collect();
-        while house.pool.shared().slots.lock().line.len() < 8 {
+        while house.pool.shared().lock().line.len() < 8 {
             std::thread::yield_now();
         }
         for mut right in rights {
@@ -442,7 +442,7 @@ fn a_right_that_is_given_back_wakes_all_who_wait_for_one() {
             waiter.join().unwrap().unwrap();
         }
     });
-    assert_eq!(house.pool.shared().slots.lock().line.len(), 0);
+    assert_eq!(house.pool.shared().lock().line.len(), 0);
 }
 
 #[test]
@@ -527,6 +527,6 @@ fn a_child_closes_what_it_inherited_and_begins_with_an_empty_pool() {
 fn a_child_does_not_wait_for_a_lock_of_its_parent() {
     let house = House::new(LIMITS);
     drop(house.lend());
-    let _locked = house.pool.shared().slots.lock();
+    let _locked = house.pool.shared().lock();
     assert!(in_child(|| assert_eq!(number(&mut house.lend()), 1)));
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 /// Who keeps what was read. Called with the connection locked: takes no more than locks of its own.
 pub(crate) trait Listener {
-    /// The server has the value of a key, or none. What is heard next comes later.
-    fn filled(&self, fill: &Arc<Fill>, value: Option<&Arc<[u8]>>, epoch: u64);
+    /// The server has a key, or has it not. What is heard next comes later.
+    fn filled(&self, fill: &Arc<Fill>, heard: Heard<'_>);
 
     /// Nothing comes of it.
     fn abandoned(&self, fill: &Arc<Fill>);
@@ -16,6 +16,14 @@ pub(crate) trait Listener {
 
     /// After so many bytes of fills the server remembers enough: another connection takes over.
     fn enough(&self) -> usize;
+}
+
+/// What a server says of a key.
+pub(crate) struct Heard<'a> {
+    pub(crate) value: Option<&'a Arc<[u8]>>,
+    /// When it expires there, by [`uptime_us`](crate::base::clocks::uptime_us) and never too late; `None`: never.
+    pub(crate) expires_us: Option<i64>,
+    pub(crate) epoch: u64,
 }
 
 /// A key that is being read to be kept.

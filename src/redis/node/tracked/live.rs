@@ -13,7 +13,7 @@ use crate::redis::connection::native;
 use crate::redis::connection::resp::{Encoder, Head, Kind};
 use crate::redis::wire::Wire;
 
-use super::fill::{Answer, Fill, Listener};
+use super::fill::{Answer, Fill, Heard, Listener};
 
 /// Who read so much may have more waiting at the server: what that is, the answer to a PING tells.
 const FLOOD: usize = 32 * 1024;
@@ -24,9 +24,15 @@ const MOST_AT_ONCE: usize = 4 << 20;
 /// Its time to write what a socket has room for; one that has none is given up.
 const TO_WRITE: Duration = Duration::from_millis(1);
 
+/// A value whose life the server does not tell is kept for so long.
+const UNTOLD_US: i64 = 1_000_000;
+
 /// What the server was asked.
 pub(super) enum What {
-    Fill(Arc<Fill>),
+    /// GET, and behind it always [`What::Life`].
+    Value(Arc<Fill>),
+    /// PTTL of the same key: most values do not say how long they live, and news of their end come late.
+    Life,
     Ping {
         answered: Arc<OnceLock<()>>,
         /// Sent behind a flood.
@@ -47,6 +53,15 @@ pub(super) struct Live {
     unsettled: bool,
     /// What was read to be kept, in bytes: so much the server remembers at most.
     pub(super) filled: usize,
+    half: Option<Half>,
+}
+
+/// A key whose value has come, and its life has not.
+struct Half {
+    fill: Arc<Fill>,
+    answer: Answer,
+    /// It has changed since.
+    is_over: bool,
 }
 
 /// The connection is of no use any more.
@@ -59,12 +74,22 @@ impl From<Error> for Fault {
 }
 
 impl Live {
+    /// Those who are waited for.
+    pub(super) fn fills(self) -> impl Iterator<Item = Arc<Fill>> {
+        let asked = self.asked.into_iter().filter_map(|asked| match asked.what {
+            What::Value(fill) => Some(fill),
+            _ => None,
+        });
+        self.half.map(|half| half.fill).into_iter().chain(asked)
+    }
+
     pub(super) fn over(wire: Wire) -> Live {
         Live {
             wire,
             asked: VecDeque::new(),
             unsettled: false,
             filled: 0,
+            half: None,
         }
     }
 
@@ -73,11 +98,23 @@ impl Live {
         let mut to = Encoder::new(&mut packed, &mut commands, &mut lacking);
         let sent_us = uptime_us();
         for what in questions {
-            match &what {
-                What::Fill(fill) => to.command(2).arg(b"GET").arg(&fill.key),
-                What::Ping { .. } => to.command(1).arg(b"PING"),
+            let is_value = match &what {
+                What::Value(fill) => {
+                    to.command(2).arg(b"GET").arg(&fill.key);
+                    to.command(2).arg(b"PTTL").arg(&fill.key);
+                    true
+                }
+                What::Life => continue,
+                What::Ping { .. } => {
+                    to.command(1).arg(b"PING");
+                    false
+                }
             };
             self.asked.push_back(Asked { sent_us, what });
+            if is_value {
+                let what = What::Life;
+                self.asked.push_back(Asked { sent_us, what });
+            }
         }
         if lacking > 0 {
             return Err(Fault);
@@ -135,12 +172,18 @@ impl Live {
         let element = self.wire.take(len);
         let head = Head::parse(element)?.ok_or(Fault)?;
         if matches!(head.kind, Kind::Push(_)) {
-            return changed(element, listener);
+            let half = &mut self.half;
+            return changed(element, |key| {
+                listener.changed(key);
+                if let Some(half) = half.as_mut().filter(|half| *half.fill.key == *key) {
+                    half.is_over = true;
+                }
+            });
         }
         let asked = self.asked.pop_front().ok_or(Fault)?;
         answered_us.fetch_max(asked.sent_us, Ordering::AcqRel);
         match asked.what {
-            What::Fill(fill) => {
+            What::Value(fill) => {
                 let answer = match head.kind {
                     Kind::Bulk(len) => {
                         let value = element.get(head.line..head.line + len).ok_or(Fault)?;
@@ -149,13 +192,17 @@ impl Live {
                     Kind::Nil => Answer::Value(None),
                     _ => Answer::Nothing,
                 };
-                match &answer {
-                    Answer::Value(value) => listener.filled(&fill, value.as_ref(), epoch),
-                    Answer::Nothing => listener.abandoned(&fill),
-                }
                 // What is too large to be kept is remembered like any other.
                 self.filled += fill.key.len() + len.min(listener.enough() / 256);
-                let _ = fill.answer.set(answer);
+                self.half = Some(Half {
+                    fill,
+                    answer,
+                    is_over: false,
+                });
+            }
+            What::Life => {
+                let half = self.half.take().ok_or(Fault)?;
+                half.complete(head.kind, asked.sent_us, epoch, listener);
             }
             What::Ping { answered, settles } => {
                 // Of several floods the last one counts.
@@ -170,8 +217,40 @@ impl Live {
     }
 }
 
+impl Half {
+    /// What was said to PTTL, which was sent at `sent_us`.
+    fn complete(self, said: Kind, sent_us: i64, epoch: u64, listener: &dyn Listener) {
+        let Half {
+            fill,
+            answer,
+            is_over,
+        } = self;
+        let expires_us = match said {
+            Kind::Int(ms @ 0..) => Some(sent_us.saturating_add(ms.saturating_mul(1000))),
+            Kind::Int(-1) => None,
+            // There is no such key any more, or never was.
+            Kind::Int(_) if matches!(answer, Answer::Value(Some(_))) => Some(sent_us),
+            Kind::Int(_) => None,
+            _ => Some(sent_us.saturating_add(UNTOLD_US)),
+        };
+        match &answer {
+            Answer::Value(value) if !is_over => {
+                let value = value.as_ref();
+                let heard = Heard {
+                    value,
+                    expires_us,
+                    epoch,
+                };
+                listener.filled(&fill, heard);
+            }
+            _ => listener.abandoned(&fill),
+        }
+        let _ = fill.answer.set(answer);
+    }
+}
+
 /// What a push says. Anything but an invalidation is nobody's affair; an invalidation of everything ends the epoch.
-fn changed(push: &[u8], listener: &dyn Listener) -> Result<(), Fault> {
+fn changed(push: &[u8], mut tell: impl FnMut(&[u8])) -> Result<(), Fault> {
     let mut rest = push;
     let mut next = || -> Result<(Kind, &[u8]), Fault> {
         let head = Head::parse(rest)?.ok_or(Fault)?;
@@ -193,7 +272,7 @@ fn changed(push: &[u8], listener: &dyn Listener) -> Result<(), Fault> {
         return Err(Fault);
     };
     for _ in 0..keys {
-        listener.changed(next()?.1);
+        tell(next()?.1);
     }
     Ok(())
 }

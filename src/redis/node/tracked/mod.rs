@@ -23,14 +23,14 @@ use crate::redis::wire::{Ears, Wants, Wire, poll};
 use super::Node;
 use super::along::Along;
 
-pub(crate) use fill::{Answer, Fill, Listener};
+pub(crate) use fill::{Answer, Fill, Heard, Listener};
 use live::{Fault, Live, What};
 
 /// After so long without an answer nothing is known of the server.
 const QUIET_US: i64 = 2_000_000;
 
 /// So many questions may be under way.
-const MOST_ASKED: usize = 1024;
+const MOST_ASKED: usize = 2048;
 
 /// Another may have read the answer that somebody waits for: he looks again after so long.
 const SLICE: Duration = Duration::from_millis(2);
@@ -130,20 +130,20 @@ impl Tracked {
                 return None;
             }
         }
-        self.wait(budget, listener, || answered.get().is_some());
+        self.wait(half_of(budget), listener, || answered.get().is_some());
         answered.get().copied()
     }
 
-    /// Sends GETs of keys that are to be kept. False: there is no connection for them, and nothing was sent.
+    /// Asks for keys that are to be kept, and how long they live. False: there is no connection for them, and nothing was sent.
     pub(crate) fn ask(&self, fills: &[Arc<Fill>], listener: &dyn Listener) -> bool {
         let mut state = self.locked();
         let Some(live) = state.live.as_mut() else {
             return false;
         };
-        if live.asked.len() + fills.len() > MOST_ASKED {
+        if live.asked.len() + 2 * fills.len() > MOST_ASKED {
             return false;
         }
-        if live.ask(fills.iter().cloned().map(What::Fill)).is_err() {
+        if live.ask(fills.iter().cloned().map(What::Value)).is_err() {
             self.lose(&mut state, listener);
         }
         true
@@ -157,8 +157,6 @@ impl Tracked {
     }
 
     fn wait(&self, budget: Budget, listener: &dyn Listener, is_done: impl Fn() -> bool) {
-        // The usual way is still to be had after this.
-        let budget = budget.later().capped(budget.total() / 2);
         loop {
             self.drain(listener);
             if is_done() {
@@ -205,11 +203,9 @@ impl Tracked {
             return;
         };
         state.again_us = uptime_us();
-        for asked in live.asked {
-            if let What::Fill(fill) = asked.what {
-                listener.abandoned(&fill);
-                let _ = fill.answer.set(Answer::Nothing);
-            }
+        for fill in live.fills() {
+            listener.abandoned(&fill);
+            let _ = fill.answer.set(Answer::Nothing);
         }
     }
 
@@ -231,7 +227,7 @@ impl Tracked {
         }
         let opening = Opening(self);
         let began = uptime_us();
-        let opened = open(node, budget.later().capped(budget.total() / 2));
+        let opened = open(node, budget);
         let mut state = self.locked();
         match opened {
             Ok(Some(wire)) => {
@@ -258,6 +254,11 @@ impl Tracked {
     fn locked(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The time for what can be done in the usual way after it.
+pub(crate) fn half_of(budget: Budget) -> Budget {
+    budget.later().capped(budget.total() / 2)
 }
 
 /// Whoever opens the connection is done with it, also by a panic of a caller's function.
