@@ -51,7 +51,7 @@ done >"$dir/counted"
 awk '
     NR == FNR { now[$1 " " $2] = $3; next }
     /^#/ || !(($1 " " $2) in now) { next }
-    FNR == 2 { printf "%-8s %-17s %9s %9s %9s  %s\n", "where", "operation", "now", "at most", "goal", "best peer" }
+    !rows++ { printf "%-8s %-17s %9s %9s %9s  %s\n", "where", "operation", "now", "at most", "goal", "best peer" }
     {
         is = now[$1 " " $2]
         note = is > $3 ? "  <- too many" : is > $4 ? "  (short of its goal: may not get dearer)" : ""
