@@ -16,7 +16,7 @@ use super::hits::eventually;
 /// and whatever it is.
 #[test]
 fn nothing_is_a_hit_after_its_expiry() {
-    let server = Server::with(&where_known(&["--enable-debug-command", "yes"]));
+    let server = Server::with(where_known(&["--enable-debug-command", "yes"]));
     let _: String = server.run(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
     let cache = open(&server, "near_max_lag=20s");
     let life = Duration::from_secs(1);
@@ -46,7 +46,7 @@ fn nothing_is_a_hit_after_its_expiry() {
 /// Who may read values and not their lives keeps them for a moment.
 #[test]
 fn a_life_that_is_not_told_is_a_second() {
-    let server = Server::with(&where_known(&["--enable-debug-command", "yes"]));
+    let server = Server::with(where_known(&["--enable-debug-command", "yes"]));
     let rights = [
         "ACL", "SETUSER", "limited", "on", ">sesame", "~*", "&*", "+@all", "-pttl",
     ];

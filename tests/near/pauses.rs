@@ -24,6 +24,7 @@ fn now_us() -> i64 {
 /// Reads one key all the time. At each new value it tells that, and when the last read of an older one began.
 #[test]
 #[ignore = "what the process does that the test starts"]
+#[allow(clippy::print_stdout, reason = "the test that starts it reads that")]
 fn a_reader() {
     let Ok(url) = std::env::var(URL) else { return };
     let cache = Cache::open(&url).unwrap();
