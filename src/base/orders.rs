@@ -16,7 +16,7 @@ pub(crate) struct Actor<'a> {
     pub(crate) may_end: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     Ready,
     /// A lock was taken when it came; until somebody else has gone on.
@@ -204,7 +204,10 @@ pub(crate) fn all_orders<'a, W: FnOnce()>(
         let mut state = model.locked();
         sequence = std::mem::take(&mut state.sequence);
         if state.is_broken || !panics.is_empty() {
-            println!("order {count}: {:?}", sequence.choices);
+            println!(
+                "order {count}: {:?}, which leaves them {:?}",
+                sequence.choices, state.at
+            );
             if let Some(panic) = panics.pop() {
                 resume_unwind(panic);
             }

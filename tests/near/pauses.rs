@@ -98,8 +98,9 @@ fn paused(rounds: i64) {
         reader.signal(libc::SIGSTOP);
         std::thread::sleep(Duration::from_millis(5));
         write(round);
-        // What the server wrote is in its socket by now.
         std::thread::sleep(Duration::from_millis(20));
+        // Who answers this has written before what it had to say to others.
+        let _: String = server.run(&["PING"]);
         let goes_on = now_us();
         reader.signal(libc::SIGCONT);
         let (last_old, now) = seen(round);

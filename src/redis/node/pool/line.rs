@@ -203,16 +203,19 @@ impl<C: Pooled> Pool<C> {
                 continue;
             };
             slots.line.is_called &= !was_called;
-            if slots.is_free(&self.bounds) && (was_called || patience.left().is_none()) {
+            let is_late = patience.left().is_none();
+            let is_free = slots.is_free(&self.bounds) && (was_called || is_late);
+            if (is_free || is_late) && !seat.leave() {
+                continue;
+            }
+            if is_free {
                 slots.line.remove(seat);
-                seat.leave();
                 let loan = self.take(shared, slots, Origin::Awaited, budget, true);
                 shared.let_go_on(shared.lock());
                 return loan.map(Ride::Alone);
             }
-            if patience.left().is_none() {
+            if is_late {
                 slots.line.remove(seat);
-                seat.leave();
                 let none_free = self.none_free(&slots, patience);
                 // It may have been called: then somebody else is.
                 shared.let_go_on(slots);

@@ -152,9 +152,15 @@ impl<C> Seat<C> {
         }
     }
 
-    /// With the line locked: it goes away, or has what it came for.
-    pub(super) fn leave(&self) {
-        *self.state() = State::Left;
+    /// With the line locked: it goes away, or has what it came for. False: it was out of the line already, and its commands
+    /// have gone out since it looked.
+    pub(super) fn leave(&self) -> bool {
+        let mut state = self.state();
+        let is_still_here = matches!(*state, State::Waiting(_));
+        if is_still_here {
+            *state = State::Left;
+        }
+        is_still_here
     }
 
     /// With the line locked: it may look whether there is something for it. It is to be woken.
