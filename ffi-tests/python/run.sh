@@ -2,6 +2,7 @@
 # The Python package: its wheel, its tests, its benchmark.
 #   run.sh wheel LIBRARY INCLUDE BUILD    builds the wheel into BUILD/wheel, with the library inside, stripped
 #   run.sh test LIBRARY INCLUDE BUILD     runs the tests, within `server.sh with`
+#   run.sh environment LIBRARY INCLUDE BUILD    installs the packages only
 #   run.sh bench LIBRARY INCLUDE BUILD    prints the table of the benchmark, within `server.sh with`
 # Packages come from PyPI, once, into build/python.
 set -eu
@@ -65,6 +66,7 @@ wheel() {
 }
 
 environment
+[ "$1" != environment ] || exit 0
 stage
 export PYTHONPATH="$build/python" PYTHONDONTWRITEBYTECODE=1
 case $1 in

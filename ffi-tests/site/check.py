@@ -1,0 +1,71 @@
+"""The site of examples/site, asked as a browser would. Within `run.sh python3 check.py`."""
+
+import json
+import os
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+C, DJANGO = os.environ["SITE_C"], os.environ["SITE_DJANGO"]
+BOTH = {"C": C, "Django": DJANGO}
+
+
+def ask(address, body=None):
+    """The status and the answer: of a POST where there is a body."""
+    try:
+        with urlopen(address, data=body, timeout=120) as response:
+            return response.status, json.load(response)
+    except HTTPError as refused:
+        return refused.code, None
+
+
+def same(told, wanted, about):
+    assert told == wanted, f"{about}: {told!r}, not {wanted!r}"
+
+
+def written_by(writer, reader, name):
+    user = f"/users/{writer}-{reader}"
+    value = {"name": name, "by": writer}
+    status, missed = ask(BOTH[reader] + user)
+    same((status, missed["who"], missed["cache"]), (200, reader, "miss"), f"{reader} before {writer} wrote")
+    status, wrote = ask(BOTH[writer] + user, name.encode())
+    same((status, wrote["value"]), (200, value), f"{writer} wrote")
+    status, read = ask(BOTH[reader] + user)
+    same((status, read["cache"], read["value"]), (200, "hit", value), f"{reader} read what {writer} wrote")
+    same(read["key"], f"site:1:user:{writer}-{reader}", "the key on the wire")
+    assert 0 < read["ttl_ms"] <= 60_000, read
+
+
+def forgotten_by(who):
+    ask(f"{C}/users/one", b"1")
+    ask(f"{DJANGO}/users/two", b"2")
+    ask(f"{C}/report")
+    status, told = ask(f"{BOTH[who]}/forget", b"")
+    # Those of written_by() are there, or were forgotten before.
+    assert status == 200 and told["deleted"] >= 2, told
+    for other in BOTH.values():
+        same([ask(f"{other}/users/{name}")[1]["cache"] for name in ("one", "two")], ["miss"] * 2, f"after {who} forgot")
+    same(ask(f"{DJANGO}/report")[1]["loaded"], False, "what the pattern does not mean")
+
+
+def herd_at(who):
+    status, told = ask(f"{DJANGO}/herd/{who.lower()}")
+    answers = told["answers"]
+    same((status, told["loads"], len(answers)), (200, 1, 20), f"20 requests to {who}")
+    same({one["who"] for one in answers}, {who}, f"who answered for {who}")
+    same(len({json.dumps(one["value"], sort_keys=True) for one in answers}), 1, f"values of {who}")
+    same(answers[0]["value"]["by"], who, f"who loaded for {who}")
+
+
+for writer, reader in (("C", "Django"), ("Django", "C"), ("C", "C"), ("Django", "Django")):
+    written_by(writer, reader, 'Zoë "\\\n')
+for who, address in BOTH.items():
+    forgotten_by(who)
+    herd_at(who)
+    # The other one has it too: nobody loads again.
+    same([ask(f"{other}/report")[1]["loaded"] for other in BOTH.values()], [False] * 2, f"the report of {who}")
+    same(ask(f"{address}/users/long", b"x" * 101)[0], 413, f"{who}: a name that is too long")
+    same(ask(f"{address}/users/long")[1]["cache"], "miss", f"{who}: after a name that is too long")
+    same(ask(f"{address}/nothing")[0], 404, f"{who}: an address that is none")
+with urlopen(DJANGO) as response:
+    assert C in response.read().decode(), "the page does not know where the service is"
+print("site: C and Django read what the other wrote; 20 requests at once are one load at each")
