@@ -318,7 +318,8 @@ impl<J: Batch> Scatter<'_, J> {
     }
 
     /// Sends the next window of a node. `None` when that failed, and the share is settled, or the window for which there
-    /// was no memory; or when no connection is free.
+    /// was no memory; or when no connection is free. Once for each batch in the library, not in its two places: it is large.
+    #[inline(never)]
     fn begin<'a>(
         &'a self,
         share: &'a Share,
