@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define TTL_MS (60 * 1000)
 #define NAME_MAX_LEN 100
@@ -47,7 +46,6 @@ static redis_cache *cache;
 
 static bool answer_begin(struct answer *answer)
 {
-    memset(answer, 0, sizeof *answer);
     answer->to = open_memstream(&answer->json, &answer->len);
     if (answer->to)
         fputs("{\"who\": \"C\"", answer->to);
@@ -57,15 +55,12 @@ static bool answer_begin(struct answer *answer)
 /* Sends the answer. MHD_NO closes the connection: without memory there is nothing better to do. */
 static enum MHD_Result answer_end(struct answer *answer, struct MHD_Connection *connection, unsigned int code)
 {
-    struct MHD_Response *response;
+    struct MHD_Response *response = NULL;
     enum MHD_Result sent;
 
     fputs("}\n", answer->to);
-    if (fclose(answer->to) != 0) {
-        free(answer->json);
-        return MHD_NO;
-    }
-    response = MHD_create_response_from_buffer(answer->len, answer->json, MHD_RESPMEM_MUST_FREE);
+    if (fclose(answer->to) == 0)
+        response = MHD_create_response_from_buffer(answer->len, answer->json, MHD_RESPMEM_MUST_FREE);
     if (!response) {
         free(answer->json);
         return MHD_NO;
@@ -144,29 +139,30 @@ static void put_value(FILE *to, const char *json, size_t len)
 static enum MHD_Result read_user(struct MHD_Connection *connection, const char *key)
 {
     struct answer answer;
+    enum MHD_Result sent = MHD_NO;
     redis_cache_bytes value;
     redis_cache_status status = redis_cache_get(cache, key, strlen(key), &value);
 
     if (status < 0)
         return fault(connection, status);
-    if (!answer_begin(&answer)) {
-        redis_cache_bytes_free(&value);
-        return MHD_NO;
+    if (answer_begin(&answer)) {
+        fprintf(answer.to, ", \"cache\": \"%s\"", status == REDIS_CACHE_OK ? "hit" : "miss");
+        if (status == REDIS_CACHE_OK)
+            put_value(answer.to, value.data, value.len);
+        put_entry(answer.to, key);
+        sent = answer_end(&answer, connection, MHD_HTTP_OK);
     }
-    fprintf(answer.to, ", \"cache\": \"%s\"", status == REDIS_CACHE_OK ? "hit" : "miss");
-    if (status == REDIS_CACHE_OK)
-        put_value(answer.to, value.data, value.len);
     redis_cache_bytes_free(&value);
-    put_entry(answer.to, key);
-    return answer_end(&answer, connection, MHD_HTTP_OK);
+    return sent;
 }
 
 static enum MHD_Result write_user(struct MHD_Connection *connection, const char *key, const struct request *request)
 {
     struct answer answer;
     redis_cache_status status;
-    size_t len;
+    enum MHD_Result sent = MHD_NO;
     char *json = NULL;
+    size_t len;
     FILE *to = open_memstream(&json, &len);
 
     if (!to)
@@ -174,21 +170,19 @@ static enum MHD_Result write_user(struct MHD_Connection *connection, const char 
     fputs("{\"name\": ", to);
     put_string(to, request->body, request->len);
     fputs(", \"by\": \"C\"}", to);
-    if (fclose(to) != 0 || !answer_begin(&answer)) {
-        free(json);
-        return MHD_NO;
-    }
+    if (fclose(to) != 0)
+        goto done;
     status = redis_cache_set(cache, key, strlen(key), json, len, TTL_MS);
-    if (status == REDIS_CACHE_OK) {
+    if (status < 0) {
+        sent = fault(connection, status);
+    } else if (answer_begin(&answer)) {
         put_value(answer.to, json, len);
         put_entry(answer.to, key);
-        free(json);
-        return answer_end(&answer, connection, MHD_HTTP_OK);
+        sent = answer_end(&answer, connection, MHD_HTTP_OK);
     }
+done:
     free(json);
-    fclose(answer.to);
-    free(answer.json);
-    return fault(connection, status);
+    return sent;
 }
 
 static enum MHD_Result forget_users(struct MHD_Connection *connection)
@@ -226,8 +220,9 @@ static int32_t load_report(void *user_data, redis_cache_writer *out)
 static enum MHD_Result show_report(struct MHD_Connection *connection)
 {
     struct answer answer;
-    redis_cache_bytes report;
+    enum MHD_Result sent = MHD_NO;
     bool loaded = false;
+    redis_cache_bytes report;
     redis_cache_status status =
         redis_cache_get_or_set(cache, REDIS_CACHE_STR("report"), TTL_MS, load_report, &loaded, &report);
 
@@ -236,14 +231,13 @@ static enum MHD_Result show_report(struct MHD_Connection *connection)
     /* BUSY: the time to wait for somebody else is over. NOT_FOUND: somebody has said that there is none. */
     if (status != REDIS_CACHE_OK && status != REDIS_CACHE_STALE)
         return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, redis_cache_status_name(status));
-    if (!answer_begin(&answer)) {
-        redis_cache_bytes_free(&report);
-        return MHD_NO;
+    if (answer_begin(&answer)) {
+        fprintf(answer.to, ", \"loaded\": %s", loaded ? "true" : "false");
+        put_value(answer.to, report.data, report.len);
+        sent = answer_end(&answer, connection, MHD_HTTP_OK);
     }
-    fprintf(answer.to, ", \"loaded\": %s", loaded ? "true" : "false");
-    put_value(answer.to, report.data, report.len);
     redis_cache_bytes_free(&report);
-    return answer_end(&answer, connection, MHD_HTTP_OK);
+    return sent;
 }
 
 static enum MHD_Result route(struct MHD_Connection *connection, const char *path, bool post, const struct request *request)
@@ -280,11 +274,12 @@ static enum MHD_Result serve(void *self, struct MHD_Connection *connection, cons
         return *state ? MHD_YES : MHD_NO;
     }
     if (*body_len > 0) {
-        if (*body_len > sizeof request->body - request->len)
+        if (*body_len > sizeof request->body - request->len) {
             request->too_long = true;
-        else
+        } else {
             memcpy(request->body + request->len, body, *body_len);
-        request->len += request->too_long ? 0 : *body_len;
+            request->len += *body_len;
+        }
         *body_len = 0;
         return MHD_YES;
     }

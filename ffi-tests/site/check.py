@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -56,6 +57,13 @@ def herd_at(who):
     same(answers[0]["value"]["by"], who, f"who loaded for {who}")
 
 
+def redis_ends():
+    with socket.socket(socket.AF_UNIX) as redis:
+        redis.connect(os.environ["SITE_REDIS"])
+        redis.sendall(b"SHUTDOWN NOSAVE\r\n")
+        redis.recv(100)  # nothing, when it has ended
+
+
 for writer, reader in (("C", "Django"), ("Django", "C"), ("C", "C"), ("Django", "Django")):
     written_by(writer, reader, 'Zoë "\\\n')
 for who, address in BOTH.items():
@@ -68,4 +76,9 @@ for who, address in BOTH.items():
     same(ask(f"{address}/nothing")[0], 404, f"{who}: an address that is none")
 with urlopen(DJANGO) as response:
     assert C in response.read().decode(), "the page does not know where the service is"
-print("site: C and Django read what the other wrote; 20 requests at once are one load at each")
+redis_ends()
+for who, address in BOTH.items():
+    same(ask(f"{address}/users/one")[0], 503, f"{who} without Redis")
+    status, told = ask(f"{address}/report")
+    same((status, told["loaded"], told["value"]["by"]), (200, True, who), f"the report of {who} without Redis")
+print("site: C and Django read what the other wrote; 20 requests at once are one load at each; without Redis they go on")

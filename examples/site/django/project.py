@@ -8,6 +8,7 @@ and GET /herd/c and /herd/django, which forget the report and ask for it 20 time
 
 import json
 import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,10 +23,12 @@ from django.http import JsonResponse
 from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from redis_cache_native import UnreachableError
 
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1", "localhost"],
     ROOT_URLCONF=__name__,
+    MIDDLEWARE=[f"{__name__}.Unreachable"],
     SECRET_KEY="of an example",
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [Path(__file__).parent]}],
     # What service.c says in its location: the same database, prefix and layout; JSON is what both know.
@@ -55,6 +58,21 @@ MISSING = object()
 
 def answer(status=200, **fields):
     return JsonResponse({"who": "Django", **fields}, status=status, headers={"Cache-Control": "no-store"})
+
+
+class Unreachable:
+    """A cache that does not answer: 503, and its text, which names servers, is for the log."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
+
+    def process_exception(self, request, error):
+        if isinstance(error, UnreachableError):
+            print(f"{request.path}: {error}", file=sys.stderr)
+            return answer(503, error=type(error).__name__)
 
 
 def entry(key):
