@@ -56,7 +56,7 @@ mod tests {
         assert!((0..100_000_000).contains(&(uptime_us() - up)));
     }
 
-    /// The files that may ask what the wall clock says: here it is read; a node that does not tell the time is judged
+    /// The files of the library that may ask what the wall clock says: here it is read; a node that does not tell the time is judged
     /// by it as of the connect, and so is this process as of its start; a Unix time of a caller is turned into ours.
     const MAY_ASK: [&str; 3] = ["base/clocks.rs", "expiry.rs", "memory/mod.rs"];
 
@@ -67,6 +67,10 @@ mod tests {
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
+                // The command compares the clocks of others with this machine's.
+                if path == root.join("bin") {
+                    continue;
+                }
                 if path.is_dir() {
                     folders.push(path);
                     continue;

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::base::budget::{quickly, soon};
+use crate::base::budget::soon;
 use crate::config::Options;
 use crate::error::Result;
 use crate::expiry::Life;
@@ -16,7 +16,7 @@ use crate::store::{
 
 use super::super::RedisStore;
 use super::super::testing::{
-    Cut, MINUTE, Server, Way, Whole, backend, body, fake, get, greeting, keys, quick, set,
+    Cut, MINUTE, Server, Way, Whole, backend, body, fake, get, greeting, keys, set,
 };
 use super::cuts::at_every_byte;
 
@@ -269,7 +269,7 @@ fn reluctant(refusal: &'static [u8], then: &'static [u8]) -> (RedisStore, Asked)
         }
         _ => greeting(command),
     });
-    (backend(address, &quick()), asked)
+    (backend(address, &Options::default()), asked)
 }
 
 /// An attempt that was lost is lost also when the next one was refused: for one key and for each of many.
@@ -278,24 +278,24 @@ fn a_lost_attempt_is_remembered_over_refusals() {
     let (token, value) = (Token::new(), (body(b"v"), Life::Forever));
     let list = || keys(&["k"]);
     let (store, asked) = reluctant(LOADING, b":0\r\n");
-    let stored = store.fulfill(b"k", token, value.0, value.1, quickly());
+    let stored = store.fulfill(b"k", token, value.0, value.1, soon());
     assert_eq!(stored.unwrap(), Stored::Perhaps);
     assert_eq!(asked.lock().unwrap().len(), 3);
 
     let (store, asked) = reluctant(LOADING, b":0\r\n");
-    store.fulfill_many(&list(), &[token], &[value], quickly(), &mut |_, stored| {
+    store.fulfill_many(&list(), &[token], &[value], soon(), &mut |_, stored| {
         assert_eq!(stored.unwrap(), Stored::Perhaps);
     });
     assert_eq!(asked.lock().unwrap().len(), 3);
 
     let (store, _) = reluctant(LOADING, b":0\r\n");
-    store.release_many(&list(), &[token], 0, quickly(), &mut |_, done| {
+    store.release_many(&list(), &[token], 0, soon(), &mut |_, done| {
         assert!(done.unwrap());
     });
     let (store, _) = reluctant(LOADING, b":0\r\n");
-    store.delete_many(&list(), quickly(), &mut |_, done| assert!(done.unwrap()));
+    store.delete_many(&list(), soon(), &mut |_, done| assert!(done.unwrap()));
     let (store, _) = reluctant(LOADING, b":0\r\n");
-    assert!(store.delete(b"k", quickly()).unwrap());
+    assert!(store.delete(b"k", soon()).unwrap());
 }
 
 /// The second attempt and the third say which one was lost.
@@ -317,12 +317,12 @@ fn a_claim_names_the_attempt_that_was_lost() {
     // A server that does not know the script may have lost it, or hear the first attempt later.
     for refusal in [LOADING, b"-NOSCRIPT No matching script.\r\n"] {
         let (store, asked) = reluctant(refusal, b"*1\r\n:1\r\n");
-        let answer = store.acquire(b"k", claim, &mut Whole::default(), quickly());
+        let answer = store.acquire(b"k", claim, &mut Whole::default(), soon());
         assert_eq!(answer.unwrap().0, Acquired::Yours(again));
         said(&asked.lock().unwrap());
 
         let (store, asked) = reluctant(refusal, b"*1\r\n:1\r\n");
-        store.acquire_many(&keys(&["k"]), &[claim], quickly(), &mut |_, answer, _| {
+        store.acquire_many(&keys(&["k"]), &[claim], soon(), &mut |_, answer, _| {
             assert_eq!(answer.unwrap(), Acquired::Yours(again));
         });
         said(&asked.lock().unwrap());
@@ -344,14 +344,14 @@ fn what_was_answered_is_not_asked_for_again() {
         }
         _ => greeting(command),
     });
-    let store = backend(address, &quick());
+    let store = backend(address, &Options::default());
     let value: (Value<'_>, Life) = (body(b"v"), Life::Forever);
     let mut told = vec![None; 2];
     store.fulfill_many(
         &keys(&["a", "b"]),
         &[Token::new(), Token::new()],
         &[value; 2],
-        quickly(),
+        soon(),
         &mut |place, stored| assert!(told[place].replace(stored.unwrap()).is_none()),
     );
     assert_eq!(told, [Some(Stored::No), Some(Stored::Perhaps)]);
