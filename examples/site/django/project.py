@@ -3,7 +3,7 @@
     GET  /users/ID    what the cache has          POST /forget    deletes user:*
     POST /users/ID    the body is the name        GET  /report    computed where it is missing
 
-and GET /herd/c and /herd/django, which forget the report and ask for it 20 times at once.
+and GET /herd/C, /herd/Django and /herd/both, which forget the report and ask for it 20 times at once.
 """
 
 import json
@@ -41,7 +41,7 @@ settings.configure(
             "OPTIONS": {
                 "DB": 1,
                 "SERIALIZER_CLASS": "redis_cache.serializers.JSONSerializer",
-                "layout": "plain",
+                "layout": os.environ["SITE_LAYOUT"],
                 "timeout": "5s",
                 "wait": "30s",
             },
@@ -117,10 +117,13 @@ def report(request):
 
 @require_GET
 def herd(request, who):
-    address = (SERVICE if who == "c" else request.build_absolute_uri("/").rstrip("/")) + "/report"
+    here = request.build_absolute_uri("/").rstrip("/")
+    asked = {"C": [SERVICE], "Django": [here], "both": [SERVICE, here]}.get(who)
+    if asked is None:
+        return answer(404, error="there is nobody of this name")
 
-    def ask(_):
-        with urlopen(address, timeout=60) as response:
+    def ask(number):
+        with urlopen(asked[number % len(asked)] + "/report", timeout=60) as response:
             return json.load(response)
 
     cache.delete("report")
