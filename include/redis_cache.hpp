@@ -144,17 +144,17 @@ public:
 
     // Many keys: any range of text or bytes, or of pairs of them; one that makes its elements on the fly will do.
 
-    /// Throws PartialError, with what was found, when some keys could not be asked for.
+    /// Values to look at, `results.at(0)` and so on, without a copy or an allocation for each; each item throws its own error.
+    template <class Range = std::initializer_list<BytesView>>
+    [[nodiscard]] Results get_many_results(Range &&keys) const {
+        return fetch_many(keys).second;
+    }
+    /// Copies of the values. Throws PartialError, with what was found, when some keys could not be asked for.
     template <class Range = std::initializer_list<BytesView>>
     [[nodiscard]] std::vector<std::optional<std::string>> get_many(Range &&keys) const {
         auto [status, results] = fetch_many(keys);
         if (status == REDIS_CACHE_PARTIAL) partial(results.values(), results.failures(), 0);
         return results.values();
-    }
-    /// Without copying values; each item throws its own error.
-    template <class Range = std::initializer_list<BytesView>>
-    [[nodiscard]] Results get_many_results(Range &&keys) const {
-        return fetch_many(keys).second;
     }
     /// Throws PartialError when some entries could not be written.
     template <class Range = std::initializer_list<std::pair<BytesView, BytesView>>>

@@ -223,6 +223,18 @@ mod tests {
         assert!(Clock::told(i64::MAX).now_ms() > 1 << 52, "no overflow");
     }
 
+    #[test]
+    fn a_glance_stays_what_it_was_until_another_clock_is_looked_at() {
+        let (mut glance, ours) = (Glance::default(), Clock::own());
+        let first = glance.now_ms(ours);
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(ours.now_ms() > first);
+        assert_eq!(glance.now_ms(ours), first);
+        let other = Clock::told(3_600_000_000_000);
+        assert!(glance.now_ms(other) > 3_600_000_000);
+        assert!(glance.now_ms(ours) > first);
+    }
+
     /// With `offset to SystemTime::now()` every one of these times moved along with the wall clock.
     #[test]
     fn no_step_of_the_wall_clock_changes_the_time_of_a_server() {

@@ -17,6 +17,7 @@ unix=unix://$REDIS_CACHE_TEST_SOCKET
 location() {
     case $1 in
     unix) echo "$unix?$slowly" ;;
+    near) echo "$unix?db=5&near=8m&near_max_lag=10m&$slowly" ;;
     stale) echo "$unix?db=4&stale=1m&$slowly" ;;
     ring) echo "$unix?db=1&name=a&$slowly,$unix?db=2&name=b,$unix?db=3&name=c" ;;
     memory) echo "memory://count?$slowly" ;;
@@ -51,7 +52,7 @@ done >"$dir/counted"
 awk '
     NR == FNR { now[$1 " " $2] = $3; next }
     /^#/ || !(($1 " " $2) in now) { next }
-    FNR == 2 { printf "%-8s %-17s %9s %9s %9s  %s\n", "where", "operation", "now", "at most", "goal", "best peer" }
+    !rows++ { printf "%-8s %-17s %9s %9s %9s  %s\n", "where", "operation", "now", "at most", "goal", "best peer" }
     {
         is = now[$1 " " $2]
         note = is > $3 ? "  <- too many" : is > $4 ? "  (short of its goal: may not get dearer)" : ""

@@ -1,5 +1,6 @@
 //! A program under a lock.
 
+use std::process::Command;
 use std::time::Duration;
 
 use redis_cache::Cache;
@@ -46,21 +47,17 @@ fn a_program_has_the_lock_while_it_runs_and_nobody_has_it_then() {
 #[test]
 fn a_lock_lasts_as_long_as_its_program() {
     let server = Server::shared();
-    let url = format!("{}?prefix={}", server.tcp(), unique_name());
-    let shell = Shell::at(&url);
+    let prefix = unique_name();
+    let shell = Shell::at(format!("{}?prefix={prefix}", server.tcp()));
     // Longer than its lifetime.
     shell.ok(&["lock", "job", "--ttl", "4s", "--", "sleep", "5"]);
-    // Whoever takes it away is told of.
-    let cut = format!(
-        "redis-cli -s {} del $(redis-cli -s {0} --scan --pattern '*:lock:job')",
-        server.socket().display()
-    );
-    if std::process::Command::new("redis-cli")
-        .arg("--version")
-        .output()
-        .is_ok()
-    {
-        let said = shell.run(&["lock", "job", "--", "sh", "-c", &cut]);
-        assert_eq!(said.code, 5, "{}", said.err);
+    // Whoever loses it is told.
+    let socket = server.socket();
+    let socket = socket.to_str().unwrap();
+    let key = format!("{prefix}:lock:job");
+    let cut = ["redis-cli", "-s", socket, "del", &key];
+    if Command::new("redis-cli").arg("--version").output().is_ok() {
+        let said = shell.run(&[&["lock", "job", "--"][..], &cut].concat());
+        assert_eq!((said.code, said.out.trim()), (5, "1"), "{}", said.err);
     }
 }

@@ -16,7 +16,7 @@ use super::hits::eventually;
 /// and whatever it is.
 #[test]
 fn nothing_is_a_hit_after_its_expiry() {
-    let server = Server::with(&where_known(&["--enable-debug-command", "yes"]));
+    let server = Server::with(where_known(&["--enable-debug-command", "yes"]));
     let _: String = server.run(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
     let cache = open(&server, "near_max_lag=20s");
     let life = Duration::from_secs(1);
@@ -46,7 +46,7 @@ fn nothing_is_a_hit_after_its_expiry() {
 /// Who may read values and not their lives keeps them for a moment.
 #[test]
 fn a_life_that_is_not_told_is_a_second() {
-    let server = Server::with(&where_known(&["--enable-debug-command", "yes"]));
+    let server = Server::with(where_known(&["--enable-debug-command", "yes"]));
     let rights = [
         "ACL", "SETUSER", "limited", "on", ">sesame", "~*", "&*", "+@all", "-pttl",
     ];
@@ -177,8 +177,9 @@ fn deleted_at_once(count: usize) {
     assert!(found.iter().all(Option::is_some));
     assert!(cache.stats().near_hits > before + count as u64 / 2);
     assert_eq!(other.delete_many(&keys).unwrap(), count as u64);
-    // What the server wrote last has come by now.
     std::thread::sleep(Duration::from_millis(20));
+    // Who answers this has written before what it had to say to others.
+    let _: String = server.run(&["PING"]);
     for key in &keys {
         assert_eq!(cache.get_bytes(key).unwrap(), None, "{key}");
     }

@@ -24,6 +24,7 @@ fn now_us() -> i64 {
 /// Reads one key all the time. At each new value it tells that, and when the last read of an older one began.
 #[test]
 #[ignore = "what the process does that the test starts"]
+#[allow(clippy::print_stdout, reason = "the test that starts it reads that")]
 fn a_reader() {
     let Ok(url) = std::env::var(URL) else { return };
     let cache = Cache::open(&url).unwrap();
@@ -98,8 +99,9 @@ fn paused(rounds: i64) {
         reader.signal(libc::SIGSTOP);
         std::thread::sleep(Duration::from_millis(5));
         write(round);
-        // What the server wrote is in its socket by now.
         std::thread::sleep(Duration::from_millis(20));
+        // Who answers this has written before what it had to say to others.
+        let _: String = server.run(&["PING"]);
         let goes_on = now_us();
         reader.signal(libc::SIGCONT);
         let (last_old, now) = seen(round);

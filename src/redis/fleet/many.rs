@@ -6,18 +6,18 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::base::budget::Budget;
-use crate::error::{Error, ErrorKind, Meaning, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
 use crate::redis::connection::resp::Encoder;
-use crate::redis::node::exchange::Failed;
 use crate::redis::node::{Node, Turn};
-use crate::redis::topology::{self, Advice, Failure};
+use crate::redis::topology::{self, Advice};
 use crate::store::{Access, KeyList};
 
 use super::Fleet;
+use super::counsel::Counsel;
 use super::retry::Patience;
 use super::window::{Exchange, Losses, Setback, Share, Window};
 use crate::redis::node::together;
@@ -229,51 +229,17 @@ fn add(shares: &mut Vec<Share>, node: &Arc<Node>, item: usize, count: usize, ask
     }
 }
 
-/// What the topology said last, for the items that met the same end.
-#[derive(Default)]
-struct Counsel {
-    last: Option<(Arc<Node>, Failed, Advice)>,
-}
-
-impl Counsel {
-    fn on(&mut self, scatter: &Scatter<'_, impl Batch>, setback: &Setback) -> Advice {
-        let Setback { item, node, failed } = setback;
-        let concerns_slot = failed.error.meaning() == Meaning::Elsewhere;
-        let is_same = |(known, before, _): &&(Arc<Node>, Failed, Advice)| {
-            Arc::ptr_eq(known, node)
-                && before.may_resend == failed.may_resend
-                && before.error.kind() == failed.error.kind()
-                && before.error.code() == failed.error.code()
-        };
-        if let Some((_, _, advice)) = self.last.as_ref().filter(is_same)
-            && !concerns_slot
-        {
-            return advice.clone();
-        }
-        let failure = Failure {
-            error: &failed.error,
-            node,
-            access: scatter.access(),
-            key: scatter.keys.get(*item),
-            may_resend: failed.may_resend,
-        };
-        let advice = scatter.fleet.topology.advise(&failure, scatter.budget);
-        self.last = Some((Arc::clone(node), failed.clone(), advice.clone()));
-        advice
-    }
-}
-
 /// One call.
-struct Scatter<'a, J> {
-    fleet: &'a Fleet,
+pub(super) struct Scatter<'a, J> {
+    pub(super) fleet: &'a Fleet,
     to: To<'a>,
-    keys: &'a KeyList,
+    pub(super) keys: &'a KeyList,
     batch: &'a J,
-    budget: Budget,
+    pub(super) budget: Budget,
 }
 
 impl<J: Batch> Scatter<'_, J> {
-    fn access(&self) -> Access {
+    pub(super) fn access(&self) -> Access {
         match self.to {
             To::Owners(access) => access,
             To::Node(_) => Access::Write,
@@ -352,7 +318,8 @@ impl<J: Batch> Scatter<'_, J> {
     }
 
     /// Sends the next window of a node. `None` when that failed, and the share is settled, or the window for which there
-    /// was no memory; or when no connection is free.
+    /// was no memory; or when no connection is free. Once for each batch in the library, not in its two places: it is large.
+    #[inline(never)]
     fn begin<'a>(
         &'a self,
         share: &'a Share,

@@ -3,6 +3,7 @@
 //! its budget's.
 
 pub(crate) mod asking;
+mod counsel;
 pub(crate) mod everywhere;
 pub(crate) mod many;
 pub(crate) mod retry;

@@ -72,8 +72,8 @@ impl<C: Pooled> Pool<C> {
         budget: Budget,
     ) -> Result<Loan<'_, C>> {
         let mut loan = self.lend(budget)?;
-        let is_older = |open: &Box<Open<C>>| since.is_some_and(|since| open.born < since);
-        if loan.open.as_ref().is_some_and(is_older) {
+        let is_older = |open: &Open<C>| since.is_some_and(|since| open.born < since);
+        if loan.open.as_deref().is_some_and(is_older) {
             loan.end();
             self.refill(&mut loan, since, Some(budget))?;
         }
