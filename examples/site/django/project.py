@@ -25,6 +25,11 @@ from django.urls import path
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from redis_cache_native import UnreachableError
 
+LAYOUT, SERVICE = os.environ["SITE_LAYOUT"], os.environ["SITE_C"]
+HERD = 20
+NAME_MAX_LEN = 100
+MISSING = object()
+
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1", "localhost"],
     ROOT_URLCONF=__name__,
@@ -41,7 +46,7 @@ settings.configure(
             "OPTIONS": {
                 "DB": 1,
                 "SERIALIZER_CLASS": "redis_cache.serializers.JSONSerializer",
-                "layout": os.environ["SITE_LAYOUT"],
+                "layout": LAYOUT,
                 "timeout": "5s",
                 "wait": "30s",
             },
@@ -49,11 +54,6 @@ settings.configure(
     },
 )
 django.setup()
-
-SERVICE = os.environ["SITE_C"]
-HERD = 20
-NAME_MAX_LEN = 100
-MISSING = object()
 
 
 def answer(status=200, **fields):
@@ -139,7 +139,7 @@ def herd(request, who):
 
 @require_GET
 def page(request):
-    return render(request, "page.html", {"service": SERVICE})
+    return render(request, "page.html", {"service": SERVICE, "layout": LAYOUT})
 
 
 urlpatterns = [
