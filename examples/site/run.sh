@@ -4,12 +4,13 @@
 #   run.sh               says where the page is
 #   run.sh COMMAND...    runs COMMAND beside the site, which ends with it; SITE_C and SITE_DJANGO say where they are
 # It takes Rust, a C compiler, libmicrohttpd, redis-server and Python 3. Django and cffi come from PyPI, once, into
-# target/site, unless PYTHON (python3, when nothing is said) has them. CC and REDIS_SERVER are respected.
+# target/site, unless PYTHON (python3, when nothing is said) has them. CC and REDIS_SERVER are respected. SITE_LAYOUT=tagged
+# gives values their headers, and with them leases.
 set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-root=$here/../..
-build=${CARGO_TARGET_DIR:-$root/target}/site
+root=$(CDPATH= cd -- "$here/../.." && pwd)
+target=${CARGO_TARGET_DIR:-target}
 python=${PYTHON:-python3}
 
 fail() {
@@ -21,8 +22,12 @@ needs() {
     command -v "$1" >/dev/null || fail "$1 is needed (Debian: $2)"
 }
 
-mkdir -p "$build/lib"
-build=$(CDPATH= cd -- "$build" && pwd)
+case $target in
+/*) ;;
+*) target=$root/$target ;;
+esac
+mkdir -p "$target/site/lib"
+build=$(CDPATH= cd -- "$target/site" && pwd)
 redis=${REDIS_SERVER:-redis-server}
 needs "$redis" redis-server
 needs "$python" python3
@@ -32,7 +37,7 @@ if [ -z "${SITE_LIBRARY:-}" ]; then
     needs cargo cargo
     echo "site: building the library, which takes a minute or two the first time"
     (cd "$root" && cargo build --quiet --lib)
-    SITE_LIBRARY=$build/../debug/libredis_cache.so
+    SITE_LIBRARY=$target/debug/libredis_cache.so
 fi
 ln -sf "$SITE_LIBRARY" "$build/lib/libredis_cache.so"
 ln -sf libredis_cache.so "$build/lib/libredis_cache.so.0"
@@ -44,9 +49,9 @@ ${CC:-cc} -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra -Werror -pthre
     fail "the service does not build; libmicrohttpd is needed (Debian: libmicrohttpd-dev)"
 
 # The Django project.
-if ! "$python" -c 'import cffi, django' 2>/dev/null; then
+if ! "$python" -c 'import cffi; from django import VERSION' 2>/dev/null; then
     python=$build/venv/bin/python
-    if ! "$python" -c 'import cffi, django' 2>/dev/null; then
+    if ! "$python" -c 'import cffi; from django import VERSION' 2>/dev/null; then
         echo "site: installing Django and cffi from PyPI into $build/venv"
         "${PYTHON:-python3}" -m venv "$build/venv" || fail "python3 with venv is needed (Debian: python3-venv)"
         grep -E '^(Django|cffi)==' "$root/ffi-tests/python/requirements.txt" >"$build/requirements.txt"
@@ -84,8 +89,10 @@ await() {
 pids="$pids $!"
 await $! "$dir/redis.log" test -S "$dir/redis.sock"
 
+export SITE_LAYOUT="${SITE_LAYOUT:-plain}"
 # The same database, prefix, layout and waits as CACHES in django/project.py.
-"$build/service" "$dir/redis.sock?db=1&prefix=site&layout=plain&timeout=5s&wait=30s" >"$dir/service.port" 2>"$dir/service.log" &
+"$build/service" "$dir/redis.sock?db=1&prefix=site&layout=$SITE_LAYOUT&timeout=5s&wait=30s" \
+    >"$dir/service.port" 2>"$dir/service.log" &
 pids="$pids $!"
 await $! "$dir/service.log" test -s "$dir/service.port"
 export SITE_C="http://127.0.0.1:$(cat "$dir/service.port")"

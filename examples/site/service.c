@@ -35,44 +35,7 @@ struct request {
     bool too_long;
 };
 
-/* An answer under way, as JSON. */
-struct answer {
-    FILE *to;
-    char *json;
-    size_t len;
-};
-
 static redis_cache *cache;
-
-static bool answer_begin(struct answer *answer)
-{
-    answer->to = open_memstream(&answer->json, &answer->len);
-    if (answer->to)
-        fputs("{\"who\": \"C\"", answer->to);
-    return answer->to != NULL;
-}
-
-/* Sends the answer. MHD_NO closes the connection: without memory there is nothing better to do. */
-static enum MHD_Result answer_end(struct answer *answer, struct MHD_Connection *connection, unsigned int code)
-{
-    struct MHD_Response *response = NULL;
-    enum MHD_Result sent;
-
-    fputs("}\n", answer->to);
-    if (fclose(answer->to) == 0)
-        response = MHD_create_response_from_buffer(answer->len, answer->json, MHD_RESPMEM_MUST_FREE);
-    if (!response) {
-        free(answer->json);
-        return MHD_NO;
-    }
-    MHD_add_response_header(response, "Content-Type", "application/json");
-    MHD_add_response_header(response, "Cache-Control", "no-store");
-    /* The page comes from Django, so this is another origin. */
-    MHD_add_response_header(response, "Access-Control-Allow-Origin", "*");
-    sent = MHD_queue_response(connection, code, response);
-    MHD_destroy_response(response);
-    return sent;
-}
 
 /* A string of JSON. UTF-8 needs no escapes. */
 static void put_string(FILE *to, const char *text, size_t len)
@@ -93,25 +56,11 @@ static void put_string(FILE *to, const char *text, size_t len)
     putc('"', to);
 }
 
-static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned int code, const char *why)
+/* The value is JSON already, whoever wrote it, and goes out as it is. */
+static void put_value(FILE *to, const char *json, size_t len)
 {
-    struct answer answer;
-
-    if (!answer_begin(&answer))
-        return MHD_NO;
-    fputs(", \"error\": ", answer.to);
-    put_string(answer.to, why, strlen(why));
-    return answer_end(&answer, connection, code);
-}
-
-/* A call of the cache has failed. Its text names servers: it is for the log. To be called right after the call, on its
- * thread, for the text is that of the thread's last error. */
-static enum MHD_Result fault(struct MHD_Connection *connection, redis_cache_status status)
-{
-    fprintf(stderr, "service: %s: %s\n", redis_cache_status_name(status), redis_cache_last_error());
-    if (status == REDIS_CACHE_ERR_INVALID_ARGUMENT)
-        return refuse(connection, MHD_HTTP_BAD_REQUEST, "no such key can be");
-    return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, redis_cache_status_name(status));
+    fputs(", \"value\": ", to);
+    fwrite(json, 1, len, to);
 }
 
 /* The key as others see it, and how long its value has to live. What cannot be had is left out. */
@@ -129,74 +78,74 @@ static void put_entry(FILE *to, const char *key)
         fprintf(to, ", \"ttl_ms\": %" PRId64, left_ms);
 }
 
-/* The value is JSON already, whoever wrote it, and goes out as it is. */
-static void put_value(FILE *to, const char *json, size_t len)
+/* What follows writes the fields of an answer and returns its status in HTTP. */
+
+static unsigned int refuse(FILE *to, unsigned int code, const char *why)
 {
-    fputs(", \"value\": ", to);
-    fwrite(json, 1, len, to);
+    fputs(", \"error\": ", to);
+    put_string(to, why, strlen(why));
+    return code;
 }
 
-static enum MHD_Result read_user(struct MHD_Connection *connection, const char *key)
+/* A call of the cache has failed. Its text names servers: it is for the log. To be called right after the call, on its
+ * thread, for the text is that of the thread's last error. */
+static unsigned int fault(FILE *to, redis_cache_status status)
 {
-    struct answer answer;
-    enum MHD_Result sent = MHD_NO;
+    fprintf(stderr, "service: %s: %s\n", redis_cache_status_name(status), redis_cache_last_error());
+    if (status == REDIS_CACHE_ERR_INVALID_ARGUMENT)
+        return refuse(to, MHD_HTTP_BAD_REQUEST, "no such key can be");
+    return refuse(to, MHD_HTTP_SERVICE_UNAVAILABLE, redis_cache_status_name(status));
+}
+
+static unsigned int read_user(FILE *to, const char *key)
+{
     redis_cache_bytes value;
     redis_cache_status status = redis_cache_get(cache, key, strlen(key), &value);
 
     if (status < 0)
-        return fault(connection, status);
-    if (answer_begin(&answer)) {
-        fprintf(answer.to, ", \"cache\": \"%s\"", status == REDIS_CACHE_OK ? "hit" : "miss");
-        if (status == REDIS_CACHE_OK)
-            put_value(answer.to, value.data, value.len);
-        put_entry(answer.to, key);
-        sent = answer_end(&answer, connection, MHD_HTTP_OK);
-    }
+        return fault(to, status);
+    fprintf(to, ", \"cache\": \"%s\"", status == REDIS_CACHE_OK ? "hit" : "miss");
+    if (status == REDIS_CACHE_OK)
+        put_value(to, value.data, value.len);
     redis_cache_bytes_free(&value);
-    return sent;
+    put_entry(to, key);
+    return MHD_HTTP_OK;
 }
 
-static enum MHD_Result write_user(struct MHD_Connection *connection, const char *key, const struct request *request)
+static unsigned int write_user(FILE *to, const char *key, const struct request *request)
 {
-    struct answer answer;
     redis_cache_status status;
-    enum MHD_Result sent = MHD_NO;
     char *json = NULL;
     size_t len;
-    FILE *to = open_memstream(&json, &len);
+    FILE *value = open_memstream(&json, &len);
 
-    if (!to)
-        return MHD_NO;
-    fputs("{\"name\": ", to);
-    put_string(to, request->body, request->len);
-    fputs(", \"by\": \"C\"}", to);
-    if (fclose(to) != 0)
-        goto done;
-    status = redis_cache_set(cache, key, strlen(key), json, len, TTL_MS);
-    if (status < 0) {
-        sent = fault(connection, status);
-    } else if (answer_begin(&answer)) {
-        put_value(answer.to, json, len);
-        put_entry(answer.to, key);
-        sent = answer_end(&answer, connection, MHD_HTTP_OK);
+    if (!value)
+        return refuse(to, MHD_HTTP_SERVICE_UNAVAILABLE, "there is no memory");
+    fputs("{\"name\": ", value);
+    put_string(value, request->body, request->len);
+    fputs(", \"by\": \"C\"}", value);
+    if (fclose(value) != 0) {
+        free(json);
+        return refuse(to, MHD_HTTP_SERVICE_UNAVAILABLE, "there is no memory");
     }
-done:
+    status = redis_cache_set(cache, key, strlen(key), json, len, TTL_MS);
+    if (status == REDIS_CACHE_OK) {
+        put_value(to, json, len);
+        put_entry(to, key);
+    }
     free(json);
-    return sent;
+    return status < 0 ? fault(to, status) : MHD_HTTP_OK;
 }
 
-static enum MHD_Result forget_users(struct MHD_Connection *connection)
+static unsigned int forget_users(FILE *to)
 {
-    struct answer answer;
     uint64_t deleted;
     redis_cache_status status = redis_cache_delete_pattern(cache, REDIS_CACHE_STR("user:*"), NULL, &deleted);
 
     if (status < 0)
-        return fault(connection, status);
-    if (!answer_begin(&answer))
-        return MHD_NO;
-    fprintf(answer.to, ", \"deleted\": %" PRIu64, deleted);
-    return answer_end(&answer, connection, MHD_HTTP_OK);
+        return fault(to, status);
+    fprintf(to, ", \"deleted\": %" PRIu64, deleted);
+    return MHD_HTTP_OK;
 }
 
 /* Called when there is no report, on the thread of one of those that want it. */
@@ -217,47 +166,75 @@ static int32_t load_report(void *user_data, redis_cache_writer *out)
     return 0;
 }
 
-static enum MHD_Result show_report(struct MHD_Connection *connection)
+static unsigned int show_report(FILE *to)
 {
-    struct answer answer;
-    enum MHD_Result sent = MHD_NO;
     bool loaded = false;
     redis_cache_bytes report;
     redis_cache_status status =
         redis_cache_get_or_set(cache, REDIS_CACHE_STR("report"), TTL_MS, load_report, &loaded, &report);
 
     if (status < 0)
-        return fault(connection, status);
+        return fault(to, status);
     /* BUSY: the time to wait for somebody else is over. NOT_FOUND: somebody has said that there is none. */
     if (status != REDIS_CACHE_OK && status != REDIS_CACHE_STALE)
-        return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, redis_cache_status_name(status));
-    if (answer_begin(&answer)) {
-        fprintf(answer.to, ", \"loaded\": %s", loaded ? "true" : "false");
-        put_value(answer.to, report.data, report.len);
-        sent = answer_end(&answer, connection, MHD_HTTP_OK);
-    }
+        return refuse(to, MHD_HTTP_SERVICE_UNAVAILABLE, redis_cache_status_name(status));
+    fprintf(to, ", \"loaded\": %s", loaded ? "true" : "false");
+    put_value(to, report.data, report.len);
     redis_cache_bytes_free(&report);
-    return sent;
+    return MHD_HTTP_OK;
 }
 
-static enum MHD_Result route(struct MHD_Connection *connection, const char *path, bool post, const struct request *request)
+static unsigned int route(FILE *to, const char *path, const char *method, const struct request *request)
 {
+    bool post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
     char key[200];
 
+    if (!post && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+        return refuse(to, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and POST are served");
     if (strncmp(path, "/users/", 7) == 0 && path[7] != '\0') {
         if (snprintf(key, sizeof key, "user:%s", path + 7) >= (int)sizeof key)
-            return refuse(connection, MHD_HTTP_URI_TOO_LONG, "no user has such an id");
+            return refuse(to, MHD_HTTP_URI_TOO_LONG, "no user has such an id");
         if (!post)
-            return read_user(connection, key);
-        if (request->too_long)
-            return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "the name is too long");
-        return write_user(connection, key, request);
+            return read_user(to, key);
+        return request->too_long ? refuse(to, MHD_HTTP_CONTENT_TOO_LARGE, "the name is too long")
+                                 : write_user(to, key, request);
     }
     if (strcmp(path, "/forget") == 0 && post)
-        return forget_users(connection);
+        return forget_users(to);
     if (strcmp(path, "/report") == 0 && !post)
-        return show_report(connection);
-    return refuse(connection, MHD_HTTP_NOT_FOUND, "there is nothing here");
+        return show_report(to);
+    return refuse(to, MHD_HTTP_NOT_FOUND, "there is nothing here");
+}
+
+/* MHD_NO closes the connection: without memory there is nothing better to do. */
+static enum MHD_Result answer(struct MHD_Connection *connection, const char *path, const char *method,
+                              const struct request *request)
+{
+    struct MHD_Response *response = NULL;
+    enum MHD_Result sent;
+    unsigned int code;
+    char *json = NULL;
+    size_t len;
+    FILE *to = open_memstream(&json, &len);
+
+    if (!to)
+        return MHD_NO;
+    fputs("{\"who\": \"C\"", to);
+    code = route(to, path, method, request);
+    fputs("}\n", to);
+    if (fclose(to) == 0)
+        response = MHD_create_response_from_buffer(len, json, MHD_RESPMEM_MUST_FREE);
+    if (!response) {
+        free(json);
+        return MHD_NO;
+    }
+    MHD_add_response_header(response, "Content-Type", "application/json");
+    MHD_add_response_header(response, "Cache-Control", "no-store");
+    /* The page comes from Django, so this is another origin. */
+    MHD_add_response_header(response, "Access-Control-Allow-Origin", "*");
+    sent = MHD_queue_response(connection, code, response);
+    MHD_destroy_response(response);
+    return sent;
 }
 
 /* libmicrohttpd calls this with the headers, with each piece of the body, and when all is there. */
@@ -265,7 +242,6 @@ static enum MHD_Result serve(void *self, struct MHD_Connection *connection, cons
                              const char *version, const char *body, size_t *body_len, void **state)
 {
     struct request *request = *state;
-    bool post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
 
     (void)self;
     (void)version;
@@ -273,19 +249,16 @@ static enum MHD_Result serve(void *self, struct MHD_Connection *connection, cons
         *state = calloc(1, sizeof *request);
         return *state ? MHD_YES : MHD_NO;
     }
-    if (*body_len > 0) {
-        if (*body_len > sizeof request->body - request->len) {
-            request->too_long = true;
-        } else {
-            memcpy(request->body + request->len, body, *body_len);
-            request->len += *body_len;
-        }
-        *body_len = 0;
-        return MHD_YES;
+    if (*body_len == 0)
+        return answer(connection, path, method, request);
+    if (*body_len > sizeof request->body - request->len) {
+        request->too_long = true;
+    } else {
+        memcpy(request->body + request->len, body, *body_len);
+        request->len += *body_len;
     }
-    if (!post && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
-        return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and POST are served");
-    return route(connection, path, post, request);
+    *body_len = 0;
+    return MHD_YES;
 }
 
 static void done(void *self, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode how)

@@ -64,7 +64,7 @@ chapter! {
 }
 chapter! {
     /// One Redis for Python, C and Rust.
-    sharing
+    sharing, "site.svg"
 }
 chapter! {
     /// Servers, rights, figures, deployments.

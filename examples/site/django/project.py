@@ -3,7 +3,7 @@
     GET  /users/ID    what the cache has          POST /forget    deletes user:*
     POST /users/ID    the body is the name        GET  /report    computed where it is missing
 
-and GET /herd/c and /herd/django, which forget the report and ask for it 20 times at once.
+and GET /herd/C, /herd/Django and /herd/both, which forget the report and ask for it 20 times at once.
 """
 
 import json
@@ -25,6 +25,11 @@ from django.urls import path
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from redis_cache_native import UnreachableError
 
+LAYOUT, SERVICE = os.environ["SITE_LAYOUT"], os.environ["SITE_C"]
+HERD = 20
+NAME_MAX_LEN = 100
+MISSING = object()
+
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1", "localhost"],
     ROOT_URLCONF=__name__,
@@ -41,7 +46,7 @@ settings.configure(
             "OPTIONS": {
                 "DB": 1,
                 "SERIALIZER_CLASS": "redis_cache.serializers.JSONSerializer",
-                "layout": "plain",
+                "layout": LAYOUT,
                 "timeout": "5s",
                 "wait": "30s",
             },
@@ -49,11 +54,6 @@ settings.configure(
     },
 )
 django.setup()
-
-SERVICE = os.environ["SITE_C"]
-HERD = 20
-NAME_MAX_LEN = 100
-MISSING = object()
 
 
 def answer(status=200, **fields):
@@ -117,10 +117,13 @@ def report(request):
 
 @require_GET
 def herd(request, who):
-    address = (SERVICE if who == "c" else request.build_absolute_uri("/").rstrip("/")) + "/report"
+    here = request.build_absolute_uri("/").rstrip("/")
+    asked = {"C": [SERVICE], "Django": [here], "both": [SERVICE, here]}.get(who)
+    if asked is None:
+        return answer(404, error="there is nobody of this name")
 
-    def ask(_):
-        with urlopen(address, timeout=60) as response:
+    def ask(number):
+        with urlopen(asked[number % len(asked)] + "/report", timeout=60) as response:
             return json.load(response)
 
     cache.delete("report")
@@ -136,7 +139,7 @@ def herd(request, who):
 
 @require_GET
 def page(request):
-    return render(request, "page.html", {"service": SERVICE})
+    return render(request, "page.html", {"service": SERVICE, "layout": LAYOUT})
 
 
 urlpatterns = [
