@@ -94,7 +94,7 @@ impl<'a> Call<'a> {
             is_alone: true,
             is_retried: false,
             lost,
-            trail: Trail::begin(node, verb),
+            trail: Trail::begin(node.address(), node.login().db, verb),
         }
     }
 

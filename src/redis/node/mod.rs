@@ -17,6 +17,7 @@ pub(crate) mod opening;
 pub(crate) mod pool;
 mod pooled;
 pub(crate) mod refusals;
+mod server_time;
 pub(crate) mod several;
 pub(crate) mod time;
 pub(crate) mod together;

@@ -2,16 +2,15 @@
 
 use std::marker::PhantomData;
 
+use crate::config::Address;
 use crate::error::Error;
 use crate::redis::command::verb::Verb;
 
-use super::Node;
-
-pub(super) struct Trail<'a>(PhantomData<&'a Node>);
+pub(super) struct Trail<'a>(PhantomData<&'a Address>);
 
 impl<'a> Trail<'a> {
     #[inline(always)]
-    pub(super) fn begin(_: &'a Node, _: Verb) -> Self {
+    pub(super) fn begin(_: &'a Address, _: u32, _: Verb) -> Self {
         Trail(PhantomData)
     }
 

@@ -11,15 +11,14 @@ use crate::config::Address;
 use crate::error::{Error, ErrorKind};
 use crate::redis::command::verb::Verb;
 
-use super::Node;
-
 const TARGET: &str = "redis_cache::exchange";
 
 /// An exchange that somebody wants to hear of.
 pub(super) struct Trail<'a>(Option<Told<'a>>);
 
 struct Told<'a> {
-    node: &'a Node,
+    address: &'a Address,
+    db: u32,
     operation: &'static str,
     began: Moment,
     end: RefCell<End>,
@@ -34,10 +33,11 @@ enum End {
 
 impl<'a> Trail<'a> {
     #[inline]
-    pub(super) fn begin(node: &'a Node, verb: Verb) -> Self {
+    pub(super) fn begin(address: &'a Address, db: u32, verb: Verb) -> Self {
         let is_heard = tracing::enabled!(target: TARGET, Level::DEBUG);
         Trail(is_heard.then(|| Told {
-            node,
+            address,
+            db,
             operation: verb.name,
             began: Moment::now(),
             end: RefCell::new(End::Abandoned),
@@ -78,7 +78,7 @@ impl Told<'_> {
             End::Failed(kind, code) => (Some(format!("{kind:?}")), code),
             End::Abandoned => (Some("Abandoned".to_owned()), None),
         };
-        let (host, port) = match self.node.address() {
+        let (host, port) = match self.address {
             Address::Tcp { host, port } => (host.clone(), Some(*port)),
             other => (other.to_string(), None),
         };
@@ -89,7 +89,7 @@ impl Told<'_> {
             {
                 "db.system.name" = "redis",
                 "db.operation.name" = self.operation,
-                "db.namespace" = self.node.login().db,
+                "db.namespace" = self.db,
                 "server.address" = host,
                 "server.port" = port,
                 "db.response.status_code" = code,
