@@ -27,6 +27,8 @@
 #define NAME_MAX_LEN 100
 /* As long as a query that is worth caching takes. */
 #define LOAD_NS (400 * 1000 * 1000)
+/* libmicrohttpd has renamed it more than once. */
+#define HTTP_TOO_LARGE 413
 
 /* What stays of a request between the calls of libmicrohttpd. */
 struct request {
@@ -196,7 +198,7 @@ static unsigned int route(FILE *to, const char *path, const char *method, const 
             return refuse(to, MHD_HTTP_URI_TOO_LONG, "no user has such an id");
         if (!post)
             return read_user(to, key);
-        return request->too_long ? refuse(to, MHD_HTTP_CONTENT_TOO_LARGE, "the name is too long")
+        return request->too_long ? refuse(to, HTTP_TOO_LARGE, "the name is too long")
                                  : write_user(to, key, request);
     }
     if (strcmp(path, "/forget") == 0 && post)
