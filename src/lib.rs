@@ -154,7 +154,7 @@ struct Readme;
 
 pub use crate::cache::inspect::{Form, Freshness, Inspected, Label, LeaseHeld, Stored};
 pub use crate::cache::lock::Lock;
-pub use crate::cache::many::{Many, Partial};
+pub use crate::cache::partial::{Many, Partial};
 pub use crate::cache::stats::Stats;
 pub use crate::groups::keys::Keys;
 pub use crate::groups::reinsert::Rewrite;

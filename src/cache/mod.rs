@@ -9,6 +9,7 @@ pub(crate) mod lock;
 pub(crate) mod many;
 mod nodes;
 pub(crate) mod open;
+pub(crate) mod partial;
 mod prometheus;
 pub(crate) mod stats;
 pub(crate) mod steps;

@@ -215,7 +215,7 @@ fn servers(setup: &Setup, papers: Option<&Arc<Papers>>) -> Vec<Server> {
     [primary].into_iter().chain(replicas).collect()
 }
 
-/// `None` when one of them does not come up, as it does when its port is taken.
+/// `None` when one of them does not come up, as when its port is taken: another group's sentinel may answer there then.
 fn launch(setup: &Setup, servers: &[u16], papers: Option<&Papers>) -> Option<Vec<Sentinel>> {
     // Each its own: two that are asked for at different times may be the same.
     let mut ports = Vec::new();
@@ -230,10 +230,11 @@ fn launch(setup: &Setup, servers: &[u16], papers: Option<&Papers>) -> Option<Vec
         .collect();
     let started = std::time::Instant::now();
     while started.elapsed() < Duration::from_secs(30) {
-        if sentinels
-            .iter()
-            .all(|each| each.port_of_primary().is_some())
-        {
+        let named: Vec<_> = sentinels.iter().map(Sentinel::port_of_primary).collect();
+        if named.iter().flatten().any(|port| *port != servers[0]) {
+            return None;
+        }
+        if named.iter().all(Option::is_some) {
             return Some(sentinels);
         }
         std::thread::sleep(Duration::from_millis(5));

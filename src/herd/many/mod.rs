@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cache::Cache;
-use crate::cache::many::{Many, Partial};
+use crate::cache::partial::{Many, Partial};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Expiry;
 use crate::store::KeyList;

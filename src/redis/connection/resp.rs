@@ -1,12 +1,15 @@
 //! The Redis protocol, RESP2 and RESP3 (<https://redis.io/docs/latest/develop/reference/protocol-spec/>): an
-//! encoder of commands and a parser that works in place, line by line, on whatever bytes are there. It allocates
+//! encoder of commands ([`encoder`]) and a parser that works in place, line by line, on whatever bytes are there. It allocates
 //! nothing, trusts no length, and whatever it is fed it either understands, asks for more, or refuses.
 
+mod encoder;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::framed::{Argument, CRLF, line};
+use crate::store::framed::CRLF;
+
+pub(crate) use encoder::Encoder;
 
 /// The longest value a server may announce: Redis' own default of `proto-max-bulk-len`.
 pub(crate) const MAX_BULK: usize = 512 * 1024 * 1024;
@@ -16,152 +19,6 @@ const MAX_LINE: usize = 64 * 1024;
 const MAX_ELEMENTS: u64 = u32::MAX as u64;
 /// As many as `i64` has.
 const MAX_DIGITS: usize = 19;
-
-/// Appends commands to a batch. A command is its number of arguments, then exactly so many arguments.
-#[derive(Debug)]
-pub(crate) struct Encoder<'a> {
-    out: &'a mut Vec<u8>,
-    commands: &'a mut usize,
-    lacking: &'a mut usize,
-    lost: u32,
-}
-
-/// An argument leaves as much room behind it as words take until the next one comes, which must not make a large batch
-/// grow.
-const BEHIND: usize = 128;
-
-impl<'a> Encoder<'a> {
-    /// `commands` goes up by one for each command. `lacking` becomes the length of an argument for which there is no
-    /// memory: then the batch is of no use.
-    #[inline]
-    pub(crate) fn new(
-        out: &'a mut Vec<u8>,
-        commands: &'a mut usize,
-        lacking: &'a mut usize,
-    ) -> Self {
-        Encoder {
-            out,
-            commands,
-            lacking,
-            lost: 0,
-        }
-    }
-
-    /// For commands that follow so many attempts at them.
-    #[inline]
-    pub(crate) fn after(mut self, lost: u32) -> Self {
-        self.lost = lost;
-        self
-    }
-
-    /// The same for the next command of several.
-    pub(crate) fn set_lost(&mut self, lost: u32) {
-        self.lost = lost;
-    }
-
-    /// Attempts at this command that were sent and never answered.
-    #[inline]
-    pub(crate) fn lost(&self) -> u32 {
-        self.lost
-    }
-
-    /// Commands of the batch so far.
-    pub(crate) fn commands(&self) -> usize {
-        *self.commands
-    }
-
-    /// Begins a command of `argc` arguments; its name is the first of them.
-    #[inline]
-    pub(crate) fn command(&mut self, argc: usize) -> &mut Self {
-        *self.commands += 1;
-        line(self.out, b'*', argc);
-        self
-    }
-
-    /// Begins a command with words that are the same every time, as they stand on the wire.
-    #[inline]
-    pub(crate) fn opening(&mut self, packed: &'static [u8]) -> &mut Self {
-        *self.commands += 1;
-        self.words(packed)
-    }
-
-    /// More such words.
-    #[inline]
-    pub(crate) fn words(&mut self, packed: &'static [u8]) -> &mut Self {
-        self.out.extend_from_slice(packed);
-        self
-    }
-
-    #[inline(always)]
-    pub(crate) fn arg(&mut self, bytes: &[u8]) -> &mut Self {
-        if self.length(bytes.len()) {
-            self.out.extend_from_slice(bytes);
-            self.out.extend_from_slice(CRLF);
-        }
-        self
-    }
-
-    /// An argument that may be framed already.
-    #[inline(always)]
-    pub(crate) fn name<'n>(&mut self, name: impl Into<Argument<'n>>) -> &mut Self {
-        match name.into() {
-            Argument::Bare(bytes) => self.arg(bytes),
-            Argument::Framed(framed) => self.framed(framed),
-        }
-    }
-
-    /// Arguments that are framed already.
-    #[inline]
-    pub(crate) fn framed(&mut self, args: &[u8]) -> &mut Self {
-        if self.has_room(args.len()) {
-            self.out.extend_from_slice(args);
-        }
-        self
-    }
-
-    /// One argument that lies in two pieces.
-    #[inline]
-    pub(crate) fn joined(&mut self, front: &[u8], back: &[u8]) -> &mut Self {
-        if self.length(front.len() + back.len()) {
-            self.out.extend_from_slice(front);
-            self.out.extend_from_slice(back);
-            self.out.extend_from_slice(CRLF);
-        }
-        self
-    }
-
-    pub(crate) fn int(&mut self, value: i64) -> &mut Self {
-        self.arg(itoa::Buffer::new().format(value).as_bytes())
-    }
-
-    /// The length of an argument, and room for all of it, if there is memory.
-    #[inline(always)]
-    fn length(&mut self, len: usize) -> bool {
-        let is_room = self.has_room(len);
-        if is_room {
-            line(self.out, b'$', len);
-        }
-        is_room
-    }
-
-    #[inline(always)]
-    fn has_room(&mut self, len: usize) -> bool {
-        self.out.capacity() - self.out.len() >= len + BEHIND || self.grow(len)
-    }
-
-    #[cold]
-    fn grow(&mut self, len: usize) -> bool {
-        let wanted = len + BEHIND;
-        if *self.lacking == 0
-            && (self.out.try_reserve(wanted).is_ok() || self.out.try_reserve_exact(wanted).is_ok())
-        {
-            return true;
-        }
-        *self.lacking = len.max(1).max(*self.lacking);
-        *self.out = Vec::new();
-        false
-    }
-}
 
 /// One element of a reply, pulled in order: an array is followed by its elements. What only RESP3 has comes as
 /// what RESP2 would have sent, or nearly so: maps and sets are arrays, a boolean is 0 or 1, doubles and big numbers are

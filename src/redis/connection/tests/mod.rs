@@ -11,9 +11,11 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::store::Room;
+use crate::error::ErrorKind;
+use crate::store::{Room, Sink};
 
 use super::super::wire::tests::{millis, pair};
+use super::resp::Token;
 use super::*;
 use crate::redis::wire::KEPT;
 
