@@ -253,6 +253,12 @@ impl Cache {
         Ok(self.wire_key(key, &mut WireKey::new())?.to_vec())
     }
 
+    /// The glob over wire keys that matches `pattern` in this version: what [`keys`](Cache::keys) and its kin look for. No
+    /// network.
+    pub fn make_pattern(&self, pattern: impl AsRef<[u8]>) -> Result<Vec<u8>> {
+        self.report(self.keys.pattern(pattern.as_ref()))
+    }
+
     /// The node that serves `key`: its name, or its location without credentials. No network, but for the first look at
     /// a cluster.
     pub fn where_is(&self, key: impl AsRef<[u8]>) -> Result<String> {

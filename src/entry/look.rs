@@ -1,8 +1,6 @@
 //! What `get_or_set` and its kin see under a key, which is more than a plain read does: a value past its expiry that may
 //! still be served, an entry that is known to be absent, a lease that somebody holds.
 
-use serde::de::DeserializeOwned;
-
 use crate::config::{Layout, Options};
 use crate::entry::freshness::Age;
 use crate::entry::header::Header;
@@ -11,7 +9,7 @@ use crate::expiry::Clock;
 use crate::store::{Room, Sink};
 
 use super::shape::Shape;
-use super::sinks::{Decode, Gather, begun};
+use super::sinks::begun;
 
 /// A stored entry, as it was at one moment.
 #[derive(Debug)]
@@ -50,50 +48,13 @@ pub(crate) enum Judge {
 pub(crate) trait Payload: Sink {
     type Value;
 
-    /// [`Sink::begin`] of a value whose header has been looked at, under `layout=tagged`.
-    fn begin_behind(&mut self, header: Option<Header>, head: &[u8], len: usize)
-    -> Result<Room<'_>>;
+    fn options(&self) -> &Options;
+
+    /// [`Sink::begin`] of a value of which it is known what it is.
+    fn begin_as(&mut self, shape: Shape, head: &[u8], len: usize) -> Result<Room<'_>>;
 
     /// The value. `None`: there is no payload.
     fn payload(self) -> Result<Option<Self::Value>>;
-}
-
-impl<T: DeserializeOwned> Payload for Decode<'_, T> {
-    type Value = T;
-
-    fn begin_behind(
-        &mut self,
-        header: Option<Header>,
-        head: &[u8],
-        len: usize,
-    ) -> Result<Room<'_>> {
-        let shape = Shape::of_parsed(self.options(), header, head, len);
-        self.begin_as(shape, head, len)
-    }
-
-    fn payload(self) -> Result<Option<T>> {
-        self.finish_any()
-    }
-}
-
-impl Payload for Gather<'_> {
-    type Value = Vec<u8>;
-
-    #[inline]
-    fn begin_behind(
-        &mut self,
-        header: Option<Header>,
-        head: &[u8],
-        len: usize,
-    ) -> Result<Room<'_>> {
-        let shape = Shape::of_parsed(self.options(), header, head, len);
-        self.begin_as(shape, head, len)
-    }
-
-    #[inline]
-    fn payload(mut self) -> Result<Option<Vec<u8>>> {
-        self.take_any()
-    }
 }
 
 /// Takes a value and keeps its header.
@@ -160,7 +121,8 @@ impl<S: Payload> Sink for Look<S> {
             return self.payload.begin(head, len);
         }
         self.header = Header::parse(head);
-        self.payload.begin_behind(self.header, head, len)
+        let shape = Shape::of_parsed(self.payload.options(), self.header, head, len);
+        self.payload.begin_as(shape, head, len)
     }
 
     fn fresh_until_ms(&self) -> u64 {
@@ -222,6 +184,7 @@ impl<S: Payload> Sink for Keeping<S> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sinks::Gather;
     use super::*;
     use crate::entry::header::LeaseBlock;
 

@@ -16,7 +16,7 @@ use super::header::{Header, MAGIC, SHORT};
 
 /// What kind of thing a stored value is, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// No header: an integer, a foreign value, or anything at all under `layout=plain`.
     Bare,
     /// A value behind a header, which may have expired softly.
@@ -29,7 +29,7 @@ pub(super) enum Shape {
 
 /// Why a stored value is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub(crate) enum Why {
     /// The magic byte, and no header that this version knows.
     Unknown,
     /// A header, where values have none.
@@ -40,7 +40,7 @@ pub(super) enum Why {
 
 /// What a read must know of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tag {
+pub(crate) struct Tag {
     codec: u8,
     compressor: u8,
     /// How many bytes stand in front of the payload.

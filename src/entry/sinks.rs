@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Clock;
 use crate::store::{Room, Sink};
 
+use super::look::Payload;
 use super::shape::Shape;
 
 /// As much memory as a length on the wire may claim before the bytes are there.
@@ -57,23 +58,10 @@ impl<'a> Gather<'a> {
         }
     }
 
-    pub(super) fn options(&self) -> &'a Options {
-        self.options
-    }
-
     /// The payload as bytes; `None` when there is no live value.
     #[inline]
     pub(crate) fn take(&mut self, clock: Clock) -> Result<Option<Vec<u8>>> {
         match self.shape.is_live(|| clock.now_ms())? {
-            true => self.whole().map(Some),
-            false => Ok(None),
-        }
-    }
-
-    /// The same however old it is.
-    #[inline]
-    pub(super) fn take_any(&mut self) -> Result<Option<Vec<u8>>> {
-        match self.shape.is_there()? {
             true => self.whole().map(Some),
             false => Ok(None),
         }
@@ -87,9 +75,25 @@ impl<'a> Gather<'a> {
         Ok(std::mem::take(&mut self.payload))
     }
 
-    /// A value of `len` bytes has begun, and this is what it is.
+    #[cold]
+    fn unpack(&mut self) -> Result<Vec<u8>> {
+        if let Cow::Owned(inflated) = self.shape.inflate(self.options, &self.payload)? {
+            return Ok(inflated);
+        }
+        Ok(std::mem::take(&mut self.payload))
+    }
+}
+
+impl Payload for Gather<'_> {
+    type Value = Vec<u8>;
+
+    #[inline]
+    fn options(&self) -> &Options {
+        self.options
+    }
+
     #[inline(always)]
-    pub(super) fn begin_as(&mut self, shape: Shape, head: &[u8], len: usize) -> Result<Room<'_>> {
+    fn begin_as(&mut self, shape: Shape, head: &[u8], len: usize) -> Result<Room<'_>> {
         self.shape = shape;
         if matches!(shape, Shape::Nothing | Shape::Unreadable(_)) {
             return Ok(Room::Discard);
@@ -99,12 +103,12 @@ impl<'a> Gather<'a> {
         Ok(Room::Append(&mut self.payload))
     }
 
-    #[cold]
-    fn unpack(&mut self) -> Result<Vec<u8>> {
-        if let Cow::Owned(inflated) = self.shape.inflate(self.options, &self.payload)? {
-            return Ok(inflated);
+    #[inline]
+    fn payload(mut self) -> Result<Option<Vec<u8>>> {
+        match self.shape.is_there()? {
+            true => self.whole().map(Some),
+            false => Ok(None),
         }
-        Ok(std::mem::take(&mut self.payload))
     }
 }
 
@@ -132,21 +136,9 @@ impl<'a, T: DeserializeOwned> Decode<'a, T> {
         }
     }
 
-    pub(super) fn options(&self) -> &'a Options {
-        self.gather.options
-    }
-
     /// The value; `None` when there is no live one.
     pub(crate) fn finish(self, clock: Clock) -> Result<Option<T>> {
         match self.gather.shape.is_live(|| clock.now_ms())? {
-            true => self.decoded().map(Some),
-            false => Ok(None),
-        }
-    }
-
-    /// The same however old it is.
-    pub(super) fn finish_any(self) -> Result<Option<T>> {
-        match self.gather.shape.is_there()? {
             true => self.decoded().map(Some),
             false => Ok(None),
         }
@@ -160,9 +152,16 @@ impl<'a, T: DeserializeOwned> Decode<'a, T> {
         } = self.gather;
         self.done.unwrap_or_else(|| shape.decode(options, &payload))
     }
+}
 
-    /// A value of `len` bytes has begun, and this is what it is.
-    pub(super) fn begin_as(&mut self, shape: Shape, head: &[u8], len: usize) -> Result<Room<'_>> {
+impl<T: DeserializeOwned> Payload for Decode<'_, T> {
+    type Value = T;
+
+    fn options(&self) -> &Options {
+        self.gather.options
+    }
+
+    fn begin_as(&mut self, shape: Shape, head: &[u8], len: usize) -> Result<Room<'_>> {
         self.done = None;
         if head.len() < len {
             return self.gather.begin_as(shape, head, len);
@@ -173,6 +172,13 @@ impl<'a, T: DeserializeOwned> Decode<'a, T> {
             self.done = Some(shape.decode(self.gather.options, payload));
         }
         Ok(Room::Discard)
+    }
+
+    fn payload(self) -> Result<Option<T>> {
+        match self.gather.shape.is_there()? {
+            true => self.decoded().map(Some),
+            false => Ok(None),
+        }
     }
 }
 

@@ -9,14 +9,23 @@ use serde_json::json;
 use crate::ending::{Ending, Outcome};
 use crate::say::{self, Say};
 
+/// One command, and the refusal as a fault.
+pub(crate) fn ask<Word: AsRef<[u8]>>(
+    cache: &Cache,
+    node: &str,
+    command: impl IntoIterator<Item = Word>,
+) -> Result<Answer, Error> {
+    match cache.ask_node(node, [command])?.pop() {
+        Some(Answer::Refused(error)) => Err(error),
+        answer => Ok(answer.unwrap_or(Answer::Nil)),
+    }
+}
+
 /// One exchange with a node, and how long it took.
-pub(crate) fn ping_once(cache: &Cache, node: &str) -> Result<Duration, Error> {
+fn ping_once(cache: &Cache, node: &str) -> Result<Duration, Error> {
     let began = Instant::now();
-    match cache.ask_node(node, [["PING"]]) {
-        Ok(answers) => match answers.into_iter().next() {
-            Some(Answer::Refused(error)) => Err(error),
-            _ => Ok(began.elapsed()),
-        },
+    match ask(cache, node, ["PING"]) {
+        Ok(_) => Ok(began.elapsed()),
         // The store inside this process has no commands.
         Err(error) if error.kind() == ErrorKind::Unsupported => {
             cache.ping().map(|()| began.elapsed())
@@ -80,21 +89,15 @@ pub(crate) struct Info(BTreeMap<String, String>);
 
 impl Info {
     pub(crate) fn of(cache: &Cache, node: &str) -> Result<Info, Error> {
-        let mut answers = cache.ask_node(node, [["INFO"]])?;
-        match answers.pop() {
-            Some(Answer::Refused(error)) => Err(error),
-            answer => {
-                let text = answer.and_then(|answer| answer.text()).unwrap_or_default();
-                let pairs = text
-                    .lines()
-                    .filter_map(|line| line.trim_end().split_once(':'));
-                Ok(Info(
-                    pairs
-                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                        .collect(),
-                ))
-            }
-        }
+        let text = ask(cache, node, ["INFO"])?.text().unwrap_or_default();
+        let pairs = text
+            .lines()
+            .filter_map(|line| line.trim_end().split_once(':'));
+        Ok(Info(
+            pairs
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        ))
     }
 
     pub(crate) fn text(&self, name: &str) -> &str {

@@ -1,4 +1,5 @@
-//! The table of options, as the library knows them. What each means is said in the README, and nowhere else.
+//! The table of options, as the library knows them. What each means is said in one table, that of the README
+//! and of the crate's documentation.
 
 use redis_cache::config::known_options;
 use serde_json::json;
@@ -6,7 +7,7 @@ use serde_json::json;
 use crate::ending::{Ending, Outcome};
 use crate::say::Say;
 
-const README: &str = include_str!("../../../README.md");
+const TABLE: &str = include_str!("../../config/options.md");
 
 pub(crate) fn table(filter: Option<&str>, say: &mut Say) -> Outcome {
     let filter = filter.unwrap_or_default();
@@ -30,8 +31,6 @@ pub(crate) fn table(filter: Option<&str>, say: &mut Say) -> Outcome {
 /// The last column of its row in the table.
 fn meaning(name: &str) -> Option<&'static str> {
     let opening = format!("| `{name}` | ");
-    let row = README
-        .lines()
-        .find_map(|line| line.strip_prefix(&opening))?;
+    let row = TABLE.lines().find_map(|line| line.strip_prefix(&opening))?;
     row.split_once(" | ")?.1.strip_suffix(" |")
 }

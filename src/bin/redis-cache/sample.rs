@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::args::Sample;
 use crate::ending::{Ending, Failure, Outcome};
+use crate::nodes::ask;
 use crate::say::{self, Say, note};
 
 /// Keys of one SCAN, and commands of one exchange.
@@ -65,7 +66,7 @@ pub(crate) fn hot(cache: &Cache, args: &Sample, say: &mut Say) -> Outcome {
     }
     let (mut frequent, mut recent) = (Vec::new(), Vec::new());
     for node in &nodes {
-        let policy = match ask(cache, node, &["CONFIG", "GET", "maxmemory-policy"]) {
+        let policy = match ask(cache, node, ["CONFIG", "GET", "maxmemory-policy"]) {
             Ok(answer) => answer
                 .list()
                 .last()
@@ -95,14 +96,6 @@ fn owners(cache: &Cache) -> Outcome<Vec<String>> {
     Ok(nodes.map(|node| node.name).collect())
 }
 
-/// One command, and the refusal as a fault.
-fn ask(cache: &Cache, node: &str, command: &[&str]) -> Result<Answer, Error> {
-    match cache.ask_node(node, [command])?.pop() {
-        Some(Answer::Refused(error)) => Err(error),
-        answer => Ok(answer.unwrap_or(Answer::Nil)),
-    }
-}
-
 /// Whether every server has begun to count.
 fn start(cache: &Cache, nodes: &[String], args: &Sample) -> Outcome<bool> {
     let (count, seconds) = (
@@ -113,7 +106,7 @@ fn start(cache: &Cache, nodes: &[String], args: &Sample) -> Outcome<bool> {
         "HOTKEYS", "START", "METRICS", "2", "CPU", "NET", "COUNT", &count, "DURATION", &seconds,
     ];
     for (place, node) in nodes.iter().enumerate() {
-        let Err(error) = ask(cache, node, &command) else {
+        let Err(error) = ask(cache, node, command) else {
             continue;
         };
         // Those before it have begun.
@@ -133,8 +126,8 @@ fn start(cache: &Cache, nodes: &[String], args: &Sample) -> Outcome<bool> {
 }
 
 fn stop(cache: &Cache, node: &str) -> Result<Answer, Error> {
-    ask(cache, node, &["HOTKEYS", "STOP"])?;
-    ask(cache, node, &["HOTKEYS", "RESET"])
+    ask(cache, node, ["HOTKEYS", "STOP"])?;
+    ask(cache, node, ["HOTKEYS", "RESET"])
 }
 
 fn counted(cache: &Cache, nodes: &[String], args: &Sample, say: &mut Say) -> Outcome {
@@ -142,7 +135,7 @@ fn counted(cache: &Cache, nodes: &[String], args: &Sample, say: &mut Say) -> Out
     thread::sleep(args.time);
     let mut rows = Vec::new();
     for node in nodes {
-        let answer = ask(cache, node, &["HOTKEYS", "GET"]);
+        let answer = ask(cache, node, ["HOTKEYS", "GET"]);
         // What was begun here ends here, whatever came of it.
         let ended = stop(cache, node);
         let answer = answer?;
@@ -192,9 +185,7 @@ fn sample(
     args: &Sample,
     found: &mut Vec<Found>,
 ) -> Outcome<()> {
-    let own = cache.make_key("x")?;
-    let opening = own.strip_suffix(b"x").unwrap_or_default();
-    let glob = [escaped(opening), b"*".to_vec()].concat();
+    let glob = cache.make_pattern("*")?;
     let page = PAGE.to_string();
     let mut cursor = "0".to_owned();
     let mut seen = 0;
@@ -207,10 +198,7 @@ fn sample(
             b"COUNT",
             page.as_bytes(),
         ];
-        let answer = match cache.ask_node(node, [scan])?.pop() {
-            Some(Answer::Refused(error)) => return Err(error.into()),
-            answer => answer.unwrap_or(Answer::Nil),
-        };
+        let answer = ask(cache, node, scan)?;
         let [next, keys] = answer.list() else {
             return Err(Failure::other(format!(
                 "{node}: SCAN does not answer as it should"
@@ -280,13 +268,4 @@ fn tell(mut found: Vec<Found>, question: &Question, count: usize, say: &mut Say)
         say.table(&[question.title, "node", "wire key"], &rows)?;
     }
     Ok(Ending::of(!found.is_empty()))
-}
-
-/// Every byte stands for itself in a glob.
-fn escaped(text: &[u8]) -> Vec<u8> {
-    let escape = |byte: &u8| match byte {
-        b'*' | b'?' | b'[' | b']' | b'\\' => vec![b'\\', *byte],
-        byte => vec![*byte],
-    };
-    text.iter().flat_map(escape).collect()
 }

@@ -128,14 +128,9 @@ impl TargetArgs {
 
 impl Target {
     fn at<'a>(urls: impl IntoIterator<Item = &'a str>) -> Target {
-        let server = |url: &str| Server {
-            url: url.to_owned(),
-            name: None,
-            weight: 1,
-        };
         let urls = urls.into_iter().flat_map(|urls| urls.split(','));
         Target {
-            servers: urls.map(server).collect(),
+            servers: urls.map(Server::at).collect(),
             options: Vec::new(),
         }
     }
@@ -213,15 +208,17 @@ impl Target {
 }
 
 impl Server {
+    fn at(url: &str) -> Server {
+        Server {
+            url: url.to_owned(),
+            name: None,
+            weight: 1,
+        }
+    }
+
     fn of(value: &Value) -> Result<Server, String> {
         let table = match value {
-            Value::String(url) => {
-                return Ok(Server {
-                    url: url.clone(),
-                    name: None,
-                    weight: 1,
-                });
-            }
+            Value::String(url) => return Ok(Server::at(url)),
             Value::Table(table) => table,
             _ => return Err(
                 "each of `servers` must be a location, or a table with `url`, `name` and `weight`"

@@ -54,26 +54,29 @@ fn only_one_of_many_threads_adds() {
     }
 }
 
+/// In a process of its own: a fork holds every store for a moment, and others here fork.
 #[test]
 fn a_name_is_shared_while_somebody_holds_it_and_grows_to_the_largest_limit() {
-    let first = MemoryStore::open(Some("shared"), None, 400);
-    let second = MemoryStore::open(Some("shared"), None, 1000);
-    let third = MemoryStore::open(Some("shared"), None, 10);
-    first
-        .set(b"k", plain(&[0; 500]), Life::Forever, soon())
-        .unwrap();
-    assert!(get(&third, b"k").is_some());
-    assert_eq!(second.locate(b"k", soon()).unwrap(), "memory://shared");
-    assert_eq!(
-        get(&MemoryStore::open(Some("another"), None, 1000), b"k"),
-        None
-    );
-    assert_eq!(get(&private(1000), b"k"), None);
-    drop((first, second, third));
-    assert_eq!(
-        get(&MemoryStore::open(Some("shared"), None, 400), b"k"),
-        None
-    );
+    assert!(crate::base::fork::testing::in_child(|| {
+        let first = MemoryStore::open(Some("shared"), None, 400);
+        let second = MemoryStore::open(Some("shared"), None, 1000);
+        let third = MemoryStore::open(Some("shared"), None, 10);
+        first
+            .set(b"k", plain(&[0; 500]), Life::Forever, soon())
+            .unwrap();
+        assert!(get(&third, b"k").is_some());
+        assert_eq!(second.locate(b"k", soon()).unwrap(), "memory://shared");
+        assert_eq!(
+            get(&MemoryStore::open(Some("another"), None, 1000), b"k"),
+            None
+        );
+        assert_eq!(get(&private(1000), b"k"), None);
+        drop((first, second, third));
+        assert_eq!(
+            get(&MemoryStore::open(Some("shared"), None, 400), b"k"),
+            None
+        );
+    }));
 }
 
 #[test]

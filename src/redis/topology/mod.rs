@@ -48,6 +48,18 @@ pub(crate) trait Topology: Send + Sync + fmt::Debug {
         budget: Budget,
         each: &mut EachNode<'_>,
     ) {
+        self.divide_singly(keys, places, access, budget, each);
+    }
+
+    /// The same by picking a node for each key.
+    fn divide_singly(
+        &self,
+        keys: &KeyList,
+        places: &[usize],
+        access: Access,
+        budget: Budget,
+        each: &mut EachNode<'_>,
+    ) {
         for (place, key) in at(keys, places) {
             match self.pick(key, access, budget) {
                 Ok(node) => each(place, Ok(&node)),

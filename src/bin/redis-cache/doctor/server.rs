@@ -88,16 +88,14 @@ fn version(cache: &Cache, name: &str, info: &Info, findings: &mut Findings) {
     let (program, version) = info.version();
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     let number = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    let resp = cache
-        .ask_node(name, [["CLIENT", "INFO"]])
-        .ok()
-        .and_then(|answers| {
-            let text = answers.first()?.text()?;
-            let word = text
-                .split_whitespace()
-                .find_map(|word| word.strip_prefix("resp="));
-            word.map(str::to_owned)
-        });
+    let client = nodes::ask(cache, name, ["CLIENT", "INFO"]).ok();
+    let resp = client.and_then(|answer| {
+        let text = answer.text()?;
+        let word = text
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("resp="));
+        word.map(str::to_owned)
+    });
     let resp = resp.map_or_else(|| "RESP unknown".to_owned(), |resp| format!("RESP{resp}"));
     let text = format!("{program} {version}, {resp}");
     match program == "Redis" && number < OLDEST {

@@ -196,16 +196,11 @@ impl Topology for Cluster {
             let slot = slots::slot(key);
             match known.pick(slot, access, self.read_from, budget.started()) {
                 Some(member) => each(place, Ok(&member.node)),
-                None => unknown.push((place, key)),
+                None => unknown.push(place),
             }
         }
         drop(known);
-        for (place, key) in unknown {
-            match self.pick(key, access, budget) {
-                Ok(node) => each(place, Ok(&node)),
-                Err(error) => each(place, Err(error)),
-            }
-        }
+        self.divide_singly(keys, &unknown, access, budget, each);
     }
 
     fn time_for(&self, node: &Arc<Node>, access: Access, budget: Budget) -> Budget {
