@@ -6,11 +6,11 @@ use crate::base::budget::Budget;
 use crate::entry::header::without_lease;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Life;
-use crate::redis::command::Command;
 use crate::redis::command::script::Script;
 use crate::redis::command::untouched::Untouched;
 use crate::redis::command::values::pack_set_new;
 use crate::redis::command::verb::Verb;
+use crate::redis::command::{Command, Run};
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
@@ -30,7 +30,7 @@ pub(crate) fn rename(store: &RedisStore, from: &[u8], to: &[u8], budget: Budget)
     let scripts = &store.scripts;
     let mut is_moved = false;
     for _ in 0..ATTEMPTS {
-        let (taken, _) = store.run(&scripts.take, &[from], budget, 0, |_| {}, entry)?;
+        let (taken, _) = store.run(Run::new(&scripts.take, &[from], 0, |_| {}, entry), budget)?;
         let Some(entry) = taken else {
             return Ok(is_moved);
         };
@@ -43,8 +43,10 @@ pub(crate) fn rename(store: &RedisStore, from: &[u8], to: &[u8], budget: Budget)
         )?;
         is_moved = true;
         let pack = |out: &mut Encoder<'_>| pack_drop(out, &entry);
-        let (dropped, _) =
-            store.run(&scripts.drop, &[from], budget, 2, pack, |from| from.flag())?;
+        let (dropped, _) = store.run(
+            Run::new(&scripts.drop, &[from], 2, pack, |from| from.flag()),
+            budget,
+        )?;
         if dropped {
             return Ok(true);
         }

@@ -9,7 +9,7 @@ use crate::expiry::Life;
 use crate::store::{Access, Value};
 
 use super::command::Run;
-use super::command::script::{Script, Scripts};
+use super::command::script::Scripts;
 use super::command::values::Set;
 use super::connection::replies::Replies;
 use super::connection::reply::Reply;
@@ -63,15 +63,10 @@ impl RedisStore {
     /// Runs a script where its first key is. Also says who answered.
     pub(super) fn run<R>(
         &self,
-        script: &Script,
-        keys: &[&[u8]],
+        run: Run<'_, impl Fn(&mut Encoder<'_>), impl FnMut(&mut Replies<'_>) -> Reply<R>>,
         budget: Budget,
-        args: usize,
-        pack_args: impl Fn(&mut Encoder<'_>),
-        read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
     ) -> Result<(R, Picked<'_>)> {
-        let key = keys.first().copied().unwrap_or_default();
-        let run = Run::new(script, keys, args, pack_args, read);
+        let key = run.keys.first().copied().unwrap_or_default();
         self.fleet.ask((key, Access::Write), budget, run)
     }
 }

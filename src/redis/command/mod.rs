@@ -10,7 +10,8 @@ pub(crate) mod verb;
 use crate::error::Error;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
-use crate::redis::connection::resp::Encoder;
+use crate::redis::connection::resp::{Encoder, LARGE};
+use crate::store::Value;
 
 use script::Script;
 use verb::Verb;
@@ -26,6 +27,13 @@ pub(crate) trait Command {
     /// Writes the commands, for every attempt anew: what a first one was not answered, and where [`Encoder::lost`] says
     /// that it may have been done, in the words of a repetition.
     fn pack(&self, to: &mut Encoder<'_>);
+
+    /// The back of an argument that `pack` joins, where it is so large that a copy would cost; it is written from where it
+    /// lies.
+    #[inline]
+    fn large(&self) -> Option<&[u8]> {
+        None
+    }
 
     /// Reads all the replies, of one attempt. After a lost connection it is called again: then everything begins anew.
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<Self::Answer>;
@@ -46,10 +54,11 @@ pub(crate) trait Command {
 /// A script by its digest; a server that does not know it is sent the text, and knows it from then on.
 pub(crate) struct Run<'a, P, R> {
     script: &'a Script,
-    keys: &'a [&'a [u8]],
+    pub(crate) keys: &'a [&'a [u8]],
     args: usize,
     pack_args: P,
     read: R,
+    value: Value<'a>,
     by_text: bool,
 }
 
@@ -71,8 +80,17 @@ impl<'a, P, R> Run<'a, P, R> {
             args,
             pack_args,
             read,
+            value: Value {
+                head: &[],
+                body: &[],
+            },
             by_text: false,
         }
+    }
+
+    /// `value` is among the arguments.
+    pub(crate) fn with(self, value: Value<'a>) -> Self {
+        Run { value, ..self }
     }
 }
 
@@ -97,6 +115,10 @@ where
         (self.pack_args)(to);
     }
 
+    fn large(&self) -> Option<&[u8]> {
+        large(self.value)
+    }
+
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<A> {
         (self.read)(from)
     }
@@ -105,6 +127,12 @@ where
         let is_unknown = refusal.code() == Some("NOSCRIPT");
         is_unknown && !std::mem::replace(&mut self.by_text, true)
     }
+}
+
+/// What of a value is worth being written from where it lies.
+#[inline]
+pub(crate) fn large(value: Value<'_>) -> Option<&[u8]> {
+    (value.body.len() >= LARGE).then_some(value.body)
 }
 
 impl<C: Command + ?Sized> Command for &mut C {
@@ -116,6 +144,10 @@ impl<C: Command + ?Sized> Command for &mut C {
 
     fn pack(&self, to: &mut Encoder<'_>) {
         (**self).pack(to);
+    }
+
+    fn large(&self) -> Option<&[u8]> {
+        (**self).large()
     }
 
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<C::Answer> {

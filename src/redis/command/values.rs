@@ -7,8 +7,8 @@ use crate::redis::connection::resp::Encoder;
 use crate::store::framed::Argument;
 use crate::store::{Head, Sink, Value};
 
-use super::Command;
 use super::verb::Verb;
+use super::{Command, large};
 
 /// GET into a sink; whether there was a value.
 pub(crate) struct Get<'a, 's> {
@@ -53,6 +53,11 @@ impl Command for Set<'_> {
     #[inline]
     fn pack(&self, to: &mut Encoder<'_>) {
         pack_set(to, self.key, self.value, self.life);
+    }
+
+    #[inline]
+    fn large(&self) -> Option<&[u8]> {
+        large(self.value)
     }
 
     #[inline(always)]
@@ -123,6 +128,10 @@ impl Command for Add<'_> {
     fn pack(&self, to: &mut Encoder<'_>) {
         pack_set_new(to, self.key, self.value, self.life);
         pack_head(to, self.key);
+    }
+
+    fn large(&self) -> Option<&[u8]> {
+        large(self.value)
     }
 
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<Option<Head>> {

@@ -6,7 +6,7 @@ use crate::error::Result;
 
 use super::super::wire::KEPT;
 use super::super::wire::ahead::allowance;
-use super::resp::Encoder;
+use super::resp::{Aside, Encoder};
 use super::{Connection, SendFault, native};
 
 /// How much of the replies that are owed has come.
@@ -65,9 +65,9 @@ impl Connection {
 
     /// Adds commands to a batch of other ones, if that makes it little larger; how many.
     pub(crate) fn take_along(&mut self, pack: &dyn Fn(&mut Encoder<'_>)) -> usize {
-        let (mut packed, mut commands, mut lacking) = (Vec::new(), 0, 0);
-        pack(&mut Encoder::new(&mut packed, &mut commands, &mut lacking));
-        if lacking > 0 || packed.len() > ALONG {
+        let (mut packed, mut commands, mut aside) = (Vec::new(), 0, Aside::default());
+        pack(&mut Encoder::new(&mut packed, &mut commands, &mut aside));
+        if aside.lacking > 0 || packed.len() > ALONG {
             return 0;
         }
         self.outgoing.extend_from_slice(&packed);

@@ -64,6 +64,28 @@ impl Link {
         }
     }
 
+    /// The same for a batch that lies in pieces; a custom connection takes it in one only.
+    pub(super) fn send_parts(
+        &mut self,
+        parts: [&[u8]; 3],
+        commands: usize,
+        budget: Budget,
+    ) -> Result<(), SendFault> {
+        if let Some(wire) = self.wire() {
+            return wire.send_parts(parts, budget);
+        }
+        let len = parts.iter().map(|part| part.len()).sum();
+        let mut batch = Vec::new();
+        if batch.try_reserve_exact(len).is_err() {
+            return Err(SendFault {
+                error: Error::no_memory("a command", len),
+                unsent: true,
+            });
+        }
+        parts.iter().for_each(|part| batch.extend_from_slice(part));
+        self.send(&batch, commands, budget)
+    }
+
     /// The next token, and how many elements it announces.
     #[inline]
     pub(super) fn token(&mut self, inside: bool, budget: Budget) -> Result<(Token<'_>, u64)> {

@@ -4,6 +4,7 @@
 //! promise that no reply ever reaches another caller. Its errors name no node.
 
 pub(crate) mod ahead;
+mod around;
 mod link;
 pub(crate) mod native;
 mod reading;
@@ -28,7 +29,7 @@ use super::wire::Wire;
 use super::wire::tls::TlsSettings;
 
 use link::Link;
-use resp::Encoder;
+use resp::{Aside, Encoder};
 
 pub(crate) use super::wire::SendFault;
 pub(crate) use ahead::AtHand;
@@ -52,8 +53,7 @@ pub(crate) struct Connection {
     outgoing: Vec<u8>,
     /// Commands in `outgoing`.
     queued: usize,
-    /// The length of an argument for which there was no memory; 0: there was.
-    lacking: usize,
+    aside: Aside,
     /// Replies to commands that were sent.
     owed: usize,
     /// Elements still to come of the reply that has begun.
@@ -89,7 +89,7 @@ impl Connection {
             link,
             outgoing: Vec::new(),
             queued: 0,
-            lacking: 0,
+            aside: Aside::default(),
             owed: 0,
             open: 0,
             broken: false,
@@ -100,13 +100,13 @@ impl Connection {
     /// Adds commands to the batch that [`Connection::send`] sends.
     #[inline]
     pub(crate) fn encoder(&mut self) -> Encoder<'_> {
-        Encoder::new(&mut self.outgoing, &mut self.queued, &mut self.lacking)
+        Encoder::new(&mut self.outgoing, &mut self.queued, &mut self.aside)
     }
 
     /// Sends the batch. A custom connection also reads all the replies here.
     #[inline]
     pub(crate) fn send(&mut self, budget: Budget) -> Result<(), SendFault> {
-        if self.lacking != 0 {
+        if self.aside.lacking != 0 {
             return self.forget();
         }
         if self.outgoing.capacity() > AHEAD {
@@ -136,7 +136,7 @@ impl Connection {
     fn forget(&mut self) -> Result<(), SendFault> {
         self.outgoing.clear();
         self.queued = 0;
-        let len = std::mem::take(&mut self.lacking);
+        let len = std::mem::take(&mut self.aside).lacking;
         Err(SendFault {
             error: Error::no_memory("a command with an argument", len),
             unsent: true,

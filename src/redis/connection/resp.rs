@@ -9,7 +9,7 @@ pub(crate) mod tests;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::framed::CRLF;
 
-pub(crate) use encoder::Encoder;
+pub(crate) use encoder::{Apart, Aside, Encoder, LARGE};
 
 /// The longest value a server may announce: Redis' own default of `proto-max-bulk-len`.
 pub(crate) const MAX_BULK: usize = 512 * 1024 * 1024;

@@ -7,7 +7,7 @@ use crate::config::Parser;
 use crate::error::Result;
 
 use super::super::wire::Wire;
-use super::resp::Encoder;
+use super::resp::{Aside, Encoder};
 use super::{AtHand, Connection, Link, SendFault, native};
 
 impl Connection {
@@ -106,8 +106,12 @@ pub(crate) fn pack_apart(
         return None;
     }
     // An encoder that lacks memory already takes no more, and gives up what it has when something does not fit.
-    let (mut commands, mut lacking) = (0, 1);
-    pack(&mut Encoder::new(&mut memory, &mut commands, &mut lacking));
+    let mut commands = 0;
+    let mut aside = Aside {
+        lacking: 1,
+        ..Aside::default()
+    };
+    pack(&mut Encoder::new(&mut memory, &mut commands, &mut aside));
     let is_all = memory.capacity() >= most && (1..=most).contains(&memory.len());
     is_all.then_some((memory, commands))
 }

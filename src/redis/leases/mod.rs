@@ -6,6 +6,7 @@ pub(crate) mod steps;
 use crate::base::budget::Budget;
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
+use crate::redis::command::Run;
 use crate::redis::command::script::Script;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
@@ -59,7 +60,7 @@ impl Leases for RedisStore {
             }
         };
         let script = &self.scripts.acquire;
-        let (answer, node) = self.run(script, &[key], budget, 5, pack, read)?;
+        let (answer, node) = self.run(Run::new(script, &[key], 5, pack, read), budget)?;
         if answer == Acquired::Found(()) {
             // It is fresh by the server's clock, which is the one that counts.
             match sink.fresh_until_ms() {
@@ -91,7 +92,14 @@ impl Leases for RedisStore {
         budget: Budget,
     ) -> Result<Stored> {
         let pack = |to: &mut Encoder<'_>| pack_store(to, token, value, life);
-        self.step(&self.scripts.store, key, 3, budget, pack, stored)
+        let run = Run::new(
+            &self.scripts.store,
+            std::slice::from_ref(&key),
+            3,
+            pack,
+            stored,
+        );
+        Ok(self.run(run.with(value), budget)?.0)
     }
 
     fn fulfill_many(
@@ -123,7 +131,14 @@ impl Leases for RedisStore {
         budget: Budget,
     ) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| pack_swap(to, old, value, life);
-        self.step(&self.scripts.swap, key, 3, budget, pack, |from| from.flag())
+        let run = Run::new(
+            &self.scripts.swap,
+            std::slice::from_ref(&key),
+            3,
+            pack,
+            |from| from.flag(),
+        );
+        Ok(self.run(run.with(value), budget)?.0)
     }
 
     fn swap_many(
@@ -233,7 +248,7 @@ impl RedisStore {
         pack: impl Fn(&mut Encoder<'_>),
         read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
     ) -> Result<R> {
-        let (answer, _) = self.run(script, &[key], budget, args, pack, read)?;
+        let (answer, _) = self.run(Run::new(script, &[key], args, pack, read), budget)?;
         Ok(answer)
     }
 }

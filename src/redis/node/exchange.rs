@@ -165,13 +165,16 @@ impl<'a> Call<'a> {
     #[inline(always)]
     pub(crate) fn send<C: Command + ?Sized>(&mut self, command: &C) -> Result<(), Failed> {
         // Twice, so that the usual way is in line.
-        self.dispatch(|to| command.pack(to), &|to| command.pack(to))
+        let large = command.large();
+        self.dispatch(large, |to| command.pack(to), &|to| command.pack(to))
     }
 
-    /// Sends what `pack` writes, on the connection at hand or on a fresh one; `along` writes the same to go with a greeting.
+    /// Sends what `pack` writes, on the connection at hand or on a fresh one; `along` writes the same where it goes with a
+    /// greeting, or around a large piece.
     #[inline(always)]
     pub(super) fn dispatch(
         &mut self,
+        large: Option<&[u8]>,
         pack: impl Fn(&mut Encoder<'_>),
         along: &dyn Fn(&mut Encoder<'_>),
     ) -> Result<(), Failed> {
@@ -182,8 +185,16 @@ impl<'a> Call<'a> {
                     Sent::NotYet => continue,
                 }
             };
-            pack(&mut connection.encoder().after(self.lost));
-            match connection.send(self.budget) {
+            let sent = match large {
+                None => {
+                    pack(&mut connection.encoder().after(self.lost));
+                    connection.send(self.budget)
+                }
+                Some(piece) => {
+                    connection.send_around(piece, &with_lost(along, self.lost), self.budget)
+                }
+            };
+            match sent {
                 Ok(()) => return Ok(()),
                 Err(fault) => self.recover(fault)?,
             }

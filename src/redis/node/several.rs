@@ -37,7 +37,7 @@ impl<'a> Exchange<'a> {
     /// Sends the commands if there is a connection; otherwise begins to open one.
     pub(crate) fn begin(&mut self, pack: impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
         if self.call.loan.connection().is_some() || !self.call.node.opens_at_once() {
-            return self.call.dispatch(&pack, &pack);
+            return self.call.dispatch(None, &pack, &pack);
         }
         if let Err(refusal) = self.call.node.may_connect(self.call.admission) {
             return Err(self.call.refused(refusal));
@@ -74,7 +74,7 @@ impl<'a> Exchange<'a> {
                         self.may_be_there = true;
                         Ok(())
                     }
-                    Sent::NotYet => self.call.dispatch(&pack, &pack),
+                    Sent::NotYet => self.call.dispatch(None, &pack, &pack),
                 }
             }
             Ok(Some(Err(refusal))) => {

@@ -7,7 +7,7 @@ use crate::redis::command::values::{pack_head, pack_px, pack_set_new, pack_set_w
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
-use crate::redis::connection::resp::Encoder;
+use crate::redis::connection::resp::{Aside, Encoder};
 use crate::redis::fleet::many::{Batch, Each, Group, WINDOW_BYTES, WINDOW_WRITES, key};
 use crate::store::{EachDone, KeyList, Value};
 
@@ -138,7 +138,10 @@ impl<'a> Set<'a> {
         let mut usual = (0, Vec::new());
         if let Some((_, Life::Millis(ms))) = values.first() {
             usual.0 = *ms;
-            pack_px(&mut Encoder::new(&mut usual.1, &mut 0, &mut 0), *ms);
+            pack_px(
+                &mut Encoder::new(&mut usual.1, &mut 0, &mut Aside::default()),
+                *ms,
+            );
         }
         Set {
             keys,

@@ -9,6 +9,7 @@ use crate::base::budget::Budget;
 use crate::entry::header::Header;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
+use crate::redis::command::Run;
 use crate::redis::command::values::{Add, Get, Look, TimeToLive, Unlink, pack_life, signed};
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
@@ -96,8 +97,10 @@ impl Values for RedisStore {
         }
         let pack = |to: &mut Encoder<'_>| pack_life(to.joined(value.head, value.body), life);
         let script = &self.scripts.add;
-        let (added, _) = self.run(script, &[key], budget.later(), 2, pack, |from| from.flag())?;
-        Ok(added)
+        let run = Run::new(script, std::slice::from_ref(&key), 2, pack, |from| {
+            from.flag()
+        });
+        Ok(self.run(run.with(value), budget.later())?.0)
     }
 
     fn add_many(
@@ -157,7 +160,10 @@ impl Values for RedisStore {
             to.arg(how).int(signed(ms.min(LATEST_MS)));
         };
         let script = &self.scripts.touch;
-        let (touched, _) = self.run(script, &[key], budget, 2, pack, |from| from.flag())?;
+        let (touched, _) = self.run(
+            Run::new(script, &[key], 2, pack, |from| from.flag()),
+            budget,
+        )?;
         Ok(touched)
     }
 
@@ -166,7 +172,7 @@ impl Values for RedisStore {
             to.int(delta);
         };
         let script = &self.scripts.incr;
-        let (value, _) = self.run(script, &[key], budget, 1, pack, incremented)?;
+        let (value, _) = self.run(Run::new(script, &[key], 1, pack, incremented), budget)?;
         Ok(value)
     }
 
@@ -183,7 +189,7 @@ impl Values for RedisStore {
         }
         let pack = |to: &mut Encoder<'_>| pack_life(to.int(delta).int(initial), life);
         let script = &self.scripts.incr_or_create;
-        let (value, _) = self.run(script, &[key], budget, 3, pack, incremented)?;
+        let (value, _) = self.run(Run::new(script, &[key], 3, pack, incremented), budget)?;
         value.ok_or_else(|| reply::unexpected("a counter"))
     }
 
@@ -193,7 +199,10 @@ impl Values for RedisStore {
             return migrate::rename(self, from, to, budget);
         }
         let script = &self.scripts.rename;
-        match self.run(script, &[from, to], budget, 0, |_| {}, |from| from.flag()) {
+        match self.run(
+            Run::new(script, &[from, to], 0, |_| {}, |from| from.flag()),
+            budget,
+        ) {
             // The slot of both keys is on its way to another node, and one of them is there already.
             Err(error) if error.code() == Some("TRYAGAIN") => {
                 migrate::rename(self, from, to, budget)

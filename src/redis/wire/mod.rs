@@ -115,6 +115,27 @@ impl Wire {
         }
     }
 
+    /// The same for what lies in pieces.
+    pub(crate) fn send_parts(
+        &mut self,
+        parts: [&[u8]; 3],
+        budget: Budget,
+    ) -> Result<(), SendFault> {
+        let Some(secure) = &mut self.secure else {
+            return self.stream.send_parts(parts, budget);
+        };
+        let before = self.stream.bytes_out();
+        for part in parts {
+            secure
+                .send(&mut self.stream, part, budget)
+                .map_err(|fault| SendFault {
+                    unsent: self.stream.bytes_out() == before,
+                    ..fault
+                })?;
+        }
+        Ok(())
+    }
+
     /// What has been read and not been taken.
     #[inline]
     pub(crate) fn buffered(&self) -> &[u8] {

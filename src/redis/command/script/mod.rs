@@ -8,7 +8,7 @@ pub(crate) mod leases;
 pub(crate) mod locks;
 
 use crate::redis::command::verb::Verb;
-use crate::redis::connection::resp::Encoder;
+use crate::redis::connection::resp::{Aside, Encoder};
 
 /// A text, and how it is called by the digest that the server knows it by.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Script {
     fn new(verb: Verb, text: &'static str) -> Self {
         let asks_time = text.contains(parts::ASKS_TIME);
         let mut called = Vec::new();
-        Encoder::new(&mut called, &mut 0, &mut 0)
+        Encoder::new(&mut called, &mut 0, &mut Aside::default())
             .arg(b"EVALSHA")
             .arg(redis::Script::new(text).get_hash().as_bytes());
         Script {

@@ -7,27 +7,43 @@ use crate::store::framed::{Argument, CRLF, line};
 pub(crate) struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     commands: &'a mut usize,
-    lacking: &'a mut usize,
+    aside: &'a mut Aside,
     lost: u32,
 }
+
+/// What belongs to a batch and is not in its memory.
+#[derive(Debug, Default)]
+pub(crate) struct Aside {
+    /// The length of an argument for which there is no memory, and then the batch is of no use; 0: there is.
+    pub(crate) lacking: usize,
+    /// The large piece that is written from where it lies.
+    pub(crate) apart: Apart,
+}
+
+/// Whether the large piece of a command is written from where it lies, and then where in the batch it belongs.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Apart {
+    #[default]
+    No,
+    Wanted,
+    At(usize),
+}
+
+/// From here on a copy costs more than a write of three pieces.
+pub(crate) const LARGE: usize = 16 * 1024;
 
 /// An argument leaves as much room behind it as words take until the next one comes, which must not make a large batch
 /// grow.
 const BEHIND: usize = 128;
 
 impl<'a> Encoder<'a> {
-    /// `commands` goes up by one for each command. `lacking` becomes the length of an argument for which there is no
-    /// memory: then the batch is of no use.
+    /// `commands` goes up by one for each command.
     #[inline]
-    pub(crate) fn new(
-        out: &'a mut Vec<u8>,
-        commands: &'a mut usize,
-        lacking: &'a mut usize,
-    ) -> Self {
+    pub(crate) fn new(out: &'a mut Vec<u8>, commands: &'a mut usize, aside: &'a mut Aside) -> Self {
         Encoder {
             out,
             commands,
-            lacking,
+            aside,
             lost: 0,
         }
     }
@@ -104,12 +120,26 @@ impl<'a> Encoder<'a> {
         self
     }
 
-    /// One argument that lies in two pieces.
+    /// One argument that lies in two pieces. A large one at the back stays where it is, if the batch is sent so.
     #[inline]
     pub(crate) fn joined(&mut self, front: &[u8], back: &[u8]) -> &mut Self {
+        if back.len() >= LARGE && self.aside.apart == Apart::Wanted {
+            return self.around(front, back.len());
+        }
         if self.length(front.len() + back.len()) {
             self.out.extend_from_slice(front);
             self.out.extend_from_slice(back);
+            self.out.extend_from_slice(CRLF);
+        }
+        self
+    }
+
+    #[cold]
+    fn around(&mut self, front: &[u8], len: usize) -> &mut Self {
+        if self.has_room(front.len()) {
+            line(self.out, b'$', front.len() + len);
+            self.out.extend_from_slice(front);
+            self.aside.apart = Apart::At(self.out.len());
             self.out.extend_from_slice(CRLF);
         }
         self
@@ -137,12 +167,12 @@ impl<'a> Encoder<'a> {
     #[cold]
     fn grow(&mut self, len: usize) -> bool {
         let wanted = len + BEHIND;
-        if *self.lacking == 0
+        if self.aside.lacking == 0
             && (self.out.try_reserve(wanted).is_ok() || self.out.try_reserve_exact(wanted).is_ok())
         {
             return true;
         }
-        *self.lacking = len.max(1).max(*self.lacking);
+        self.aside.lacking = len.max(1).max(self.aside.lacking);
         *self.out = Vec::new();
         false
     }

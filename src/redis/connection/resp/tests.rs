@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use super::*;
 
 fn encoded(write: impl FnOnce(&mut Encoder<'_>)) -> (String, usize) {
-    let (mut out, mut commands, mut lacking) = (Vec::new(), 0, 0);
-    write(&mut Encoder::new(&mut out, &mut commands, &mut lacking));
-    assert_eq!(lacking, 0);
+    let (mut out, mut commands, mut aside) = (Vec::new(), 0, Aside::default());
+    write(&mut Encoder::new(&mut out, &mut commands, &mut aside));
+    assert_eq!(aside.lacking, 0);
     (String::from_utf8(out).unwrap(), commands)
 }
 
@@ -207,8 +207,8 @@ proptest! {
 
     #[test]
     fn what_is_encoded_is_parsed_back(args in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..150), 0..120)) {
-        let (mut out, mut commands, mut lacking) = (Vec::new(), 0, 0);
-        let mut encoder = Encoder::new(&mut out, &mut commands, &mut lacking);
+        let (mut out, mut commands, mut aside) = (Vec::new(), 0, Aside::default());
+        let mut encoder = Encoder::new(&mut out, &mut commands, &mut aside);
         encoder.command(args.len());
         for arg in &args {
             encoder.arg(arg);

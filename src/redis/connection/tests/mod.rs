@@ -2,6 +2,7 @@
 //! when the other side misbehaves.
 
 pub(crate) mod any_bytes;
+mod around;
 pub(crate) mod custom;
 pub(crate) mod server;
 

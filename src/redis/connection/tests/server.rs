@@ -4,7 +4,7 @@ use crate::redis::testing::Server;
 
 use super::*;
 
-fn dial(server: &Server, parser: Parser, custom: bool) -> Dial {
+pub(super) fn dial(server: &Server, parser: Parser, custom: bool) -> Dial {
     let path = server.socket();
     let info = format!("unix://{}", path.display()).parse::<redis::ConnectionInfo>();
     let connector = Connector::new(|info: &redis::ConnectionInfo| {

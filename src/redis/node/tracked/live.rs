@@ -10,7 +10,7 @@ use crate::base::budget::Budget;
 use crate::base::clocks::uptime_us;
 use crate::error::Error;
 use crate::redis::connection::native;
-use crate::redis::connection::resp::{Encoder, Head, Kind};
+use crate::redis::connection::resp::{Aside, Encoder, Head, Kind};
 use crate::redis::wire::Wire;
 
 use super::fill::{Answer, Fill, Heard, Listener};
@@ -94,8 +94,8 @@ impl Live {
     }
 
     pub(super) fn ask(&mut self, questions: impl IntoIterator<Item = What>) -> Result<(), Fault> {
-        let (mut packed, mut commands, mut lacking) = (Vec::new(), 0, 0);
-        let mut to = Encoder::new(&mut packed, &mut commands, &mut lacking);
+        let (mut packed, mut commands, mut aside) = (Vec::new(), 0, Aside::default());
+        let mut to = Encoder::new(&mut packed, &mut commands, &mut aside);
         let sent_us = uptime_us();
         for what in questions {
             let is_value = match &what {
@@ -116,7 +116,7 @@ impl Live {
                 self.asked.push_back(Asked { sent_us, what });
             }
         }
-        if lacking > 0 {
+        if aside.lacking > 0 {
             return Err(Fault);
         }
         let sent = self.wire.send(&packed, Budget::new(TO_WRITE));

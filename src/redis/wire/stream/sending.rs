@@ -64,6 +64,26 @@ impl Stream {
         }
     }
 
+    /// Writes all of `parts`, one behind the other.
+    pub(crate) fn send_parts(
+        &mut self,
+        parts: [&[u8]; 3],
+        budget: Budget,
+    ) -> Result<(), SendFault> {
+        self.begin_command();
+        let before = self.bytes_out;
+        let mut slices = parts.map(io::IoSlice::new);
+        let mut rest = &mut slices[..];
+        while !rest.is_empty() {
+            let sent = self.send_some(rest, budget).map_err(|error| SendFault {
+                error,
+                unsent: self.bytes_out == before,
+            })?;
+            io::IoSlice::advance_slices(&mut rest, sent);
+        }
+        Ok(())
+    }
+
     /// Writes as much of `bytes` as is taken without waiting.
     pub(crate) fn send_part(&mut self, bytes: &[u8]) -> Result<usize> {
         if bytes.is_empty() {
@@ -127,8 +147,6 @@ impl Stream {
     }
 }
 
-/// What TLS needs of the socket besides.
-#[cfg(feature = "tls")]
 impl Stream {
     /// Writes some of `parts`, at least a byte.
     pub(crate) fn send_some(&mut self, parts: &[io::IoSlice<'_>], budget: Budget) -> Result<usize> {
