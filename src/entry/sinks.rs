@@ -117,6 +117,10 @@ impl Sink for Gather<'_> {
         self.begin_as(Shape::of_value(self.options, head, len), head, len)
     }
 
+    fn begins_under_a_lock(&self) -> bool {
+        true
+    }
+
     fn fresh_until_ms(&self) -> u64 {
         self.shape.fresh_until_ms()
     }
@@ -257,6 +261,10 @@ impl Sink for Fill<'_> {
         let (now, later) = room.split_at_mut(here.len().min(self.len));
         now.copy_from_slice(here);
         Ok(Room::Fill(later))
+    }
+
+    fn begins_under_a_lock(&self) -> bool {
+        true
     }
 
     fn fresh_until_ms(&self) -> u64 {

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 use crate::store::{
     Access, Change, EachDone, EachHead, EachValue, Head, KeyList, NodeState, Pttl, ScanStep, Sink,
-    Store, Touch, Traffic, Value, Values, Walks, glob, head_of,
+    Store, Touch, Traffic, Value, Values, Walks, begin_under_a_lock, glob, head_of,
 };
 
 use self::table::{Entry, Packed, Table};
@@ -30,6 +30,14 @@ pub(crate) struct MemoryStore {
     /// Its title, or `memory://` and the name it is shared under, if any.
     location: String,
     table: Table,
+}
+
+/// What is done with a value that was found.
+enum Hit {
+    /// It is in the sink.
+    HandedOut(Result<()>),
+    /// It is to go there when the lock is given back.
+    Held(Packed),
 }
 
 impl MemoryStore {
@@ -80,10 +88,15 @@ impl MemoryStore {
 
 impl Values for MemoryStore {
     fn get(&self, key: &[u8], _: Access, sink: &mut dyn Sink, _: Budget) -> Result<Option<Clock>> {
-        let Some(value) = self.value(key) else {
-            return Ok(None);
+        let at_once = |entry: &Entry| match begin_under_a_lock(sink, entry.value()) {
+            Some(begun) => Hit::HandedOut(begun),
+            None => Hit::Held(entry.packed()),
         };
-        sink.begin(&value, value.len())?;
+        match self.step(|table, now| table.look(key, now, at_once)) {
+            Some(Hit::HandedOut(begun)) => begun?,
+            Some(Hit::Held(value)) => sink.begin(&value, value.len()).map(drop)?,
+            None => return Ok(None),
+        }
         Ok(Some(Clock::own()))
     }
 

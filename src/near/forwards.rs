@@ -74,9 +74,10 @@ impl Values for NearStore {
 
     fn head(&self, key: &[u8], access: Access, budget: Budget) -> Result<Option<(Head, Clock)>> {
         if access == Access::Read
-            && let Look::Known(value, clock) = self.look(key, budget)
+            && let Look::Known(head, clock) =
+                self.look(key, budget, |value| value.map(|value| head_of(value)))
         {
-            return Ok(value.as_deref().map(|value| (head_of(value), clock)));
+            return Ok(head.map(|head| (head, clock)));
         }
         self.far.head(key, access, budget.later())
     }

@@ -44,13 +44,20 @@ impl Near {
         }
     }
 
-    /// What is kept of this epoch and not over: a value, or that there is none.
-    pub(super) fn find(&self, key: &[u8], epoch: u64) -> Option<Option<Arc<[u8]>>> {
+    /// What is kept of this epoch and not over: what `made` makes, under the lock, of a value or of there being none.
+    #[inline]
+    pub(super) fn find<R>(
+        &self,
+        key: &[u8],
+        epoch: u64,
+        now_us: i64,
+        made: impl FnOnce(Option<&Arc<[u8]>>) -> R,
+    ) -> Option<R> {
         let key = self.map.key(key);
         let mut shard = self.map.lock(key);
         let kept = shard.get(key)?;
-        let is_valid = kept.epoch == epoch && uptime_us() < kept.until_us;
-        is_valid.then(|| kept.value.clone())
+        let is_valid = kept.epoch == epoch && now_us < kept.until_us;
+        is_valid.then(|| made(kept.value.as_ref()))
     }
 
     /// Whether there is anything under the key, valid or not: without it nobody need look closer.

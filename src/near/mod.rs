@@ -15,15 +15,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::base::budget::Budget;
+use crate::base::clocks::uptime_us;
 use crate::base::fork::PerProcess;
 use crate::config::{NearUntracked, Options};
 use crate::error::Result;
 use crate::expiry::Clock;
 use crate::redis::RedisStore;
+use crate::redis::fleet::Picked;
 use crate::redis::node::Node;
 use crate::redis::node::together::{order, turn};
 use crate::redis::node::tracked::{Answer, Fill, Heard, half_of};
-use crate::store::{Access, EachValue, KeyList, Sink, Values, Whole};
+use crate::store::{Access, EachValue, KeyList, Sink, Values, Whole, begin_under_a_lock};
 
 use kept::{Found, Hearing, Near};
 
@@ -51,13 +53,21 @@ pub(crate) struct NearStore {
 type Asked = Vec<(usize, Arc<Fill>)>;
 
 /// What came of a look.
-enum Look {
-    /// The value, or that there is none, and the clock that it is judged by.
-    Known(Option<Arc<[u8]>>, Clock),
+enum Look<'a, R> {
+    /// What was made of the value, or of there being none, and the clock that it is judged by.
+    Known(R, Clock),
     /// It is not kept, and can be.
-    Unknown(Arc<Node>),
+    Unknown(Picked<'a>),
     /// It is none of this cache's affair.
     Far,
+}
+
+/// What is done with what is known.
+enum Hit {
+    /// It is in the sink; whether there was a value.
+    HandedOut(Result<bool>),
+    /// It is to go there when the lock is given back.
+    Kept(Arc<[u8]>),
 }
 
 impl NearStore {
@@ -94,24 +104,43 @@ impl NearStore {
         }
     }
 
-    /// What is kept of the key. Drains before it looks: the other order would hand out what is known to be old.
-    fn look(&self, key: &[u8], budget: Budget) -> Look {
+    /// What is kept of the key; `made` runs under a lock. Drains before it looks: the other order would hand out what is
+    /// known to be old.
+    #[inline]
+    fn look<R>(
+        &self,
+        key: &[u8],
+        budget: Budget,
+        made: impl FnOnce(Option<&Arc<[u8]>>) -> R,
+    ) -> Look<'_, R> {
         if key.len() > LONGEST_KEY {
             return Look::Far;
         }
         let Ok(node) = self.far.owner(key, budget) else {
             return Look::Far;
         };
+        let near = self.near();
+        let now_us = uptime_us();
+        let epoch = match node.tracked().known(self.max_lag_us, now_us) {
+            Some(epoch) => Some((epoch, now_us)),
+            None => self.look_around(&node, key, budget),
+        };
+        match epoch.and_then(|(epoch, now_us)| near.find(key, epoch, now_us, made)) {
+            Some(made) => Look::Known(made, node.clock()),
+            None => Look::Unknown(node),
+        }
+    }
+
+    /// Finds out what has changed, if that is worth it for this key: the epoch for which all is known, and the time then.
+    #[cold]
+    fn look_around(&self, node: &Node, key: &[u8], budget: Budget) -> Option<(u64, i64)> {
         let tracked = node.tracked();
         let epoch = match tracked.untracked() {
             Some(number) if self.untracked == NearUntracked::Ttl => Some(number),
             _ if !self.near().knows(key) => None,
-            _ => tracked.current(self.max_lag_us, budget, &self.hearing(&node)),
+            _ => tracked.current(self.max_lag_us, budget, &self.hearing(node)),
         };
-        match epoch.and_then(|epoch| self.near().find(key, epoch)) {
-            Some(value) => Look::Known(value, node.clock()),
-            None => Look::Unknown(node),
-        }
+        epoch.map(|epoch| (epoch, uptime_us()))
     }
 
     /// Asks a node for keys that are to be kept; `budget` is for the opening of its connection. Whether they are on their way.
@@ -171,10 +200,24 @@ impl NearStore {
         sink: &mut dyn Sink,
         budget: Budget,
     ) -> Result<Option<Clock>> {
-        let node = match self.look(key, budget) {
-            Look::Known(value, clock) => {
-                self.count(value.is_some());
-                return hand_out(value.as_ref(), clock, sink);
+        let at_once = |value: Option<&Arc<[u8]>>| {
+            let Some(value) = value else {
+                return Hit::HandedOut(Ok(false));
+            };
+            match begin_under_a_lock(sink, value) {
+                Some(begun) => Hit::HandedOut(begun.map(|()| true)),
+                None => Hit::Kept(Arc::clone(value)),
+            }
+        };
+        let node = match self.look(key, budget, at_once) {
+            Look::Known(Hit::HandedOut(is_value), clock) => {
+                let is_value = is_value?;
+                self.count(is_value);
+                return Ok(is_value.then_some(clock));
+            }
+            Look::Known(Hit::Kept(value), clock) => {
+                self.count(true);
+                return hand_out(Some(&value), clock, sink);
             }
             Look::Unknown(node) => node,
             Look::Far => return self.far.get(key, access, sink, budget),
@@ -202,7 +245,7 @@ impl NearStore {
         let mut unknown = BTreeMap::<*const Node, (Arc<Node>, Asked)>::new();
         let mut room = MOST_KEYS;
         for (index, key) in keys.iter() {
-            match self.look(key, budget) {
+            match self.look(key, budget, |value| value.cloned()) {
                 Look::Known(value, clock) => {
                     self.count(value.is_some());
                     each(index, Ok(value.as_deref()), clock);
@@ -210,7 +253,9 @@ impl NearStore {
                 Look::Unknown(node) if room > 0 => {
                     room -= 1;
                     let place = order(&node);
-                    let (_, fills) = unknown.entry(place).or_insert((node, Vec::new()));
+                    let (_, fills) = unknown
+                        .entry(place)
+                        .or_insert((node.into_owned(), Vec::new()));
                     fills.push((index, Fill::new(key)));
                 }
                 _ => rest.push(index),

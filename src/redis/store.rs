@@ -34,10 +34,11 @@ impl RedisStore {
     }
 
     /// The node that takes writes for `key`.
-    pub(crate) fn owner(&self, key: &[u8], budget: Budget) -> Result<Arc<Node>> {
+    #[inline]
+    pub(crate) fn owner(&self, key: &[u8], budget: Budget) -> Result<Picked<'_>> {
         match self.fleet.topology.only() {
-            Some(node) => Ok(Arc::clone(node)),
-            None => self.fleet.topology.pick(key, Access::Write, budget),
+            Some(node) => Ok(Picked::Borrowed(node)),
+            None => (self.fleet.topology.pick(key, Access::Write, budget)).map(Picked::Owned),
         }
     }
 

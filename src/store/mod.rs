@@ -63,12 +63,28 @@ pub(crate) enum Room<'a> {
     Discard,
 }
 
+/// So much is copied under a lock; a larger value is held instead, and copied after it.
+const SMALL: usize = 4096;
+
+/// Hands a whole value out where a lock is held, if that takes a moment only and runs nobody else's code.
+#[inline]
+pub(crate) fn begin_under_a_lock(sink: &mut dyn Sink, value: &[u8]) -> Option<Result<()>> {
+    let may_begin = value.len() <= SMALL && sink.begins_under_a_lock();
+    may_begin.then(|| sink.begin(value, value.len()).map(drop))
+}
+
 /// Receives one stored value.
 pub(crate) trait Sink {
     /// A value of `len` bytes has begun; `head` is what of it is there: all of it, or at least [`HEAD_LEN`] bytes.
     /// The answer is the place of the other `len - head.len()` bytes (any, when there are none).
     /// After a lost connection it may be called again: then everything begins anew.
     fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>>;
+
+    /// Whether `begin` runs nothing but our own few steps: then a store may call it with a lock held. What decodes a value
+    /// runs the code of its type.
+    fn begins_under_a_lock(&self) -> bool {
+        false
+    }
 
     /// Until when the value is fresh by its header, in the store's Unix milliseconds; 0: for as long as it is there, or
     /// nobody has looked.

@@ -9,8 +9,18 @@ use super::shard::Shard;
 use super::slots::Slot;
 use super::{Full, Item, Key, LARGEST_PART};
 
-/// What is to be dropped after the lock.
-pub(super) type Victims<V> = SmallVec<[V; 2]>;
+/// What is to be dropped after the lock: nothing, as a rule.
+pub(super) struct Victims<V>(Option<SmallVec<[V; 2]>>);
+
+impl<V> Victims<V> {
+    pub(super) fn push(&mut self, victim: V) {
+        self.0.get_or_insert_default().push(victim);
+    }
+
+    fn extend(&mut self, victims: impl IntoIterator<Item = V>) {
+        self.0.get_or_insert_default().extend(victims);
+    }
+}
 
 /// One shard, locked.
 pub(crate) struct Locked<'m, V, E> {
@@ -38,7 +48,7 @@ impl<'m, V, E> Locked<'m, V, E> {
     pub(super) fn new(shard: MutexGuard<'m, Shard<V, E>>, bound: &'m Bound) -> Self {
         Locked {
             shard,
-            victims: SmallVec::new(),
+            victims: Victims(None),
             bound,
         }
     }
@@ -46,10 +56,10 @@ impl<'m, V, E> Locked<'m, V, E> {
 
 impl<V: Item, E> Locked<'_, V, E> {
     /// The item under `key`, which is hereby used.
+    #[inline]
     pub(crate) fn get(&mut self, key: Key<'_>) -> Option<&V> {
         let slot = self.find(key)?;
-        self.shard.slots.mark(slot);
-        self.at(slot)
+        self.shard.slots.used(slot)
     }
 
     /// The item under `key`, for a look that is no use.

@@ -126,6 +126,16 @@ impl<V> Slots<V> {
         Some(item)
     }
 
+    /// The item of a slot, with one more use.
+    #[inline]
+    pub(super) fn used(&mut self, slot: Slot) -> Option<&V> {
+        let place = self.place_mut(slot.0)?;
+        if place.uses < MOST_USES {
+            place.uses += 1;
+        }
+        place.item.as_ref()
+    }
+
     /// One more use.
     pub(super) fn mark(&mut self, slot: Slot) {
         if let Some(place) = self.place_mut(slot.0)

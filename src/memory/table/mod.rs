@@ -92,6 +92,10 @@ impl Table {
     ) -> Option<R> {
         let key = self.map.key(key);
         let mut shard = self.map.lock(key);
+        let entry = shard.get(key)?;
+        if !entry.expiry.has_passed(now) {
+            return Some(look(entry));
+        }
         let mut none = self.map.no_room();
         let mut step = Step {
             key,
@@ -99,8 +103,9 @@ impl Table {
             room: &mut none,
             now,
         };
-        let slot = step.slot()?;
-        shard.at(slot).map(look)
+        // What is over goes.
+        step.slot();
+        None
     }
 
     /// The entry under `key`, of any kind, which is hereby used.

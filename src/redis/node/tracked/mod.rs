@@ -91,8 +91,25 @@ impl Tracked {
         Some(self.refused.load(Ordering::Acquire)).filter(|number| *number != 0)
     }
 
-    /// The epoch in which all that came until `max_lag_us` ago is known, from a server that was heard of. Reads what has come,
-    /// and after a silence asks for a sign of life.
+    /// The epoch in which all that came until `max_lag_us` ago is known, from a server that was heard of. Looks at nothing but
+    /// what is known here at `now_us`.
+    #[inline]
+    pub(crate) fn known(&self, max_lag_us: i64, now_us: i64) -> Option<u64> {
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let is_known = epoch != 0 && !self.lags(max_lag_us, now_us) && !self.is_silent(now_us);
+        // The same connection all along: what was looked at is its own.
+        (is_known && self.epoch.load(Ordering::Acquire) == epoch).then_some(epoch)
+    }
+
+    fn lags(&self, max_lag_us: i64, now_us: i64) -> bool {
+        now_us - self.drained_us.load(Ordering::Acquire) > max_lag_us
+    }
+
+    fn is_silent(&self, now_us: i64) -> bool {
+        now_us - self.answered_us.load(Ordering::Acquire) >= QUIET_US
+    }
+
+    /// The same after reading what has come, and after a silence asking for a sign of life.
     pub(crate) fn current(
         &self,
         max_lag_us: i64,
@@ -104,16 +121,15 @@ impl Tracked {
             return None;
         }
         let now = uptime_us();
-        if now - self.drained_us.load(Ordering::Acquire) > max_lag_us {
+        if self.lags(max_lag_us, now) {
             self.drain(listener);
-            if now - self.drained_us.load(Ordering::Acquire) > max_lag_us {
+            if self.lags(max_lag_us, now) {
                 return None;
             }
         }
-        if now - self.answered_us.load(Ordering::Acquire) >= QUIET_US {
+        if self.is_silent(now) {
             self.sign_of_life(budget, listener)?;
         }
-        // The same connection all along: what was looked at is its own.
         (self.epoch.load(Ordering::Acquire) == epoch).then_some(epoch)
     }
 
