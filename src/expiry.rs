@@ -133,7 +133,18 @@ impl Clock {
     /// The same in microseconds.
     #[inline]
     pub(crate) fn now_us(self) -> u64 {
-        u64::try_from(uptime_us().saturating_add(self.0 >> 1)).unwrap_or(0)
+        self.us_at(uptime_us())
+    }
+
+    /// The server's time when [`uptime_us`] said this, in Unix milliseconds.
+    #[inline]
+    pub(crate) fn ms_at(self, uptime_us: i64) -> u64 {
+        self.us_at(uptime_us) / 1000
+    }
+
+    #[inline]
+    fn us_at(self, uptime_us: i64) -> u64 {
+        u64::try_from(uptime_us.saturating_add(self.0 >> 1)).unwrap_or(0)
     }
 
     /// As one word, for an atomic.

@@ -1,12 +1,13 @@
 //! The time one call may take. A [`Budget`] is made once, when the call begins, and handed to everything that may
-//! wait for it: the pool, the connect, every read and write, every retry. It is two points on the monotonic clock,
-//! so passing it on never stretches it.
+//! wait for it: the pool, the connect, every read and write, every retry. It is two points in time, so passing it
+//! on never stretches it.
 
 use std::time::Duration;
 
 use crate::base::moment::millis_rounded_up;
 use crate::error::{Error, ErrorKind, Result};
 
+use super::clocks::uptime_us;
 use super::moment::Moment;
 
 /// A span of time that began when the call did.
@@ -42,6 +43,15 @@ impl Budget {
     #[inline]
     pub(crate) fn is_whole(&self) -> bool {
         self.started.is_marked()
+    }
+
+    /// What [`uptime_us`] says now: nearly when the call began, if nothing has been waited for yet.
+    #[inline]
+    pub(crate) fn now_us(&self) -> i64 {
+        match self.is_whole() {
+            true => self.started.micros(),
+            false => uptime_us(),
+        }
     }
 
     /// The same time after something was waited for.

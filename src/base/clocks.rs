@@ -1,13 +1,13 @@
-//! The machine's two other clocks, beside the monotonic one of [`Moment`](super::moment::Moment): the one that counts
-//! sleep, which nobody can set, and the one on the wall, which anybody can. The latter is read here and nowhere else.
+//! The machine's two clocks: the one that counts sleep, which nobody can set and by which a [`Moment`](super::moment::Moment) is
+//! told too, and the one on the wall, which anybody can. The latter is read here and nowhere else.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The clock that goes on while the machine sleeps. (That of macOS does so under this name.)
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const UPTIME: libc::clockid_t = libc::CLOCK_BOOTTIME;
+pub(super) const UPTIME: libc::clockid_t = libc::CLOCK_BOOTTIME;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const UPTIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
+pub(super) const UPTIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
 
 /// Microseconds since the machine started, with the time it slept. It only goes forward, and nobody sets it.
 #[inline]

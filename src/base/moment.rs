@@ -1,7 +1,10 @@
-//! A point on the monotonic clock as one number of nanoseconds. `Instant` keeps seconds and nanoseconds apart, and
-//! comparing two of them costs as much as a small call: too much for what every single GET asks several times.
+//! A point in time as one number of nanoseconds, on the clock that counts sleep and that nobody can set (see
+//! [`clocks`](super::clocks)). `Instant` keeps seconds and nanoseconds apart, and comparing two of them costs as much as a
+//! small call: too much for what every single GET asks several times.
 
 use std::time::Duration;
+
+use super::clocks::UPTIME;
 
 /// Nanoseconds since the machine started, or nearly so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +21,7 @@ impl Moment {
             tv_nsec: 0,
         };
         // SAFETY: `time` may be written. The only failure is an unknown clock, and every system has this one.
-        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+        unsafe { libc::clock_gettime(UPTIME, &mut time) };
         let nanos = time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64;
         #[cfg(test)]
         let nanos = nanos + STEP.get();
@@ -44,6 +47,12 @@ impl Moment {
     #[inline]
     pub(crate) fn nanos(self) -> u64 {
         self.0
+    }
+
+    /// The same as [`uptime_us`](super::clocks::uptime_us) says it.
+    #[inline]
+    pub(super) fn micros(self) -> i64 {
+        (self.0 / 1000) as i64
     }
 
     /// So much later; a time that the clock cannot count to is its last.

@@ -87,17 +87,25 @@ impl MemoryStore {
 }
 
 impl Values for MemoryStore {
-    fn get(&self, key: &[u8], _: Access, sink: &mut dyn Sink, _: Budget) -> Result<Option<Clock>> {
+    fn get(
+        &self,
+        key: &[u8],
+        _: Access,
+        sink: &mut dyn Sink,
+        budget: Budget,
+    ) -> Result<Option<Clock>> {
+        let clock = Clock::own();
+        let now = clock.ms_at(budget.now_us());
         let at_once = |entry: &Entry| match begin_under_a_lock(sink, entry.value()) {
             Some(begun) => Hit::HandedOut(begun),
             None => Hit::Held(entry.packed()),
         };
-        match self.step(|table, now| table.look(key, now, at_once)) {
+        match self.table.look(key, now, at_once) {
             Some(Hit::HandedOut(begun)) => begun?,
             Some(Hit::Held(value)) => sink.begin(&value, value.len()).map(drop)?,
             None => return Ok(None),
         }
-        Ok(Some(Clock::own()))
+        Ok(Some(clock))
     }
 
     fn get_many(&self, keys: &KeyList, _: Access, _: Budget, each: &mut EachValue<'_>) {

@@ -53,11 +53,11 @@ impl Near {
         now_us: i64,
         made: impl FnOnce(Option<&Arc<[u8]>>) -> R,
     ) -> Option<R> {
-        let key = self.map.key(key);
-        let mut shard = self.map.lock(key);
-        let kept = shard.get(key)?;
-        let is_valid = kept.epoch == epoch && now_us < kept.until_us;
-        is_valid.then(|| made(kept.value.as_ref()))
+        let found = self.map.look(self.map.key(key), |kept| {
+            let is_valid = kept.epoch == epoch && now_us < kept.until_us;
+            is_valid.then(|| made(kept.value.as_ref()))
+        });
+        found.flatten()
     }
 
     /// Whether there is anything under the key, valid or not: without it nobody need look closer.

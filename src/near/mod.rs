@@ -120,7 +120,7 @@ impl NearStore {
             return Look::Far;
         };
         let near = self.near();
-        let now_us = uptime_us();
+        let now_us = budget.now_us();
         let epoch = match node.tracked().known(self.max_lag_us, now_us) {
             Some(epoch) => Some((epoch, now_us)),
             None => self.look_around(&node, key, budget),

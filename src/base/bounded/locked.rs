@@ -55,13 +55,6 @@ impl<'m, V, E> Locked<'m, V, E> {
 }
 
 impl<V: Item, E> Locked<'_, V, E> {
-    /// The item under `key`, which is hereby used.
-    #[inline]
-    pub(crate) fn get(&mut self, key: Key<'_>) -> Option<&V> {
-        let slot = self.find(key)?;
-        self.shard.slots.used(slot)
-    }
-
     /// The item under `key`, for a look that is no use.
     pub(crate) fn peek(&self, key: Key<'_>) -> Option<&V> {
         self.at(self.find(key)?)

@@ -104,6 +104,16 @@ impl<V: Item, E> Bounded<V, E> {
         self.locked(shard.unwrap_or_else(|| unreachable!("a shard for every hash")))
     }
 
+    /// What is made of the item under `key`, which is hereby used: under the lock of its shard, with which nothing else is
+    /// done.
+    #[inline]
+    pub(crate) fn look<R>(&self, key: Key<'_>, made: impl FnOnce(&V) -> R) -> Option<R> {
+        let shard = self.shards.get(self.shard_of(key))?;
+        let mut shard = shard.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = shard.find(key.tag(), key.bytes)?;
+        shard.slots.used(slot).map(made)
+    }
+
     /// Locks the shards of two keys, in the order that keeps two such calls from waiting for each other. One lock does
     /// when both belong in the same shard.
     pub(crate) fn lock_both(&self, one: Key<'_>, other: Key<'_>) -> Both<'_, V, E> {

@@ -103,8 +103,8 @@ proptest! {
                     if put(&map, thing(key, weight, value)).is_ok() {
                         model.insert(key, value);
                         held.entry(key).and_modify(|held| *held = weight);
-                        let mut shard = map.lock(at);
-                        prop_assert_eq!(shard.get(at).map(|item| item.value), Some(value));
+                        let shard = map.lock(at);
+                        prop_assert_eq!(shard.peek(at).map(|item| item.value), Some(value));
                     } else {
                         let kept: usize = held.iter().filter(|(held, _)| **held != key).map(|(_, bytes)| bytes).sum();
                         prop_assert!(kept + weight > map.limit(), "{kept} and {weight}");
@@ -130,7 +130,7 @@ proptest! {
                         held.remove(&key);
                     }
                 }
-                _ => drop(map.lock(at).get(at).map(|item| item.value)),
+                _ => drop(map.look(at, |item| item.value)),
             }
             let found = contents(&map);
             prop_assert!(found.iter().all(|(key, value)| model.get(key) == Some(value)));
@@ -346,10 +346,9 @@ fn hits(s: f64, scan: bool, keys: usize, accesses: usize) -> (f64, f64) {
         };
         let bytes = number.to_le_bytes();
         let key = map.key(&bytes);
-        let mut shard = map.lock(key);
-        let hit = shard.get(key).is_some();
+        let hit = map.look(key, |_| ()).is_some();
         if !hit {
-            shard
+            map.lock(key)
                 .put(key, thing(number, weight, 0), &mut map.no_room())
                 .ok();
         }

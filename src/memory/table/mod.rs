@@ -91,11 +91,14 @@ impl Table {
         look: impl FnOnce(&Entry) -> R,
     ) -> Option<R> {
         let key = self.map.key(key);
-        let mut shard = self.map.lock(key);
-        let entry = shard.get(key)?;
-        if !entry.expiry.has_passed(now) {
-            return Some(look(entry));
+        let found = self.map.look(key, |entry| {
+            let is_there = !entry.expiry.has_passed(now);
+            is_there.then(|| look(entry))
+        });
+        if let Some(made) = found? {
+            return Some(made);
         }
+        let mut shard = self.map.lock(key);
         let mut none = self.map.no_room();
         let mut step = Step {
             key,
