@@ -8,16 +8,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Life;
 use crate::redis::command::script::Script;
 use crate::redis::command::untouched::Untouched;
-use crate::redis::command::values::pack_set_new;
 use crate::redis::command::verb::Verb;
 use crate::redis::command::{Command, Run};
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
-use crate::redis::fleet::many::{Batch, Each, Group, To};
+use crate::redis::fleet::many::To;
 use crate::redis::fleet::scripted;
 use crate::redis::store::RedisStore;
-use crate::store::{Entry, HEAD_LEN, KeyList, Pttl, Store, Whole};
+use crate::redis::values::many;
+use crate::store::{Access, EachDone, Entry, HEAD_LEN, KeyList, Pttl, Store, Whole};
 
 /// How often a move begins again because the entry changed under it.
 const ATTEMPTS: usize = 16;
@@ -98,46 +98,23 @@ pub(crate) fn export(
     Ok(moved)
 }
 
-/// SET NX of whole entries.
-pub(crate) struct Import<'a> {
-    pub(crate) keys: &'a KeyList,
-    pub(crate) entries: &'a [Entry],
-}
-
-impl Batch for Import<'_> {
-    type Answer<'a> = bool;
-
-    fn verb(&self) -> Verb {
-        Verb::once("SET NX")
-    }
-
-    fn window(&self, items: &[usize]) -> usize {
-        items.len()
-    }
-
-    fn pack(&self, to: &mut Encoder<'_>, items: &[usize]) {
-        for item in items {
-            let (Some(key), Some(entry)) = (self.keys.get(*item), self.entries.get(*item)) else {
-                continue;
-            };
-            let mut head = [0; HEAD_LEN];
-            pack_set_new(
-                to,
-                key,
-                without_lease(&entry.bytes, &mut head),
-                entry.life(),
-            );
-        }
-    }
-
-    fn read(
-        &self,
-        from: &mut Replies<'_>,
-        group: &mut Group<'_, Self, impl Each<Self>>,
-    ) -> Reply<()> {
-        let stored = from.stored()?;
-        Ok(stored.map(|stored| group.tell(0, stored)))
-    }
+/// Stores whole entries where they belong and nothing is, without the leases that were in them.
+pub(crate) fn import(
+    store: &RedisStore,
+    keys: &KeyList,
+    entries: &[Entry],
+    budget: Budget,
+    each: &mut EachDone<'_>,
+) {
+    let mut heads = vec![[0; HEAD_LEN]; entries.len()];
+    let values: Vec<_> = entries
+        .iter()
+        .zip(&mut heads)
+        .map(|(entry, head)| (without_lease(&entry.bytes, head), entry.life()))
+        .collect();
+    let add = many::Add(many::Set::new(keys, &values));
+    let owners = To::Owners(Access::Write);
+    (store.fleet).ask_many(owners, keys, &add, budget, many::done(each));
 }
 
 /// STRLEN of every key; 0 where there is no value, or none that could be moved.

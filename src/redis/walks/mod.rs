@@ -97,10 +97,7 @@ impl Walks for RedisStore {
     }
 
     fn import(&self, keys: &KeyList, entries: &[Entry], budget: Budget, each: &mut EachDone<'_>) {
-        let import = migrate::Import { keys, entries };
-        let owners = To::Owners(Access::Write);
-        self.fleet
-            .ask_many(owners, keys, &import, budget, many::done(each));
+        migrate::import(self, keys, entries, budget, each);
     }
 }
 
