@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::groups::sweep::{Progress, Sweep, Swept};
+use crate::groups::sweep::Sweep;
+use crate::groups::swept::{Progress, Swept};
 
 use super::boundary::*;
 use super::callbacks::*;

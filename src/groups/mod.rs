@@ -5,4 +5,5 @@ pub(crate) mod place;
 pub(crate) mod rebalance;
 pub(crate) mod reinsert;
 pub(crate) mod sweep;
+pub(crate) mod swept;
 pub(crate) mod walk;

@@ -3,7 +3,8 @@
 
 use crate::cache::Cache;
 use crate::error::Result;
-use crate::groups::sweep::{Sweep, Swept};
+use crate::groups::sweep::Sweep;
+use crate::groups::swept::Swept;
 
 impl Cache {
     /// This cache over other locations: the same options, functions, version and keys. Connections and counters are

@@ -7,37 +7,10 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crate::cache::Cache;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::groups::swept::{Progress, Swept};
 use crate::groups::walk::{Glob, Walk};
 use crate::store::KeyList;
-
-/// How far a [`Sweep`] has come.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// Keys that the servers' scans have shown so far.
-    pub scanned: u64,
-    /// Those of them that were dealt with: they belong to the group.
-    pub matched: u64,
-    /// Those of them that were changed; stays 0 in a dry run.
-    pub changed: u64,
-    /// The part of all nodes' key space that has been walked, 0 to 1.
-    pub fraction: f64,
-}
-
-/// The end of a [`Sweep`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Swept {
-    /// Keys that the servers' scans have shown.
-    pub scanned: u64,
-    /// Those of them that were dealt with: they belong to the group.
-    pub matched: u64,
-    /// Those of them that were changed; 0 in a dry run.
-    pub changed: u64,
-    /// Where to go on, when the sweep stopped before its end; for [`Sweep::resume`].
-    pub cursor: Option<String>,
-}
 
 /// What a job did with a batch of keys; also of one that it could not do all of.
 #[derive(Debug, Default)]
@@ -333,40 +306,6 @@ impl<'a> Sweep<'a> {
         told.is_some_and(|told| told.is_break())
             || done >= self.limit
             || ends.is_some_and(|ends| Instant::now() >= ends)
-    }
-}
-
-/// What a sweep did although nodes failed it.
-#[derive(Debug)]
-struct Unfinished {
-    swept: Swept,
-    fault: Error,
-}
-
-impl fmt::Display for Unfinished {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.fault, f)
-    }
-}
-
-impl std::error::Error for Unfinished {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.fault)
-    }
-}
-
-impl Error {
-    /// What a [`Sweep`] did that nodes have failed: its counts, and the cursor to go on with, which leads to what was missed
-    /// and nowhere else. `None` for every other error.
-    pub fn swept(&self) -> Option<&Swept> {
-        let source = std::error::Error::source(self)?;
-        let unfinished: &Unfinished = source.downcast_ref()?;
-        Some(&unfinished.swept)
-    }
-
-    fn with_swept(self, swept: Swept) -> Error {
-        let fault = self.clone();
-        self.caused_by(Unfinished { swept, fault })
     }
 }
 

@@ -16,8 +16,7 @@ use crate::redis::connection::resp::{Encoder, Token};
 use crate::redis::fleet::many::To;
 use crate::redis::fleet::scripted;
 use crate::redis::store::RedisStore;
-use crate::redis::values::many;
-use crate::store::{Access, EachDone, Entry, HEAD_LEN, KeyList, Pttl, Store, Whole};
+use crate::store::{Entry, HEAD_LEN, KeyList, Pttl, Store, Whole};
 
 /// How often a move begins again because the entry changed under it.
 const ATTEMPTS: usize = 16;
@@ -96,25 +95,6 @@ pub(crate) fn export(
         moved += drop_all(store, node, &movable, &entries, budget())?;
     }
     Ok(moved)
-}
-
-/// Stores whole entries where they belong and nothing is, without the leases that were in them.
-pub(crate) fn import(
-    store: &RedisStore,
-    keys: &KeyList,
-    entries: &[Entry],
-    budget: Budget,
-    each: &mut EachDone<'_>,
-) {
-    let mut heads = vec![[0; HEAD_LEN]; entries.len()];
-    let values: Vec<_> = entries
-        .iter()
-        .zip(&mut heads)
-        .map(|(entry, head)| (without_lease(&entry.bytes, head), entry.life()))
-        .collect();
-    let add = many::Add(many::Set::new(keys, &values));
-    let owners = To::Owners(Access::Write);
-    (store.fleet).ask_many(owners, keys, &add, budget, many::done(each));
 }
 
 /// STRLEN of every key; 0 where there is no value, or none that could be moved.
@@ -290,7 +270,7 @@ fn entry(from: &mut Replies<'_>) -> Reply<Option<Entry>> {
 
 impl Entry {
     /// An entry in its last millisecond lives for one more.
-    fn life(&self) -> Life {
+    pub(crate) fn life(&self) -> Life {
         match self.ttl {
             Pttl::Forever => Life::Forever,
             Pttl::Millis(ms) => Life::Millis(ms.max(1)),

@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use crate::cache::Cache;
 use crate::entry;
 use crate::error::{Error, Result};
-use crate::groups::sweep::{Sweep, Swept};
+use crate::groups::sweep::Sweep;
+use crate::groups::swept::Swept;
 
 use batch::Batches;
 use form::Rewritten;

@@ -4,6 +4,7 @@
 pub(crate) mod rewrite;
 
 use crate::base::budget::Budget;
+use crate::entry::header::without_lease;
 use crate::error::Result;
 use crate::redis::command::server::{Page, Scan, UnlinkAll};
 use crate::redis::fleet::many::To;
@@ -11,7 +12,8 @@ use crate::redis::migrate;
 use crate::redis::store::RedisStore;
 use crate::redis::values::many;
 use crate::store::{
-    Access, Change, EachDone, EachHead, EachValue, Entry, KeyList, ScanStep, Store, Values, Walks,
+    Access, Change, EachDone, EachHead, EachValue, Entry, HEAD_LEN, KeyList, ScanStep, Store,
+    Values, Walks,
 };
 
 impl Walks for RedisStore {
@@ -97,7 +99,16 @@ impl Walks for RedisStore {
     }
 
     fn import(&self, keys: &KeyList, entries: &[Entry], budget: Budget, each: &mut EachDone<'_>) {
-        migrate::import(self, keys, entries, budget, each);
+        let mut heads = vec![[0; HEAD_LEN]; entries.len()];
+        let values: Vec<_> = entries
+            .iter()
+            .zip(&mut heads)
+            .map(|(entry, head)| (without_lease(&entry.bytes, head), entry.life()))
+            .collect();
+        let add = many::Add(many::Set::new(keys, &values));
+        let owners = To::Owners(Access::Write);
+        self.fleet
+            .ask_many(owners, keys, &add, budget, many::done(each));
     }
 }
 

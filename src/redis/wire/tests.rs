@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
+use super::reading::GROWTH;
 use super::*;
 use crate::error::ErrorKind;
 
