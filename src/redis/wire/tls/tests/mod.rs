@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::TlsOptions;
+use crate::error::ErrorKind;
 
 use super::super::Wire;
 use super::super::tests::{Scratch, millis};
