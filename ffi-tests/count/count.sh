@@ -36,8 +36,8 @@ count() {
         echo "count: no server here for $where" >&2
         return
     fi
-    times=$(valgrind --quiet --tool=callgrind --callgrind-out-file="$dir/$where" "$program" "$url" "$@" 2>"$dir/log") ||
-        { cat "$dir/log" >&2; exit 1; }
+    times=$(valgrind --quiet --tool=callgrind --callgrind-out-file="$dir/$where" "$program" "$url" "$@" 2>"$dir/log.$where") ||
+        { cat "$dir/log.$where" >&2; exit 1; }
     for dump in "$dir/$where".*; do
         sed -n 's/^desc: Trigger: Client Request: //p; s/^totals: //p' "$dump" | paste -s -d ' ' -
     done | awk -v where="$where" -v times="$times" '
@@ -45,9 +45,13 @@ count() {
         END { for (name in least) printf "%s %s %d\n", where, name, least[name] / times }'
 }
 
+# All at the same time: what is counted does not depend on how long it takes.
 for where in $(awk '!/^#/ && !seen[$1]++ { print $1 }' "$limits"); do
-    count "$where" $(awk -v where="$where" '$1 == where { print $2 }' "$limits")
-done >"$dir/counted"
+    (count "$where" $(awk -v where="$where" '$1 == where { print $2 }' "$limits") >"$dir/counted.$where") &
+    counting="${counting:-} $!"
+done
+for one in $counting; do wait "$one"; done
+cat "$dir"/counted.* >"$dir/counted"
 
 awk '
     NR == FNR { now[$1 " " $2] = $3; next }
