@@ -121,7 +121,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// One argument that lies in two pieces. A large one at the back stays where it is, if the batch is sent so.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn joined(&mut self, front: &[u8], back: &[u8]) -> &mut Self {
         if back.len() >= LARGE && self.aside.apart == Apart::Wanted {
             return self.around(front, back.len());
@@ -145,8 +145,15 @@ impl<'a> Encoder<'a> {
         self
     }
 
+    /// There is room: an argument leaves more behind it.
+    #[inline]
     pub(crate) fn int(&mut self, value: i64) -> &mut Self {
-        self.arg(itoa::Buffer::new().format(value).as_bytes())
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(value).as_bytes();
+        line(self.out, b'$', digits.len());
+        self.out.extend_from_slice(digits);
+        self.out.extend_from_slice(CRLF);
+        self
     }
 
     /// The length of an argument, and room for all of it, if there is memory.
