@@ -160,6 +160,18 @@ impl Shape {
         }
     }
 
+    /// Where the payload begins, when it is fresh whatever the time is, and stands there as it was written.
+    #[inline]
+    pub(super) fn as_written(&self, options: &Options) -> Option<usize> {
+        match self {
+            Shape::Tagged(tag) if tag.compressor == 0 && tag.soft_expire_ms == 0 => {
+                Some(tag.len.into())
+            }
+            Shape::Bare if self.compressor(options) == 0 => Some(0),
+            _ => None,
+        }
+    }
+
     /// False: a read says "missing". An error: the header cannot be read.
     #[inline]
     pub(super) fn is_live(&self, now_ms: impl FnOnce() -> u64) -> Result<bool> {

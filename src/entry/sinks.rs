@@ -240,20 +240,26 @@ impl<'a> Fill<'a> {
     }
 }
 
-impl Sink for Fill<'_> {
-    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
-        self.shape = Shape::of_value(self.options, head, len);
+impl Fill<'_> {
+    /// A payload that is not to be handed out as it stands, or not before the node has told its time.
+    #[cold]
+    fn begin_aside(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
         if matches!(self.shape, Shape::Nothing | Shape::Unreadable(_)) {
             return Ok(Room::Discard);
         }
-        let offset = self.shape.offset();
-        // Whether it has expired is known when the node has told its time.
-        if self.shape.compressor(self.options) != 0 || self.shape.fresh_until_ms() != 0 {
-            let payload = head.get(offset..).unwrap_or_default();
-            return Ok(Room::Append(self.waiting.insert(begun(payload, len)?)));
-        }
+        let payload = head.get(self.shape.offset()..).unwrap_or_default();
+        Ok(Room::Append(self.waiting.insert(begun(payload, len)?)))
+    }
+}
+
+impl Sink for Fill<'_> {
+    fn begin(&mut self, head: &[u8], len: usize) -> Result<Room<'_>> {
+        self.shape = Shape::of_value(self.options, head, len);
+        let Some(offset) = self.shape.as_written(self.options) else {
+            return self.begin_aside(head, len);
+        };
         self.waiting = None;
-        self.len = len - offset.min(len);
+        self.len = len.saturating_sub(offset);
         let Some(room) = self.memory.get_mut(..self.len) else {
             return Ok(Room::Discard);
         };
