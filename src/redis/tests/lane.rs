@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::budget::{Budget, minute};
 use crate::config::{Options, Parser, Pipelining};
 use crate::error::{Error, ErrorKind, Result};
+use crate::expiry::Life;
 use crate::store::{Room, Sink, Store, Values};
 
 use super::super::RedisStore;
@@ -286,8 +287,9 @@ fn killed_all_the_time(threads: usize, time: Duration) {
     let store = backend(server.unix(), &few(3));
     let value = |thread: usize| format!("v{thread}").into_bytes();
     for thread in 0..threads {
-        let key = format!("k{thread}");
-        set_within(&store, &key, &value(thread), minute()).unwrap();
+        let (key, value) = (format!("k{thread}"), value(thread));
+        let stored = store.set(key.as_bytes(), body(&value), Life::Forever, minute());
+        stored.unwrap();
     }
     let (stop, good) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
