@@ -209,6 +209,27 @@ as_debian_packages() {
     say "as Debian packages: installed into a fresh root, and removed"
 }
 
+# For musl, as the README says: by a compiler that has a libgcc of its own. What links may be for glibc all the same, so it
+# is looked at.
+for_musl() {
+    machine=$(uname -m)
+    target=$machine-unknown-linux-musl musl=${MUSL_CC:-$machine-linux-musl-gcc}
+    rustup target list --installed 2>/dev/null | grep -qx "$target" || { say "SKIPPED: musl: Rust has no target $target here"; return; }
+    has "$musl" || { say "SKIPPED: musl: there is no $musl, and MUSL_CC names none"; return; }
+    name=$(echo "$target" | tr - _)
+    export "CC_$name=$musl" "CARGO_TARGET_$(echo "$name" | tr a-z A-Z)_LINKER=$musl"
+    RUSTFLAGS=-Ctarget-feature=-crt-static make_root all install COMMAND_FILE= TARGET="$target" PREFIX="$dir/musl" >log 2>&1 ||
+        { cat log; fail "make for musl"; }
+    CC=$musl "$here/../header/symbols.sh" "$dir/musl/lib/libredis_cache.so" "$dir/musl/include/redis_cache.h"
+    needed=$(readelf -d "$dir/musl/lib/libredis_cache.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+    ! echo "$needed" | grep -q '^libc\.so\.6$\|^ld-linux' || fail "the library for musl is one for glibc: it needs" $needed
+    musl_libs=$(sed -n 's/^Libs.private: //p' "$dir/musl/lib/pkgconfig/redis_cache.pc")
+    $musl -std=c99 -I"$dir/musl/include" "$programs/1.c" "$dir/musl/lib/libredis_cache.a" -static $musl_libs -o musl1c
+    [ "$(./musl1c)" = hello ] || fail "the program for musl does not say hello"
+    $musl -std=c99 -I"$dir/musl/include" "$programs/1.c" -L"$dir/musl/lib" -lredis_cache -o musl1c
+    say "for musl: a static program runs, and one with the shared library links; that needs" $needed
+}
+
 what_is_left() {
     make_root uninstall PREFIX="$prefix"
     [ -z "$(files_under "$prefix")" ] || fail "uninstall leaves $(files_under "$prefix")"
@@ -227,4 +248,5 @@ by_cmake
 beside_others
 sizes
 as_debian_packages
+for_musl
 what_is_left

@@ -1,11 +1,18 @@
-"""The site of examples/site, asked as a browser would. Within `run.sh python3 check.py`."""
+"""The site of examples/site, asked as a browser would, and by a browser where one is: chromium. Within
+`run.sh python3 check.py FOLDER`, where FOLDER/page.png will be what it has shown."""
 
+import base64
 import json
 import os
 import socket
+import sys
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import page
+
+DOCS = Path(__file__).parents[2] / "docs"
 LAYOUT = os.environ["SITE_LAYOUT"]
 C, DJANGO = os.environ["SITE_C"], os.environ["SITE_DJANGO"]
 BOTH = {"C": C, "Django": DJANGO}
@@ -67,12 +74,25 @@ def herd_at_both():
     assert told["loads"] == 1 or LAYOUT == "plain" and told["loads"] == 2, told
 
 
+def seen_in_a_browser(folder):
+    browser = page.find_browser()
+    if not browser:
+        return "the page was not opened, for there is no chromium"
+    ask(f"{C}/forget", b"")
+    page.check(page.look_at(browser, f"{DJANGO}/#tour", folder), same, LAYOUT)
+    return "the page shows it"
+
+
 def redis_ends():
     with socket.socket(socket.AF_UNIX) as redis:
         redis.connect(os.environ["SITE_REDIS"])
         redis.sendall(b"SHUTDOWN NOSAVE\r\n")
         redis.recv(100)  # nothing, when it has ended
 
+
+# The guide can show only what is written into its pages: there the picture of the README is inside a drawing.
+picture = base64.b64encode((DOCS / "site.png").read_bytes()).decode()
+assert picture in (DOCS / "site.svg").read_text(), "docs/site.svg is to have docs/site.png inside"
 
 for writer, reader in (("C", "Django"), ("Django", "C"), ("C", "C"), ("Django", "Django")):
     written_by(writer, reader, 'Zoë "\\\n')
@@ -87,9 +107,10 @@ for who, address in BOTH.items():
 herd_at_both()
 with urlopen(DJANGO) as response:
     assert C in response.read().decode(), "the page does not know where the service is"
+seen = seen_in_a_browser(Path(sys.argv[1]))
 redis_ends()
 for who, address in BOTH.items():
     same(ask(f"{address}/users/one")[0], 503, f"{who} without Redis")
     status, told = ask(f"{address}/report")
     same((status, told["loaded"], told["value"]["by"]), (200, True, who), f"the report of {who} without Redis")
-print(f"site, {LAYOUT} values: C and Django read what the other wrote; 20 requests at once are one load at each; without Redis they go on")
+print(f"site, {LAYOUT} values: C and Django read what the other wrote; 20 requests at once are one load at each; {seen}; without Redis they go on")
