@@ -10,8 +10,8 @@ use crate::expiry::{Clock, Life};
 use crate::redis::node::Node;
 use crate::store::{
     Access, Acquired, Answer, Change, Claim, EachAcquired, EachDone, EachHead, EachStored,
-    EachValue, Entry, Head, KeyList, Leases, NodeState, Pttl, ScanStep, Sink, Store, Stored, Token,
-    Touch, Traffic, Value, Values, Walks, Words, head_of,
+    EachValue, Entry, Head, KeyList, Latency, Leases, NodeState, Pttl, ScanStep, Sink, Store,
+    Stored, Token, Touch, Traffic, Value, Values, Walks, Words, head_of,
 };
 
 use super::{Look, NearStore};
@@ -379,6 +379,10 @@ impl Store for NearStore {
             near_untracked: nodes.iter().filter(is_untracked).count() as u64,
             ..self.far.traffic()
         }
+    }
+
+    fn latencies(&self) -> Vec<Latency> {
+        self.far.latencies()
     }
 
     fn reset_traffic(&self) {

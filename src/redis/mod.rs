@@ -22,7 +22,8 @@ use std::sync::Arc;
 
 use crate::base::budget::Budget;
 use crate::error::Result;
-use crate::store::{Access, Answer, NodeState, Store, Traffic, Words};
+use crate::store::latencies::Gathered;
+use crate::store::{Access, Answer, Latency, NodeState, Store, Traffic, Words};
 
 use command::given::Given;
 use command::server::{FlushDb, Ping};
@@ -81,6 +82,14 @@ impl Store for RedisStore {
             sum.bytes_written += part.bytes_written;
         }
         sum
+    }
+
+    fn latencies(&self) -> Vec<Latency> {
+        let mut gathered = Gathered::default();
+        for node in self.fleet.topology.all() {
+            gathered.add(node.name(), node.latencies());
+        }
+        gathered.into_latencies()
     }
 
     fn reset_traffic(&self) {

@@ -312,7 +312,7 @@ impl<'a> Call<'a> {
 
     pub(super) fn failed(&self, error: Error, may_resend: bool) -> Failed {
         self.node.did_not_serve(self.admission, &error);
-        self.trail.failed(&error);
+        self.note_failure(&error);
         Failed {
             error: self.node.named(error, self.verb),
             may_resend,
@@ -321,10 +321,18 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn refused(&self, error: Error) -> Failed {
-        self.trail.failed(&error);
+        self.note_failure(&error);
         Failed {
             lost: self.lost,
             ..Failed::refused(self.node.named(error, self.verb))
+        }
+    }
+
+    /// What is the only call of its thread is timed as a whole, with its failures.
+    fn note_failure(&self, error: &Error) {
+        self.trail.failed(error);
+        if !self.is_alone {
+            self.node.note_failure(self.verb);
         }
     }
 }

@@ -31,8 +31,6 @@ type Packed = (Vec<u8>, usize);
 
 impl Node {
     /// [`Node::run`] when all connections are lent.
-    #[cold]
-    #[inline(never)]
     pub(super) fn share<R>(
         &self,
         lost: u32,
@@ -84,7 +82,7 @@ impl Node {
 
 impl Call<'_> {
     /// Sends the command and reads its replies.
-    fn run<R>(&mut self, command: &mut dyn Command<Answer = R>) -> Result<R, Failed> {
+    pub(super) fn run<R>(&mut self, command: &mut dyn Command<Answer = R>) -> Result<R, Failed> {
         self.send(command)?;
         self.receive(command)
     }

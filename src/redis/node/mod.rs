@@ -20,6 +20,7 @@ pub(crate) mod refusals;
 mod server_time;
 pub(crate) mod several;
 pub(crate) mod time;
+mod timed;
 pub(crate) mod together;
 pub(crate) mod tracked;
 #[cfg_attr(not(feature = "tracing"), path = "no_trail.rs")]
@@ -32,7 +33,9 @@ use std::time::Duration;
 
 use crate::base::budget::Budget;
 use crate::base::fork::PerProcess;
-use crate::config::{Address, Asker, Hooks, is_asked};
+use crate::base::latencies::Latencies;
+use crate::base::moment::Moment;
+use crate::config::{Address, Hooks};
 use crate::error::{Error, Result};
 use crate::redis::connection::resp::Encoder;
 
@@ -81,6 +84,10 @@ pub(crate) struct Node {
     clock: NodeClock,
     refused: AtomicU64,
     retries: AtomicU64,
+    /// How long it took to answer, if that is to be known.
+    latencies: Option<Box<Latencies>>,
+    /// Something besides the breaker has a say in a call, or is to hear of it: usually nothing is, and one look tells.
+    is_attended: bool,
     /// It is too old to leave what is read untouched.
     is_touching: AtomicBool,
     /// What hears of files that have changed and are of no use.
@@ -144,7 +151,7 @@ impl Node {
         let (admission, loan) = match self.slot(verb, budget) {
             Ok((admission, Some(loan))) => (admission, loan),
             Ok((admission, None)) => {
-                return self.share(lost, budget, admission, &mut &mut *command);
+                return self.run_slowly(lost, budget, admission, &mut &mut *command);
             }
             // Nothing was sent here; what was lost elsewhere is lost all the same.
             Err(failed) => return Err(Failed { lost, ..failed }),
@@ -164,44 +171,62 @@ impl Node {
         turn: Turn,
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Option<Exchange<'_>>, Failed> {
-        let admission = self.admit(verb, budget)?;
+        let began = match self.is_attended {
+            true => self.attend(verb)?,
+            false => Moment::BEFORE,
+        };
+        let admission = self.pass_breaker(verb, budget)?;
         let loan = if turn.may_wait {
             let loan = self.pool.lend(turn.budget);
-            Some(loan.map_err(|error| Failed::refused(self.named(error, verb)))?)
+            Some(loan.map_err(|error| self.not_begun(error, verb))?)
         } else {
             self.pool.lend_now(turn.budget)
         };
         let Some(loan) = loan else { return Ok(None) };
         let call = Call::new(self, loan, verb, budget, admission);
-        let mut exchange = Exchange::new(call);
+        let mut exchange = Exchange::new(call, began);
         exchange.begin(pack)?;
         Ok(Some(exchange))
     }
 
-    /// A slot of the pool, if the breaker lets the call pass; `None` when all are lent.
+    /// A slot of the pool, if the breaker lets the call pass; `None` when all are lent, or when the call is timed.
     #[inline(always)]
     fn slot(
         &self,
         verb: Verb,
         budget: Budget,
     ) -> Result<(Admission, Option<Loan<'_, Connection>>), Failed> {
-        let admission = self.admit(verb, budget)?;
+        if self.is_attended {
+            return self.attended_slot(verb, budget);
+        }
+        let admission = self.pass_breaker(verb, budget)?;
         match self.pool.lend_if_free(budget).transpose() {
             Ok(loan) => Ok((admission, loan)),
-            Err(error) => Err(Failed::refused(self.named(error, verb))),
+            Err(error) => Err(self.not_begun(error, verb)),
         }
     }
 
-    #[inline]
     fn admit(&self, verb: Verb, budget: Budget) -> Result<Admission, Failed> {
-        if self.login.asker().is_some_and(Asker::is_running) {
-            return Err(Failed::refused(self.named(is_asked(), verb)));
+        if self.is_attended {
+            self.attend(verb)?;
         }
+        self.pass_breaker(verb, budget)
+    }
+
+    #[inline]
+    fn pass_breaker(&self, verb: Verb, budget: Budget) -> Result<Admission, Failed> {
         let claim = || budget.remaining().unwrap_or_default() + Duration::from_millis(1);
         self.breaker.admit(claim).map_err(|refusal| {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            Failed::refused(self.named(refusal, verb))
+            self.not_begun(refusal, verb)
         })
+    }
+
+    /// A call that came to nothing before there was one.
+    #[cold]
+    fn not_begun(&self, error: Error, verb: Verb) -> Failed {
+        self.note_failure(verb);
+        Failed::refused(self.named(error, verb))
     }
 
     /// The connection on which it says what has changed.
