@@ -99,7 +99,7 @@ fn threads_that_share_a_connection_are_all_timed_in_full() {
     ];
     let cache = cache_on(&fleet, &options);
     let keys = keys_on(&cache, &fleet, 0);
-    cache.set_bytes(&keys[0], "x", Expiry::Default).unwrap();
+    cache.set_bytes(&keys[0], b"x", Expiry::Default).unwrap();
     let held_up = Duration::from_millis(300);
     let all_there = Barrier::new(7);
     fleet.servers[0].freeze();

@@ -31,6 +31,8 @@ type Packed = (Vec<u8>, usize);
 
 impl Node {
     /// [`Node::run`] when all connections are lent.
+    #[cold]
+    #[inline(never)]
     pub(super) fn share<R>(
         &self,
         lost: u32,
