@@ -80,7 +80,7 @@ fn middle_of(bucket: usize) -> u64 {
 }
 
 /// A snapshot of a histogram, or of several together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Counted {
     counts: Vec<u64>,
     sum: u64,
@@ -89,7 +89,6 @@ pub(crate) struct Counted {
 
 impl Counted {
     pub(crate) fn add(&mut self, other: &Counted) {
-        self.counts.resize(BUCKETS, 0);
         let pairs = self.counts.iter_mut().zip(&other.counts);
         pairs.for_each(|(sum, count)| *sum += count);
         self.sum = self.sum.saturating_add(other.sum);

@@ -25,7 +25,7 @@ struct Series {
 }
 
 /// What was seen of one operation.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) times: Counted,
     pub(crate) errors: u64,

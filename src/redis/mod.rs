@@ -26,17 +26,17 @@ use crate::store::latencies::Gathered;
 use crate::store::{Access, Answer, Latency, NodeState, Store, Traffic, Words};
 
 use command::given::Given;
-use command::server::{FlushDb, Ping};
+use command::server::Everyone;
 use node::Node;
 pub(crate) use store::RedisStore;
 
 impl Store for RedisStore {
     fn flush(&self, budget: Budget) -> Result<()> {
-        self.fleet.ask_all(budget, FlushDb)
+        self.fleet.ask_all(budget, Everyone::FlushDb)
     }
 
     fn ping(&self, budget: Budget) -> Result<()> {
-        self.fleet.ask_all(budget, Ping)
+        self.fleet.ask_all(budget, Everyone::Ping)
     }
 
     fn locate(&self, key: &[u8], budget: Budget) -> Result<String> {

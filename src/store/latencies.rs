@@ -1,6 +1,5 @@
 //! How long operations took at the nodes of a store, as its owner hears of it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::base::latencies::Seen;
@@ -68,23 +67,31 @@ impl Latency {
     }
 }
 
-/// What was seen at several nodes. Those of one name count together, as where a cluster's node has a part of its own for
-/// reads.
+/// What was seen at several nodes, by operation and then by node. Those of one name count together, as where a cluster's node
+/// has a part of its own for reads.
 #[derive(Default)]
-pub(crate) struct Gathered(BTreeMap<(&'static str, String), Seen>);
+pub(crate) struct Gathered(Vec<(&'static str, String, Seen)>);
 
 impl Gathered {
-    pub(crate) fn add(&mut self, node: &str, seen: impl Iterator<Item = (&'static str, Seen)>) {
+    pub(crate) fn add(&mut self, name: &str, seen: impl Iterator<Item = (&'static str, Seen)>) {
         for (operation, seen) in seen {
-            let known = self.0.entry((operation, node.to_owned())).or_default();
-            known.add(&seen);
+            let place = self.0.binary_search_by(|(known, node, _)| {
+                (*known, node.as_str()).cmp(&(operation, name))
+            });
+            match place {
+                Err(place) => self.0.insert(place, (operation, name.to_owned(), seen)),
+                Ok(place) => {
+                    if let Some((.., known)) = self.0.get_mut(place) {
+                        known.add(&seen);
+                    }
+                }
+            }
         }
     }
 
-    /// By operation, and then by node.
     pub(crate) fn into_latencies(self) -> Vec<Latency> {
         let all = self.0.into_iter();
-        all.map(|((operation, node), seen)| Latency::new(operation, node, &seen))
+        all.map(|(operation, node, seen)| Latency::new(operation, node, &seen))
             .collect()
     }
 }

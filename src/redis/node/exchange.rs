@@ -310,6 +310,8 @@ impl<'a> Call<'a> {
         self.verb.resend == Resend::Safe
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn failed(&self, error: Error, may_resend: bool) -> Failed {
         self.node.did_not_serve(self.admission, &error);
         self.note_failure(&error);
@@ -320,6 +322,8 @@ impl<'a> Call<'a> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn refused(&self, error: Error) -> Failed {
         self.note_failure(&error);
         Failed {

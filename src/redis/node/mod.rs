@@ -224,6 +224,7 @@ impl Node {
 
     /// A call that came to nothing before there was one.
     #[cold]
+    #[inline(never)]
     fn not_begun(&self, error: Error, verb: Verb) -> Failed {
         self.note_failure(verb);
         Failed::refused(self.named(error, verb))

@@ -30,14 +30,12 @@ impl Node {
         if self.latencies.is_some() {
             return Ok((admission, None));
         }
-        match self.pool.lend_if_free(budget).transpose() {
-            Ok(loan) => Ok((admission, loan)),
-            Err(error) => Err(self.not_begun(error, verb)),
-        }
+        Ok((admission, self.lend_if_free(verb, 0, budget)?))
     }
 
     /// When the call begins, if it is timed. Nothing is asked of a server by the function that says who logs in there.
     #[cold]
+    #[inline(never)]
     pub(super) fn attend(&self, verb: Verb) -> Result<Moment, Failed> {
         if self.login.asker().is_some_and(Asker::is_running) {
             return Err(self.not_begun(is_asked(), verb));
@@ -55,25 +53,44 @@ impl Node {
         admission: Admission,
         command: &mut dyn Command<Answer = R>,
     ) -> Result<R, Failed> {
-        let Some(latencies) = &self.latencies else {
+        if self.latencies.is_none() {
             return self.share(lost, budget, admission, command);
-        };
+        }
         // As long as nothing was waited for the call began just now.
         let began = match budget.is_whole() {
             true => budget.started(),
             false => Moment::now(),
         };
         let verb = command.verb();
-        let outcome = match self.pool.lend_if_free(budget) {
-            Some(Ok(loan)) => Call::alone(self, loan, verb, budget, admission, lost).run(command),
-            Some(Err(error)) => Err(Failed {
-                lost,
-                ..Failed::refused(self.named(error, verb))
-            }),
-            None => self.share(lost, budget, admission, command),
+        let outcome = match self.lend_if_free(verb, lost, budget) {
+            Ok(Some(loan)) => Call::alone(self, loan, verb, budget, admission, lost).run(command),
+            Ok(None) => self.share(lost, budget, admission, command),
+            Err(failed) => Err(failed),
         };
-        latencies.note(verb.operation(), began, outcome.is_ok());
+        self.note(verb, began, outcome.is_ok());
         outcome
+    }
+
+    /// Not in each of the ways for commands of different answers.
+    #[inline(never)]
+    fn lend_if_free(
+        &self,
+        verb: Verb,
+        lost: u32,
+        budget: Budget,
+    ) -> Result<Option<Loan<'_, Connection>>, Failed> {
+        let loan = self.pool.lend_if_free(budget).transpose();
+        loan.map_err(|error| Failed {
+            lost,
+            ..Failed::refused(self.named(error, verb))
+        })
+    }
+
+    #[inline(never)]
+    fn note(&self, verb: Verb, began: Moment, is_done: bool) {
+        if let Some(latencies) = &self.latencies {
+            latencies.note(verb.operation(), began, is_done);
+        }
     }
 
     /// Now, if this node is timed.
@@ -87,17 +104,13 @@ impl Node {
     /// A call that does not stand alone, or goes beside the pool, has its answer.
     #[cold]
     pub(crate) fn note_answer(&self, verb: Verb, began: Moment) {
-        if let Some(latencies) = &self.latencies {
-            latencies.note(verb.operation(), began, true);
-        }
+        self.note(verb, began, true);
     }
 
     /// A call came to nothing.
     #[cold]
     pub(super) fn note_failure(&self, verb: Verb) {
-        if let Some(latencies) = &self.latencies {
-            latencies.note(verb.operation(), Moment::BEFORE, false);
-        }
+        self.note(verb, Moment::BEFORE, false);
     }
 
     /// Each operation that there was, if they are timed.
