@@ -43,15 +43,17 @@ impl Latencies {
         Latencies(PerProcess::new(Table::new()))
     }
 
-    /// An operation that began then is over. One that failed counts as that alone: how long it took says more about time
-    /// limits than about the server.
-    pub(crate) fn note(&self, operation: &'static str, began: Moment, is_done: bool) {
-        let Some(series) = self.table().series(operation) else {
-            return;
-        };
-        match is_done {
-            true => series.times.record(Moment::now().nanos_since(began)),
-            false => drop(series.errors.fetch_add(1, Relaxed)),
+    /// An operation that began then is done.
+    pub(crate) fn answered(&self, operation: &'static str, began: Moment) {
+        if let Some(series) = self.table().series(operation) {
+            series.times.record(Moment::now().nanos_since(began));
+        }
+    }
+
+    /// An operation failed. It counts as that alone: how long it took says more about time limits than about the server.
+    pub(crate) fn failed(&self, operation: &'static str) {
+        if let Some(series) = self.table().series(operation) {
+            series.errors.fetch_add(1, Relaxed);
         }
     }
 
@@ -126,10 +128,10 @@ mod tests {
     fn each_operation_has_its_own_and_errors_are_apart() {
         let latencies = Latencies::new();
         let began = Moment::now();
-        latencies.note("GET", began, true);
-        latencies.note("GET", began, false);
-        latencies.note("GET", began, true);
-        latencies.note("SET", began, false);
+        latencies.answered("GET", began);
+        latencies.failed("GET");
+        latencies.answered("GET", began);
+        latencies.failed("SET");
         assert_eq!(
             counts(&latencies),
             [("GET", (2, 1)), ("SET", (0, 1))].into()
@@ -147,7 +149,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for name in &names {
-                        latencies.note(name, Moment::now(), true);
+                        latencies.answered(name, Moment::now());
                     }
                 });
             }
@@ -160,10 +162,10 @@ mod tests {
     #[test]
     fn a_child_begins_with_none_and_takes_none_away() {
         let latencies = Latencies::new();
-        latencies.note("GET", Moment::now(), true);
+        latencies.answered("GET", Moment::now());
         assert!(in_child(|| {
             assert!(counts(&latencies).is_empty());
-            latencies.note("SET", Moment::now(), true);
+            latencies.answered("SET", Moment::now());
             assert_eq!(counts(&latencies), [("SET", (1, 0))].into());
         }));
         assert_eq!(counts(&latencies), [("GET", (1, 0))].into());
@@ -174,7 +176,7 @@ mod tests {
         let latencies = Latencies::new();
         let began = Moment::now();
         std::thread::sleep(Duration::from_millis(3));
-        latencies.note("GET", began, true);
+        latencies.answered("GET", began);
         let (_, seen) = latencies.read().next().unwrap();
         assert!(seen.times.longest() >= Duration::from_millis(3));
     }

@@ -42,7 +42,10 @@ impl TimedStore {
     ) -> Result<R> {
         let began = Moment::now();
         let done = work(&self.store);
-        self.latencies.note(operation, began, done.is_ok());
+        match &done {
+            Ok(_) => self.latencies.answered(operation, began),
+            Err(_) => self.latencies.failed(operation),
+        }
         done
     }
 
@@ -50,7 +53,7 @@ impl TimedStore {
     fn timed_many(&self, operation: &'static str, work: impl FnOnce(&MemoryStore)) {
         let began = Moment::now();
         work(&self.store);
-        self.latencies.note(operation, began, true);
+        self.latencies.answered(operation, began);
     }
 }
 

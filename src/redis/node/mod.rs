@@ -148,17 +148,27 @@ impl Node {
         command: &mut C,
     ) -> Result<C::Answer, Failed> {
         let verb = command.verb();
+        let began = match self.is_attended {
+            true => self.attend(verb, lost, budget)?,
+            false => Moment::BEFORE,
+        };
         let (admission, loan) = match self.slot(verb, budget) {
             Ok((admission, Some(loan))) => (admission, loan),
             Ok((admission, None)) => {
-                return self.run_slowly(lost, budget, admission, &mut &mut *command);
+                let answer = self.share(lost, budget, admission, &mut &mut *command)?;
+                self.note_answer(verb, began);
+                return Ok(answer);
             }
             // Nothing was sent here; what was lost elsewhere is lost all the same.
             Err(failed) => return Err(Failed { lost, ..failed }),
         };
         let mut call = Call::alone(self, loan, verb, budget, admission, lost);
         call.send(command)?;
-        call.receive(command)
+        let answer = call.receive(command)?;
+        if began != Moment::BEFORE {
+            self.note_answer(verb, began);
+        }
+        Ok(answer)
     }
 
     /// The first half of [`Node::run`] where this is one of several nodes, which must not take the time of the others:
@@ -172,7 +182,7 @@ impl Node {
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Option<Exchange<'_>>, Failed> {
         let began = match self.is_attended {
-            true => self.attend(verb)?,
+            true => self.attend(verb, 0, budget.later())?,
             false => Moment::BEFORE,
         };
         let admission = self.pass_breaker(verb, budget)?;
@@ -189,16 +199,13 @@ impl Node {
         Ok(Some(exchange))
     }
 
-    /// A slot of the pool, if the breaker lets the call pass; `None` when all are lent, or when the call is timed.
+    /// A slot of the pool, if the breaker lets the call pass; `None` when all are lent.
     #[inline(always)]
     fn slot(
         &self,
         verb: Verb,
         budget: Budget,
     ) -> Result<(Admission, Option<Loan<'_, Connection>>), Failed> {
-        if self.is_attended {
-            return self.attended_slot(verb, budget);
-        }
         let admission = self.pass_breaker(verb, budget)?;
         match self.pool.lend_if_free(budget).transpose() {
             Ok(loan) => Ok((admission, loan)),
@@ -206,13 +213,17 @@ impl Node {
         }
     }
 
-    fn admit(&self, verb: Verb, budget: Budget) -> Result<Admission, Failed> {
-        if self.is_attended {
-            self.attend(verb)?;
-        }
-        self.pass_breaker(verb, budget)
+    /// The right to connect beside the pool.
+    fn admit(&self, verb: Verb, budget: Budget) -> Result<Admission> {
+        let may_ask = match self.is_attended {
+            true => self.attend(verb, 0, budget).map(drop),
+            false => Ok(()),
+        };
+        let admission = may_ask.and_then(|()| self.pass_breaker(verb, budget));
+        admission.map_err(|failed| failed.error)
     }
 
+    /// Whether the breaker lets it pass.
     #[inline]
     fn pass_breaker(&self, verb: Verb, budget: Budget) -> Result<Admission, Failed> {
         let claim = || budget.remaining().unwrap_or_default() + Duration::from_millis(1);
@@ -220,14 +231,6 @@ impl Node {
             self.refused.fetch_add(1, Ordering::Relaxed);
             self.not_begun(refusal, verb)
         })
-    }
-
-    /// A call that came to nothing before there was one.
-    #[cold]
-    #[inline(never)]
-    fn not_begun(&self, error: Error, verb: Verb) -> Failed {
-        self.note_failure(verb);
-        Failed::refused(self.named(error, verb))
     }
 
     /// The connection on which it says what has changed.
