@@ -9,8 +9,8 @@ use super::fork::PerProcess;
 use super::histogram::{Counted, Histogram};
 use super::moment::Moment;
 
-/// More than there are operations; a power of two.
-const PLACES: usize = 64;
+/// Many more than there are operations, so that nearly all of them are found where they are looked for first; a power of two.
+const PLACES: usize = 256;
 
 /// How long operations took, and how many failed.
 pub(crate) struct Latencies(PerProcess<Table>);
@@ -88,8 +88,19 @@ impl Table {
     }
 
     /// The series of an operation is found by where its name stands; should one name stand in two places, it has two.
+    #[inline]
     fn series(&self, operation: &'static str) -> Option<&Series> {
-        let at = operation.as_ptr().addr().wrapping_mul(0x9E37_79B9) >> 16;
+        let hash = (operation.as_ptr().addr() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let at = (hash >> (u64::BITS - PLACES.ilog2())) as usize;
+        match self.0.get(at).and_then(OnceLock::get) {
+            Some(series) if std::ptr::eq(series.operation, operation) => Some(series),
+            _ => self.other_series(operation, at),
+        }
+    }
+
+    /// One that is new, or not where it is looked for first.
+    #[inline(never)]
+    fn other_series(&self, operation: &'static str, at: usize) -> Option<&Series> {
         (at..at + PLACES).find_map(|at| {
             let place = self.0.get(at % PLACES)?;
             let series = place.get_or_init(|| Series::new(operation));

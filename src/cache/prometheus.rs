@@ -183,7 +183,8 @@ mod tests {
     /// With one operation at the node of this name.
     fn timed(node: &str) -> Stats {
         let histogram = Histogram::new();
-        [900, 40_000, 3_000_000, 20_000_000_000].map(|nanos| histogram.record(nanos));
+        let times = [900, 40_000, 3_000_000, 20_000_000_000];
+        times.iter().for_each(|nanos| histogram.record(*nanos));
         let seen = Seen {
             times: histogram.read(),
             errors: 2,
