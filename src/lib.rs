@@ -161,7 +161,7 @@ pub use crate::groups::reinsert::Rewrite;
 pub use crate::groups::sweep::Sweep;
 pub use crate::groups::swept::{Progress, Swept};
 pub use crate::herd::lease::{Begun, Lease};
-pub use crate::store::{Answer, NodeState};
+pub use crate::store::{Answer, Latency, NodeState};
 pub use cache::Cache;
 pub use codec::{CustomCodec, CustomCompressor};
 pub use config::Config;

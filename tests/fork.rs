@@ -127,6 +127,27 @@ fn the_child_uses_the_parents_cache_with_connections_of_its_own() {
     }
 }
 
+/// What the parent has measured is the parent's to tell.
+#[test]
+fn the_child_measures_for_itself() {
+    for at in [Backend::Tcp, Backend::Memory, Backend::Ring].map(Fixture::new) {
+        let cache = at.cache_with(&[("latencies", "true")]);
+        cache.set("k", "x", Expiry::Default).unwrap();
+        cache.get::<String>("k").unwrap();
+        let seen = || -> Vec<(&str, u64)> {
+            let all = cache.latencies().into_iter();
+            all.map(|one| (one.operation, one.count)).collect()
+        };
+        let child = in_a_child(|| {
+            expect(Ok(seen()), vec![])?;
+            expect(cache.get("k"), text("x"))?;
+            expect(Ok(seen()), vec![("GET", 1)])
+        });
+        child.must_succeed();
+        assert_eq!(seen(), [("GET", 1), ("SET", 1)], "{:?}", at.backend);
+    }
+}
+
 #[test]
 fn replies_do_not_cross_between_parent_and_child() {
     for at in every_server() {

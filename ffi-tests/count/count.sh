@@ -17,6 +17,8 @@ unix=unix://$REDIS_CACHE_TEST_SOCKET
 location() {
     case $1 in
     unix) echo "$unix?$slowly" ;;
+    timed) echo "$unix?db=6&latencies=true&$slowly" ;;
+    timed_memory) echo "memory://timed?latencies=true&$slowly" ;;
     near) echo "$unix?db=5&near=8m&near_max_lag=10m&$slowly" ;;
     stale) echo "$unix?db=4&stale=1m&$slowly" ;;
     ring) echo "$unix?db=1&name=a&$slowly,$unix?db=2&name=b,$unix?db=3&name=c" ;;

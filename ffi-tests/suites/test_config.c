@@ -30,6 +30,7 @@ static const struct option accepted[] = {
     { "stale", "0s" },             { "lease", "10s" },           { "wait", "5s" },
     { "on_wait_timeout", "compute" }, { "early", "1.0" },        { "early", "0" },
     { "ttl_jitter", "0" },         { "ttl_jitter", "0.25" },     { "near", "0" },
+    { "latencies", "true" },       { "latencies", "false" },
 };
 
 static const struct option refused[] = {
@@ -44,7 +45,7 @@ static const struct option refused[] = {
     { "breaker_failures", "x" },   { "protocol", "4" },          { "parser", "hiredis" },
     { "pipelining", "always" },    { "scan_count", "lots" },     { "on_wait_timeout", "cry" },
     { "early", "soon" },           { "ttl_jitter", "much" },     { "memory_limit", "all" },
-    { "db", "x" },                 { "tls_insecure", "yes" },
+    { "db", "x" },                 { "tls_insecure", "yes" },     { "latencies", "maybe" },
 };
 
 static void every_option_takes_its_values(void)

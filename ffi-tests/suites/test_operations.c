@@ -159,10 +159,29 @@ static void counters_are_told_to_prometheus(void)
     redis_cache_free(cache);
 }
 
+static void latencies_are_told_to_prometheus_when_they_are_measured(void)
+{
+    redis_cache *cache = open_cache("prefix=latencies&latencies=true");
+    redis_cache_bytes bytes;
+
+    STATUS(OK, redis_cache_set(cache, S("a"), S("x"), 5000));
+    STATUS(OK, redis_cache_stats_prometheus(cache, &bytes));
+    CHECK(strstr(bytes.data, "# TYPE redis_cache_operation_duration_seconds histogram\n") != NULL);
+    CHECK(strstr(bytes.data, "redis_cache_operation_duration_seconds_count{operation=\"SET\",node=\"") != NULL);
+    CHECK(strstr(bytes.data, "redis_cache_operation_errors_total{operation=\"SET\",node=\"") != NULL);
+    redis_cache_bytes_free(&bytes);
+    redis_cache_stats_reset(cache);
+    STATUS(OK, redis_cache_stats_prometheus(cache, &bytes));
+    CHECK(strstr(bytes.data, "redis_cache_operation_") == NULL);
+    redis_cache_bytes_free(&bytes);
+    redis_cache_free(cache);
+}
+
 void suite_operations(void)
 {
     RUN(every_operation_is_heard_of_with_its_node_and_status);
     RUN(what_it_does_with_the_client_is_not_heard_of_and_leaves_the_text);
     RUN(no_function_is_no_function);
     RUN(counters_are_told_to_prometheus);
+    RUN(latencies_are_told_to_prometheus_when_they_are_measured);
 }

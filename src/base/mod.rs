@@ -7,6 +7,8 @@ pub(crate) mod budget;
 pub(crate) mod clocks;
 pub(crate) mod flight;
 pub(crate) mod fork;
+pub(crate) mod histogram;
+pub(crate) mod latencies;
 pub(crate) mod moment;
 pub(crate) mod one_at_a_time;
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::entry::{self, Decode, Fill, Gather};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::Expiry;
 use crate::key::{KeySpace, WireKey};
-use crate::store::{Access, Store};
+use crate::store::{Access, Latency, Store};
 
 /// A cache: a handle on one or more servers (or on an embedded store), a prefix and a version.
 ///
@@ -291,10 +291,31 @@ impl Cache {
 
     /// The counters of this cache with all its views and clones. No network.
     pub fn stats(&self) -> Stats {
-        self.shared.counters.snapshot(self.shared.store.traffic())
+        let store = &self.shared.store;
+        let counters = &self.shared.counters;
+        counters.snapshot(store.traffic(), store.latencies())
     }
 
-    /// Sets all counters to zero, for all views and clones. No network.
+    /// How long each operation took at each node, by operation and then by node, since the cache was opened or its
+    /// counters were reset; none without the option [`latencies`](Config::latencies). No network.
+    ///
+    /// ```
+    /// use redis_cache::{Cache, Expiry};
+    ///
+    /// # fn main() -> redis_cache::Result<()> {
+    /// let cache = Cache::open("memory://?latencies=true")?;
+    /// cache.set("greeting", "hello", Expiry::Default)?;
+    /// let latencies = cache.latencies();
+    /// assert_eq!((latencies[0].operation, latencies[0].count), ("SET", 1));
+    /// assert!(latencies[0].p50 <= latencies[0].max);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn latencies(&self) -> Vec<Latency> {
+        self.shared.store.latencies()
+    }
+
+    /// Sets all counters to zero and forgets latencies, for all views and clones. No network.
     pub fn reset_stats(&self) {
         self.shared.counters.reset();
         self.shared.store.reset_traffic();

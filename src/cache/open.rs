@@ -9,6 +9,7 @@ use crate::config::{Address, Config, Hooks, Location, Options};
 use crate::error::Result;
 use crate::key::KeySpace;
 use crate::memory::MemoryStore;
+use crate::memory::timed::TimedStore;
 use crate::near::NearStore;
 use crate::redis::RedisStore;
 use crate::store::Store;
@@ -30,7 +31,14 @@ impl Config {
                     name: title,
                     ..
                 },
-            ] => MemoryStore::open(name.as_deref(), title.as_deref(), options.memory_limit),
+            ] => {
+                let title = title.as_deref();
+                let store = MemoryStore::open(name.as_deref(), title, options.memory_limit);
+                match options.latencies {
+                    false => store,
+                    true => Arc::new(TimedStore::new(store, title)),
+                }
+            }
             servers => {
                 let far = RedisStore::new(&options, servers, &hooks)?;
                 match options.near {

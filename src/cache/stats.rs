@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::error::Result;
-use crate::store::Traffic;
+use crate::store::{Latency, Traffic};
 
 /// A snapshot of a cache's counters since it was opened or its counters were reset. The two `connections_` figures
 /// and `near_untracked` are gauges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
     /// Reads that found a value, one per key.
@@ -44,6 +44,8 @@ pub struct Stats {
     pub bytes_written: u64,
     /// Nodes that refuse to announce changes now, so that what is kept near of them lives by the clock, or is not kept.
     pub near_untracked: u64,
+    /// How long each operation took at each node; none without the option `latencies`.
+    pub latencies: Vec<Latency>,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +98,7 @@ impl Counters {
         self.misses.add(reads.misses);
     }
 
-    pub(crate) fn snapshot(&self, traffic: Traffic) -> Stats {
+    pub(crate) fn snapshot(&self, traffic: Traffic, latencies: Vec<Latency>) -> Stats {
         Stats {
             hits: self.hits.get(),
             misses: self.misses.get(),
@@ -114,6 +116,7 @@ impl Counters {
             bytes_read: traffic.bytes_read,
             bytes_written: traffic.bytes_written,
             near_untracked: traffic.near_untracked,
+            latencies,
         }
     }
 

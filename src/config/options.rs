@@ -70,6 +70,7 @@ pub(crate) struct Options {
     pub(crate) near_untracked: NearUntracked,
     pub(crate) near_ttl: Option<Duration>,
     pub(crate) near_max_lag: Duration,
+    pub(crate) latencies: bool,
 }
 
 impl Options {
@@ -150,6 +151,7 @@ impl Default for Options {
             near_untracked: NearUntracked::Ttl,
             near_ttl: Some(Duration::from_secs(60)),
             near_max_lag: Duration::from_millis(1),
+            latencies: false,
         }
     }
 }

@@ -221,4 +221,8 @@ setters! {
 
     /// How old an unread invalidation may be. Default: 1 ms.
     near_max_lag(time: Duration) => near_max_lag = whole_millis(time);
+
+    /// Whether to measure how long each operation takes at each node, for [`Cache::latencies`](crate::Cache::latencies) and
+    /// [`Stats::to_prometheus`](crate::Stats::to_prometheus). Default: false, which costs nothing.
+    latencies(measured: bool) => latencies = measured;
 }

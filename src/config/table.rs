@@ -10,7 +10,8 @@ use super::nearest::nearest;
 use super::options::Options;
 use super::units::{
     AGE, BYTES, CLIENT_NAME, COUNT, DB, EXPIRY, FACTOR, FILE, FLAG, FRACTION, Kind, LEVEL, PATH,
-    PLACES, SECRET, SIZE, SIZE_OR_ZERO, SPAN, SPAN_OR_NEVER, SPAN_OR_ZERO, TEXT, VERSION, refusal,
+    PLACES, SECRET, SIZE, SIZE_OR_ZERO, SPAN, SPAN_OR_NEVER, SPAN_OR_ZERO, SWITCH, TEXT, VERSION,
+    refusal,
 };
 use super::url;
 
@@ -172,4 +173,5 @@ pub(crate) static TABLE: &[Row] = &[
     row!("near_untracked", near_untracked, NearUntracked::KIND),
     row!("near_ttl", near_ttl, SPAN_OR_NEVER),
     row!("near_max_lag", near_max_lag, SPAN_OR_ZERO),
+    row!("latencies", latencies, SWITCH),
 ];

@@ -181,6 +181,14 @@ pub(crate) const FLAG: Kind<Option<bool>> = Kind {
     show: |flag| flag.map_or_else(|| "none".to_owned(), |flag| flag.to_string()),
 };
 
+/// Yes or no.
+pub(crate) const SWITCH: Kind<bool> = Kind {
+    accepted: FLAG.accepted,
+    read: |text| text.parse().ok(),
+    fits: |_| true,
+    show: bool::to_string,
+};
+
 /// Bytes that text can say.
 pub(crate) const BYTES: Kind<Vec<u8>> = Kind {
     accepted: "any text without a NUL",

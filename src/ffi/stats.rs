@@ -84,7 +84,10 @@ pub unsafe extern "C" fn redis_cache_stats_read(
 
 /// The counters as text for Prometheus (format 0.0.4), each with its help and type: OK and `*out`,
 /// freed with redis_cache_bytes_free(). Names are "redis_cache_", the field, and "_total" but for
-/// connections and near_untracked, which are gauges. A program with several clients adds labels of its own. No network.
+/// connections and near_untracked, which are gauges. With the option `latencies` there is a
+/// histogram too, "redis_cache_operation_duration_seconds", and beside it
+/// "redis_cache_operation_errors_total", each with the labels "operation" and "node". A program
+/// with several clients adds labels of its own. No network.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redis_cache_stats_prometheus(
     cache: *const redis_cache,

@@ -8,6 +8,7 @@ pub(crate) mod shared;
 pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod timed;
 
 use std::fmt;
 

@@ -17,10 +17,12 @@ use std::time::Duration;
 use crate::base::budget::Budget;
 use crate::base::clocks::uptime_us;
 use crate::base::fork::PerProcess;
+use crate::base::moment::Moment;
 use crate::config::{NearUntracked, Options};
 use crate::error::Result;
 use crate::expiry::Clock;
 use crate::redis::RedisStore;
+use crate::redis::command::verb::Verb;
 use crate::redis::fleet::Picked;
 use crate::redis::node::Node;
 use crate::redis::node::together::{order, turn};
@@ -34,6 +36,9 @@ const LONGEST_KEY: usize = 4096;
 
 /// As many keys of one call are kept; the other ones are read in the usual way.
 const MOST_KEYS: usize = 512;
+
+/// What a fill is in figures.
+const VERB: Verb = Verb::safe("GET");
 
 /// The longest life of what no server says a word about: a second.
 const UNTRACKED_US: i64 = 1_000_000;
@@ -151,11 +156,23 @@ impl NearStore {
         tracked.ask(fills, &self.hearing(node))
     }
 
-    /// Waits for what is on its way, and keeps it: there is an answer then to each key that has one.
-    fn end_fill(&self, node: &Node, fills: &[Arc<Fill>], is_asked: bool, budget: Budget) {
+    /// Waits for what is on its way, and keeps it: there is an answer then to each key that has one. It `began` then, if the
+    /// node is timed; what has no answer is asked for again, in the usual way.
+    fn end_fill(
+        &self,
+        node: &Node,
+        fills: &[Arc<Fill>],
+        is_asked: bool,
+        began: Moment,
+        budget: Budget,
+    ) {
         if is_asked {
             let hearing = self.hearing(node);
             node.tracked().await_all(fills, budget, &hearing);
+        }
+        let has_value = |fill: &Arc<Fill>| matches!(fill.answer(), Some(Answer::Value(_)));
+        if began != Moment::BEFORE && fills.iter().all(has_value) {
+            node.note_answer(VERB, began);
         }
         for fill in fills.iter().filter(|fill| fill.answer().is_none()) {
             self.near().end(fill, None);
@@ -224,8 +241,9 @@ impl NearStore {
         };
         let fill = Fill::new(key);
         let fills = std::slice::from_ref(&fill);
+        let began = node.now_if_timed();
         let is_asked = self.begin_fill(&node, fills, half_of(budget));
-        self.end_fill(&node, fills, is_asked, half_of(budget));
+        self.end_fill(&node, fills, is_asked, began, half_of(budget));
         if let Some(Answer::Value(value)) = fill.answer() {
             return hand_out(value.as_ref(), node.clock(), sink);
         }
@@ -268,12 +286,13 @@ impl NearStore {
             .map(|(number, (node, asked))| {
                 let fills: Vec<_> = asked.iter().map(|(_, fill)| fill.clone()).collect();
                 let share = turn(patience, number, count).budget;
+                let began = node.now_if_timed();
                 let is_asked = self.begin_fill(&node, &fills, share);
-                (node, asked, fills, is_asked)
+                (node, asked, fills, (is_asked, began))
             })
             .collect();
-        for (node, asked, fills, is_asked) in under_way {
-            self.end_fill(&node, &fills, is_asked, patience);
+        for (node, asked, fills, (is_asked, began)) in under_way {
+            self.end_fill(&node, &fills, is_asked, began, patience);
             for (index, fill) in asked {
                 match fill.answer() {
                     Some(Answer::Value(value)) => each(index, Ok(value.as_deref()), node.clock()),

@@ -22,20 +22,21 @@ use std::sync::Arc;
 
 use crate::base::budget::Budget;
 use crate::error::Result;
-use crate::store::{Access, Answer, NodeState, Store, Traffic, Words};
+use crate::store::latencies::Gathered;
+use crate::store::{Access, Answer, Latency, NodeState, Store, Traffic, Words};
 
 use command::given::Given;
-use command::server::{FlushDb, Ping};
+use command::server::Everyone;
 use node::Node;
 pub(crate) use store::RedisStore;
 
 impl Store for RedisStore {
     fn flush(&self, budget: Budget) -> Result<()> {
-        self.fleet.ask_all(budget, FlushDb)
+        self.fleet.ask_all(budget, Everyone::FlushDb)
     }
 
     fn ping(&self, budget: Budget) -> Result<()> {
-        self.fleet.ask_all(budget, Ping)
+        self.fleet.ask_all(budget, Everyone::Ping)
     }
 
     fn locate(&self, key: &[u8], budget: Budget) -> Result<String> {
@@ -81,6 +82,14 @@ impl Store for RedisStore {
             sum.bytes_written += part.bytes_written;
         }
         sum
+    }
+
+    fn latencies(&self) -> Vec<Latency> {
+        let mut gathered = Gathered::default();
+        for node in self.fleet.topology.all() {
+            gathered.add(node.name(), node.latencies());
+        }
+        gathered.into_latencies()
     }
 
     fn reset_traffic(&self) {

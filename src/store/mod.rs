@@ -7,6 +7,7 @@ pub(crate) mod conformance;
 pub(crate) mod framed;
 pub(crate) mod glob;
 pub(crate) mod keys;
+pub(crate) mod latencies;
 pub(crate) mod leases;
 pub(crate) mod members;
 pub(crate) mod values;
@@ -21,6 +22,7 @@ use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 
 pub(crate) use keys::KeyList;
+pub use latencies::Latency;
 pub(crate) use leases::{
     Acquired, Claim, EachAcquired, EachStored, Force, LATEST_MS, Leases, Stored, Token,
 };
@@ -157,7 +159,12 @@ pub(crate) trait Store: Values + Leases + Walks + Send + Sync + fmt::Debug {
     /// Counters and gauges; no network.
     fn traffic(&self) -> Traffic;
 
-    /// Sets the counters (not the gauges) to zero.
+    /// How long operations took at each node, where that is measured; no network.
+    fn latencies(&self) -> Vec<Latency> {
+        Vec::new()
+    }
+
+    /// Sets the counters (not the gauges) to zero, and forgets latencies.
     fn reset_traffic(&self);
 
     /// Forgets what is kept near; no network. Most stores keep nothing there.

@@ -60,6 +60,7 @@ mod flights;
 mod groups;
 mod headers;
 mod inspect;
+mod latencies;
 mod leases;
 mod locks;
 mod many;

@@ -138,6 +138,9 @@ impl Fixture {
             .set("prefix", &self.space)
             .expect("a prefix");
         let config = config.set("timeout", "20s").expect("an option");
+        // What is timed goes another way, on which all must be the same.
+        let is_timed = matches!(self.backend, Backend::Resp3 | Backend::Ring);
+        let config = config.latencies(is_timed);
         config
             .set("pool_timeout", "20s")
             .expect("an option")

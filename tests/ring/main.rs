@@ -14,6 +14,7 @@ mod common;
 mod ancestor;
 mod failing;
 mod hole;
+mod latencies;
 mod moving;
 mod rebalance;
 mod sweeps;

@@ -68,6 +68,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("near_untracked", "off"),
     ("near_ttl", "never"),
     ("near_max_lag", "0s"),
+    ("latencies", "true"),
 ];
 
 #[test]
@@ -178,6 +179,7 @@ fn the_defaults_are_those_of_the_documentation() {
         ("near_untracked", "ttl"),
         ("near_ttl", "60s"),
         ("near_max_lag", "1ms"),
+        ("latencies", "false"),
     ];
     assert_eq!(shown, expected);
 }

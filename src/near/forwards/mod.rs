@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::base::budget::Budget;
 use crate::error::Result;
 use crate::redis::node::Node;
-use crate::store::{Answer, KeyList, NodeState, Store, Traffic, Words};
+use crate::store::{Answer, KeyList, Latency, NodeState, Store, Traffic, Words};
 
 use super::NearStore;
 
@@ -85,6 +85,10 @@ impl Store for NearStore {
             near_untracked: nodes.iter().filter(is_untracked).count() as u64,
             ..self.far.traffic()
         }
+    }
+
+    fn latencies(&self) -> Vec<Latency> {
+        self.far.latencies()
     }
 
     fn reset_traffic(&self) {

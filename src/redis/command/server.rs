@@ -10,39 +10,30 @@ use crate::store::ScanStep;
 use super::Command;
 use super::verb::Verb;
 
-/// PING.
+/// What every node is asked.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ping;
-
-impl Command for Ping {
-    type Answer = ();
-
-    fn verb(&self) -> Verb {
-        Verb::safe("PING")
-    }
-
-    fn pack(&self, to: &mut Encoder<'_>) {
-        to.command(1).arg(b"PING");
-    }
-
-    fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
-        from.done()
-    }
+pub(crate) enum Everyone {
+    /// PING.
+    Ping,
+    /// FLUSHDB ASYNC.
+    FlushDb,
 }
 
-/// FLUSHDB ASYNC.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FlushDb;
-
-impl Command for FlushDb {
+impl Command for Everyone {
     type Answer = ();
 
     fn verb(&self) -> Verb {
-        Verb::once("FLUSHDB")
+        match self {
+            Everyone::Ping => Verb::safe("PING"),
+            Everyone::FlushDb => Verb::once("FLUSHDB"),
+        }
     }
 
     fn pack(&self, to: &mut Encoder<'_>) {
-        to.command(2).arg(b"FLUSHDB").arg(b"ASYNC");
+        match self {
+            Everyone::Ping => to.command(1).arg(b"PING"),
+            Everyone::FlushDb => to.command(2).arg(b"FLUSHDB").arg(b"ASYNC"),
+        };
     }
 
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {

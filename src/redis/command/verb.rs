@@ -1,4 +1,7 @@
-//! What kind of command it is: its name in errors, whether it may be sent again, and whether it may go with others.
+//! What kind of command it is: its name in errors and in figures, whether it may be sent again, and whether it may go with
+//! others.
+
+use super::script::name::Name;
 
 /// A kind of command: its name in errors, and what may be done with it.
 #[derive(Debug, Clone, Copy)]
@@ -10,6 +13,8 @@ pub(crate) struct Verb {
     /// It may be written behind the commands of other threads, on one connection: it neither changes the state of that, nor
     /// blocks it, nor minds when it is answered.
     pub(crate) rides: bool,
+    /// Which script it is, if it is one: in errors all have the name of what the server was sent.
+    pub(crate) script: Option<Name>,
 }
 
 /// What may be done when a connection broke after a command was sent and before its reply came.
@@ -28,6 +33,7 @@ impl Verb {
             resend: Resend::Safe,
             asks_time: false,
             rides: true,
+            script: None,
         }
     }
 
@@ -37,6 +43,7 @@ impl Verb {
             resend: Resend::Never,
             asks_time: false,
             rides: true,
+            script: None,
         }
     }
 
@@ -46,5 +53,10 @@ impl Verb {
             rides: false,
             ..self
         }
+    }
+
+    /// Its name in figures, where a script has one of its own.
+    pub(crate) fn operation(self) -> &'static str {
+        self.script.map_or(self.name, Name::as_str)
     }
 }

@@ -144,9 +144,9 @@ impl Connection {
     }
 
     /// True when there was no fault and every reply of every command has been read to its end, and no more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_reusable(&self) -> bool {
-        let settled = self.queued == 0 && self.owed == 0 && self.open == 0;
+        let settled = self.queued as u64 | self.owed as u64 | self.open == 0;
         settled
             && self.link.is_drained()
             && !self.broken

@@ -22,14 +22,12 @@ pub(crate) fn run<R>(
     budget: Budget,
     command: &mut dyn Command<Answer = R>,
 ) -> Result<R, Failed> {
-    node.run(
-        lost,
-        budget,
-        &mut Asking {
-            command,
-            count: Cell::new(0),
-        },
-    )
+    // One way for all that have the same answer, which is not worth a copy for this.
+    let asking: &mut dyn Command<Answer = R> = &mut Asking {
+        command,
+        count: Cell::new(0),
+    };
+    node.run(lost, budget, asking)
 }
 
 struct Asking<'c, R> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::budget::Budget;
 use crate::error::{Error, Result};
-use crate::redis::command::Command;
+use crate::redis::command::server::Everyone;
 use crate::redis::node::Node;
 use crate::redis::topology::{Advice, Failure};
 use crate::store::Access;
@@ -16,11 +16,7 @@ use crate::redis::node::together;
 impl Fleet {
     /// Asks every node that owns keys, all at the same time and whatever some of them say. What could not be done is
     /// told of every node.
-    pub(crate) fn ask_all<C: Command<Answer = ()> + Clone>(
-        &self,
-        budget: Budget,
-        command: C,
-    ) -> Result<()> {
+    pub(crate) fn ask_all(&self, budget: Budget, command: Everyone) -> Result<()> {
         let mut patience = Patience::new(budget);
         let mut done: Vec<Arc<Node>> = Vec::new();
         let mut faults: Vec<Error> = Vec::new();

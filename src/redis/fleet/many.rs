@@ -19,7 +19,7 @@ use crate::store::{Access, KeyList};
 use super::Fleet;
 use super::counsel::Counsel;
 use super::retry::Patience;
-use super::window::{Exchange, Losses, Setback, Share, Window};
+use super::window::{self, Exchange, Losses, Setback, Share, Window};
 use crate::redis::node::together;
 
 /// Bytes and commands of one window of writes: what this process holds of them at a time.
@@ -276,12 +276,12 @@ impl<J: Batch> Scatter<'_, J> {
     /// for no connection as long as others are held.
     fn exhaust(
         &self,
-        mut shares: Vec<Share>,
+        shares: Vec<Share>,
         losses: &Losses,
         setbacks: &mut Vec<Setback>,
         each: &mut impl Each<J>,
     ) {
-        shares.sort_by_key(|share| together::order(&share.node));
+        let shares = window::in_common_order(shares);
         let mut under_way = Vec::with_capacity(shares.len());
         let mut postponed = Vec::new();
         for (place, share) in shares.iter().enumerate() {

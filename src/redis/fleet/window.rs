@@ -47,6 +47,13 @@ impl Share {
     }
 }
 
+/// As all calls take the connections of several nodes. Sorting is much code, and this is once in the library, not once for
+/// each batch.
+pub(super) fn in_common_order(mut shares: Vec<Share>) -> Vec<Share> {
+    shares.sort_by_key(|share| together::order(&share.node));
+    shares
+}
+
 /// Of each item, how many attempts were sent and never answered.
 #[derive(Default)]
 pub(super) struct Losses {

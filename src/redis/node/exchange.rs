@@ -312,19 +312,23 @@ impl<'a> Call<'a> {
 
     pub(super) fn failed(&self, error: Error, may_resend: bool) -> Failed {
         self.node.did_not_serve(self.admission, &error);
+        self.ended(error, may_resend)
+    }
+
+    pub(super) fn refused(&self, error: Error) -> Failed {
+        self.ended(error, true)
+    }
+
+    /// The end of a call that came to nothing, for its caller. The breaker has heard what there is to hear of it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn ended(&self, error: Error, may_resend: bool) -> Failed {
         self.trail.failed(&error);
+        self.node.note_failure(self.verb);
         Failed {
             error: self.node.named(error, self.verb),
             may_resend,
             lost: self.lost,
-        }
-    }
-
-    pub(super) fn refused(&self, error: Error) -> Failed {
-        self.trail.failed(&error);
-        Failed {
-            lost: self.lost,
-            ..Failed::refused(self.node.named(error, self.verb))
         }
     }
 }

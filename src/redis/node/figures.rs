@@ -57,5 +57,8 @@ impl Node {
         self.refused.store(0, Ordering::Relaxed);
         self.retries.store(0, Ordering::Relaxed);
         self.pool.reset_traffic();
+        if let Some(latencies) = &self.latencies {
+            latencies.reset();
+        }
     }
 }

@@ -59,7 +59,7 @@ impl Node {
             Ok(Ride::Late) => Err(call(self.pool.no_loan()).is_late()),
             Err(error) => Err(Failed {
                 lost,
-                ..Failed::refused(self.named(error, verb))
+                ..self.not_begun(error, verb)
             }),
         }
     }
@@ -84,7 +84,7 @@ impl Node {
 
 impl Call<'_> {
     /// Sends the command and reads its replies.
-    fn run<R>(&mut self, command: &mut dyn Command<Answer = R>) -> Result<R, Failed> {
+    pub(super) fn run<R>(&mut self, command: &mut dyn Command<Answer = R>) -> Result<R, Failed> {
         self.send(command)?;
         self.receive(command)
     }
@@ -157,11 +157,7 @@ impl Call<'_> {
         if (unsent || self.is_safe()) && self.goes_on(since) {
             return Ok(());
         }
-        Err(Failed {
-            error: self.node.named(error, self.verb),
-            may_resend: unsent || self.is_safe(),
-            lost: self.lost,
-        })
+        Err(self.ended(error, unsent || self.is_safe()))
     }
 
     /// The commands were written, and somebody else still reads.
@@ -173,11 +169,7 @@ impl Call<'_> {
 
     fn not_heard(&mut self, error: Error) -> Failed {
         self.lost += 1;
-        Failed {
-            error: self.node.named(error, self.verb),
-            may_resend: self.is_safe(),
-            lost: self.lost,
-        }
+        self.ended(error, self.is_safe())
     }
 
     /// Before the command is sent in other words: replies to others must not come in front of its own.
@@ -185,16 +177,15 @@ impl Call<'_> {
     pub(super) fn part(&mut self) -> Result<(), Failed> {
         self.loan.part(false);
         match self.loan.is_nothing() {
-            true => self.lend(None),
+            true => self.lend(None).map_err(|error| self.refused(error)),
             false => Ok(()),
         }
     }
 
     /// A connection of its own, for a call that has no slot any more; opened at `since` or later, if that is said.
     #[cold]
-    pub(super) fn lend(&mut self, since: Option<Moment>) -> Result<(), Failed> {
-        let lent = self.node.pool().lend_another(since, self.budget);
-        self.loan = lent.map_err(|error| self.refused(error))?;
+    pub(super) fn lend(&mut self, since: Option<Moment>) -> Result<(), Error> {
+        self.loan = self.node.pool().lend_another(since, self.budget)?;
         Ok(())
     }
 }

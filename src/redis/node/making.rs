@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use crate::base::fork::PerProcess;
+use crate::base::latencies::Latencies;
 use crate::config::{Hooks, Location, Options, Pipelining};
 use crate::error::{Error, Result};
 
@@ -45,6 +46,7 @@ impl Node {
             max_lifetime: options.max_lifetime,
         };
         let backoff = options.breaker_backoff;
+        let latencies = options.latencies.then(|| Box::new(Latencies::new()));
         Ok(Node {
             shown: name.clone().unwrap_or_else(|| location.shown.clone()),
             name: name.unwrap_or_else(|| location.address.to_string()),
@@ -55,6 +57,8 @@ impl Node {
                 connector: hooks.connector.clone(),
                 info: login::connection_info(location, &login)?,
             },
+            is_attended: latencies.is_some() || login.asker().is_some(),
+            latencies,
             login,
             bare: Bare::default(),
             connect_timeout: options.connect_timeout,

@@ -20,6 +20,7 @@ pub(crate) mod refusals;
 mod server_time;
 pub(crate) mod several;
 pub(crate) mod time;
+mod timed;
 pub(crate) mod together;
 pub(crate) mod tracked;
 #[cfg_attr(not(feature = "tracing"), path = "no_trail.rs")]
@@ -32,7 +33,9 @@ use std::time::Duration;
 
 use crate::base::budget::Budget;
 use crate::base::fork::PerProcess;
-use crate::config::{Address, Asker, Hooks, is_asked};
+use crate::base::latencies::Latencies;
+use crate::base::moment::Moment;
+use crate::config::{Address, Hooks};
 use crate::error::{Error, Result};
 use crate::redis::connection::resp::Encoder;
 
@@ -81,6 +84,10 @@ pub(crate) struct Node {
     clock: NodeClock,
     refused: AtomicU64,
     retries: AtomicU64,
+    /// How long it took to answer, if that is to be known.
+    latencies: Option<Box<Latencies>>,
+    /// Something besides the breaker has a say in a call, or is to hear of it: usually nothing is, and one look tells.
+    is_attended: bool,
     /// It is too old to leave what is read untouched.
     is_touching: AtomicBool,
     /// What hears of files that have changed and are of no use.
@@ -141,17 +148,27 @@ impl Node {
         command: &mut C,
     ) -> Result<C::Answer, Failed> {
         let verb = command.verb();
+        let began = match self.is_attended {
+            true => self.attend(verb, lost, budget)?,
+            false => Moment::BEFORE,
+        };
         let (admission, loan) = match self.slot(verb, budget) {
             Ok((admission, Some(loan))) => (admission, loan),
             Ok((admission, None)) => {
-                return self.share(lost, budget, admission, &mut &mut *command);
+                let answer = self.share(lost, budget, admission, &mut &mut *command)?;
+                self.note_answer(verb, began);
+                return Ok(answer);
             }
             // Nothing was sent here; what was lost elsewhere is lost all the same.
             Err(failed) => return Err(Failed { lost, ..failed }),
         };
         let mut call = Call::alone(self, loan, verb, budget, admission, lost);
         call.send(command)?;
-        call.receive(command)
+        let answer = call.receive(command)?;
+        if began != Moment::BEFORE {
+            self.note_answer(verb, began);
+        }
+        Ok(answer)
     }
 
     /// The first half of [`Node::run`] where this is one of several nodes, which must not take the time of the others:
@@ -164,16 +181,20 @@ impl Node {
         turn: Turn,
         pack: impl Fn(&mut Encoder<'_>),
     ) -> Result<Option<Exchange<'_>>, Failed> {
-        let admission = self.admit(verb, budget)?;
+        let began = match self.is_attended {
+            true => self.attend(verb, 0, budget.later())?,
+            false => Moment::BEFORE,
+        };
+        let admission = self.pass_breaker(verb, budget)?;
         let loan = if turn.may_wait {
             let loan = self.pool.lend(turn.budget);
-            Some(loan.map_err(|error| Failed::refused(self.named(error, verb)))?)
+            Some(loan.map_err(|error| self.not_begun(error, verb))?)
         } else {
             self.pool.lend_now(turn.budget)
         };
         let Some(loan) = loan else { return Ok(None) };
         let call = Call::new(self, loan, verb, budget, admission);
-        let mut exchange = Exchange::new(call);
+        let mut exchange = Exchange::new(call, began);
         exchange.begin(pack)?;
         Ok(Some(exchange))
     }
@@ -185,22 +206,30 @@ impl Node {
         verb: Verb,
         budget: Budget,
     ) -> Result<(Admission, Option<Loan<'_, Connection>>), Failed> {
-        let admission = self.admit(verb, budget)?;
+        let admission = self.pass_breaker(verb, budget)?;
         match self.pool.lend_if_free(budget).transpose() {
             Ok(loan) => Ok((admission, loan)),
-            Err(error) => Err(Failed::refused(self.named(error, verb))),
+            Err(error) => Err(self.not_begun(error, verb)),
         }
     }
 
+    /// The right to connect beside the pool.
+    fn admit(&self, verb: Verb, budget: Budget) -> Result<Admission> {
+        let may_ask = match self.is_attended {
+            true => self.attend(verb, 0, budget).map(drop),
+            false => Ok(()),
+        };
+        let admission = may_ask.and_then(|()| self.pass_breaker(verb, budget));
+        admission.map_err(|failed| failed.error)
+    }
+
+    /// Whether the breaker lets it pass.
     #[inline]
-    fn admit(&self, verb: Verb, budget: Budget) -> Result<Admission, Failed> {
-        if self.login.asker().is_some_and(Asker::is_running) {
-            return Err(Failed::refused(self.named(is_asked(), verb)));
-        }
+    fn pass_breaker(&self, verb: Verb, budget: Budget) -> Result<Admission, Failed> {
         let claim = || budget.remaining().unwrap_or_default() + Duration::from_millis(1);
         self.breaker.admit(claim).map_err(|refusal| {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            Failed::refused(self.named(refusal, verb))
+            self.not_begun(refusal, verb)
         })
     }
 

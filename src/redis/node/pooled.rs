@@ -7,7 +7,7 @@ use crate::redis::connection::{Connection, SendFault};
 use super::pool::Pooled;
 
 impl Pooled for Connection {
-    #[inline]
+    #[inline(always)]
     fn is_reusable(&self) -> bool {
         Connection::is_reusable(self)
     }

@@ -1,5 +1,6 @@
 //! A call to one of several nodes, which takes none of the time of the others: it never waits, and tells what it waits for.
 
+use crate::base::moment::Moment;
 use crate::error::Error;
 use crate::redis::command::Command;
 use crate::redis::connection::AtHand;
@@ -13,6 +14,8 @@ use super::opening::Opening;
 pub(crate) struct Exchange<'a> {
     call: Call<'a>,
     opening: Option<Box<Opening>>,
+    /// When, if it is timed.
+    began: Moment,
     /// The commands went out with the greeting.
     is_out: bool,
     /// Their replies may have come with those to it.
@@ -20,10 +23,11 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(crate) fn new(call: Call<'a>) -> Self {
+    pub(crate) fn new(call: Call<'a>, began: Moment) -> Self {
         Exchange {
             call,
             opening: None,
+            began,
             is_out: false,
             may_be_there: false,
         }
@@ -31,7 +35,12 @@ impl<'a> Exchange<'a> {
 
     /// The call, whose replies may be read.
     pub(crate) fn finish<C: Command>(self, command: C) -> Result<C::Answer, Failed> {
-        self.call.finish(command)
+        let (node, verb) = (self.call.node, self.call.verb);
+        let answer = self.call.finish(command)?;
+        if self.began != Moment::BEFORE {
+            node.note_answer(verb, self.began);
+        }
+        Ok(answer)
     }
 
     /// Sends the commands if there is a connection; otherwise begins to open one.

@@ -18,6 +18,13 @@ pub(crate) fn order(node: &Arc<Node>) -> *const Node {
     Arc::as_ptr(node)
 }
 
+/// The nodes in that order, each with its place.
+fn in_order(nodes: &[Arc<Node>]) -> Vec<(usize, &Arc<Node>)> {
+    let mut places: Vec<_> = nodes.iter().enumerate().collect();
+    places.sort_by_key(|(_, node)| order(node));
+    places
+}
+
 /// How the node at `place` of so many is opened: with its share of the time that is left, of which those behind it and
 /// the reading of the replies have one each.
 pub(crate) fn turn(budget: Budget, place: usize, count: usize) -> Turn {
@@ -105,8 +112,7 @@ pub(crate) fn ask<C: Command + Clone>(
     command: &C,
 ) -> Vec<Result<C::Answer, Failed>> {
     let mut answers: Vec<_> = nodes.iter().map(|_| None).collect();
-    let mut places: Vec<_> = nodes.iter().enumerate().collect();
-    places.sort_by_key(|(_, node)| order(node));
+    let places = in_order(nodes);
     let mut under_way: Vec<Asked<'_, C>> = Vec::new();
     let count = places.len();
     let mut told = |place: usize, answer| {

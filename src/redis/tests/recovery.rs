@@ -9,7 +9,7 @@ use crate::base::budget::{Budget, minute, quickly, soon};
 use crate::base::fork::testing::in_child;
 use crate::config::{Hooks, Options};
 use crate::error::{Error, ErrorKind, Result};
-use crate::redis::command::server::Ping;
+use crate::redis::command::server::Everyone;
 use crate::store::{Access, Store, Values};
 
 use super::super::RedisStore;
@@ -210,7 +210,9 @@ fn a_connect_that_was_cut_short_is_no_evidence_against_a_node() {
     let address = fake(|_, _| Some(Vec::new()));
     let ask = |backend: &RedisStore, time| {
         let node = backend.fleet.topology.all().remove(0);
-        let failed = node.run(0, Budget::new(time), &mut Ping).unwrap_err();
+        let failed = node
+            .run(0, Budget::new(time), &mut Everyone::Ping)
+            .unwrap_err();
         assert!(failed.error.is_timeout(), "{:?}", failed.error);
         node.is_failing()
     };

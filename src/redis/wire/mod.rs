@@ -133,7 +133,7 @@ impl Wire {
     /// True when all that came has been taken, as far as it is known here.
     pub(crate) fn is_drained(&self) -> bool {
         let secure = self.secure.as_ref();
-        self.buffered().is_empty() && secure.is_none_or(|secure| secure.is_drained())
+        self.start >= self.buffer.len() && secure.is_none_or(|secure| secure.is_drained())
     }
 
     /// True when the connection is open and nothing has come that nobody asked for. Asks the kernel only; what TLS

@@ -7,6 +7,7 @@ use crate::base::budget::soon;
 use crate::error::{ErrorKind, Result};
 use crate::expiry::{Life, local_unix_ms};
 use crate::memory::MemoryStore;
+use crate::memory::timed::TimedStore;
 use crate::redis::testing::{Server, Whole};
 use crate::store::{Access, Acquired, Claim, Force, Pttl, Store, Stored, Token, Value};
 
@@ -27,6 +28,7 @@ pub(crate) struct Bench {
 /// Runs `check` on every kind of store.
 pub(crate) fn on_every_store(check: impl Fn(&Bench)) {
     check(&Bench::memory());
+    check(&Bench::timed_memory());
     check(&Bench::server(&[]));
 }
 
@@ -35,6 +37,15 @@ impl Bench {
         Bench {
             name: "memory",
             store: MemoryStore::open(None, None, 64 << 20),
+            server: None,
+        }
+    }
+
+    fn timed_memory() -> Bench {
+        let store = MemoryStore::open(None, None, 64 << 20);
+        Bench {
+            name: "timed memory",
+            store: Arc::new(TimedStore::new(store, None)),
             server: None,
         }
     }

@@ -6,9 +6,12 @@ pub(crate) mod parts;
 pub(crate) mod entries;
 pub(crate) mod leases;
 pub(crate) mod locks;
+pub(crate) mod name;
 
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::resp::{Aside, Encoder};
+
+use name::Name;
 
 /// A text, and how it is called by the digest that the server knows it by.
 #[derive(Debug)]
@@ -20,14 +23,18 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    fn new(verb: Verb, text: &'static str) -> Self {
+    fn new(verb: Verb, name: Name, text: &'static str) -> Self {
         let asks_time = text.contains(parts::ASKS_TIME);
         let mut called = Vec::new();
         Encoder::new(&mut called, &mut 0, &mut Aside::default())
             .arg(b"EVALSHA")
             .arg(redis::Script::new(text).get_hash().as_bytes());
         Script {
-            verb: Verb { asks_time, ..verb },
+            verb: Verb {
+                asks_time,
+                script: Some(name),
+                ..verb
+            },
             text,
             called,
         }
@@ -46,13 +53,13 @@ impl Script {
 }
 
 /// One that may have been run when its reply is lost, and must not be run twice.
-fn once(text: &'static str) -> Script {
-    Script::new(Verb::once("EVALSHA"), text)
+fn once(name: Name, text: &'static str) -> Script {
+    Script::new(Verb::once("EVALSHA"), name, text)
 }
 
 /// One that may: it reads, it removes, or it compares a token that ends with what it does.
-fn safe(text: &'static str) -> Script {
-    Script::new(Verb::safe("EVALSHA"), text)
+fn safe(name: Name, text: &'static str) -> Script {
+    Script::new(Verb::safe("EVALSHA"), name, text)
 }
 
 /// The scripts of a backend.
@@ -81,24 +88,24 @@ pub(crate) struct Scripts {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Scripts {
-            add: once(entries::ADD),
-            touch: once(entries::TOUCH),
-            incr: once(entries::INCR),
-            incr_or_create: once(entries::INCR_OR_CREATE),
-            rename: once(entries::MOVE),
-            take: safe(entries::TAKE),
-            copy: safe(entries::COPY),
-            drop: safe(entries::DROP),
-            replace: once(entries::REPLACE),
-            acquire: safe(leases::ACQUIRE),
-            store: safe(leases::STORE),
-            swap: once(leases::SWAP),
-            release: safe(leases::RELEASE),
-            renew: safe(leases::RENEW),
-            expire_soft: safe(leases::EXPIRE_SOFT),
-            lock: safe(locks::LOCK),
-            extend: once(locks::EXTEND),
-            unlock: once(locks::UNLOCK),
+            add: once(Name::Add, entries::ADD),
+            touch: once(Name::Touch, entries::TOUCH),
+            incr: once(Name::Incr, entries::INCR),
+            incr_or_create: once(Name::IncrOrCreate, entries::INCR_OR_CREATE),
+            rename: once(Name::Move, entries::MOVE),
+            take: safe(Name::Take, entries::TAKE),
+            copy: safe(Name::Copy, entries::COPY),
+            drop: safe(Name::Drop, entries::DROP),
+            replace: once(Name::Replace, entries::REPLACE),
+            acquire: safe(Name::Acquire, leases::ACQUIRE),
+            store: safe(Name::Store, leases::STORE),
+            swap: once(Name::Swap, leases::SWAP),
+            release: safe(Name::Release, leases::RELEASE),
+            renew: safe(Name::Renew, leases::RENEW),
+            expire_soft: safe(Name::ExpireSoft, leases::EXPIRE_SOFT),
+            lock: safe(Name::Lock, locks::LOCK),
+            extend: once(Name::Extend, locks::EXTEND),
+            unlock: once(Name::Unlock, locks::UNLOCK),
         }
     }
 }

@@ -291,9 +291,7 @@ fn open(node: &Node, budget: Budget) -> Result<Option<Wire>> {
     if node.login.protocol == Protocol::Resp2 || node.dial.connector.is_some() {
         return Ok(None);
     }
-    let admission = node
-        .admit(TRACKING, budget)
-        .map_err(|failed| failed.error)?;
+    let admission = node.admit(TRACKING, budget)?;
     let mut nothing = Along {
         pack: None,
         is_out: false,
