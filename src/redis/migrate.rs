@@ -14,7 +14,7 @@ use crate::redis::command::{Command, Run};
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Encoder, Token};
-use crate::redis::fleet::many::{Batch, Each, Group, To};
+use crate::redis::fleet::many::{Batch, Commands, Each, Group, To};
 use crate::redis::fleet::scripted;
 use crate::redis::store::RedisStore;
 use crate::store::{Entry, HEAD_LEN, KeyList, Pttl, Store, Whole};
@@ -104,9 +104,7 @@ pub(crate) struct Import<'a> {
     pub(crate) entries: &'a [Entry],
 }
 
-impl Batch for Import<'_> {
-    type Answer<'a> = bool;
-
+impl Commands for Import<'_> {
     fn verb(&self) -> Verb {
         Verb::once("SET NX")
     }
@@ -129,6 +127,10 @@ impl Batch for Import<'_> {
             );
         }
     }
+}
+
+impl Batch for Import<'_> {
+    type Answer<'a> = bool;
 
     fn read(
         &self,

@@ -6,12 +6,16 @@ use crate::base::budget::Budget;
 use crate::error::{Error, Result};
 use crate::redis::command::Command;
 use crate::redis::node::Node;
+use crate::redis::node::exchange::Failed;
 use crate::redis::topology::{Advice, Failure};
 use crate::store::Access;
 
 use super::Fleet;
 use super::retry::Patience;
 use crate::redis::node::together;
+
+/// Of each node, whether it did what was asked.
+type Ends = Vec<Result<(), Failed>>;
 
 impl Fleet {
     /// Asks every node that owns keys, all at the same time and whatever some of them say. What could not be done is
@@ -21,6 +25,10 @@ impl Fleet {
         budget: Budget,
         command: C,
     ) -> Result<()> {
+        self.all_do(budget, &|nodes| together::ask(nodes, budget, &command))
+    }
+
+    fn all_do(&self, budget: Budget, ask: &dyn Fn(&[Arc<Node>]) -> Ends) -> Result<()> {
         let mut patience = Patience::new(budget);
         let mut done: Vec<Arc<Node>> = Vec::new();
         let mut faults: Vec<Error> = Vec::new();
@@ -33,7 +41,7 @@ impl Fleet {
                 }
             };
             nodes.retain(|node| !done.iter().any(|done| Arc::ptr_eq(done, node)));
-            let answers = together::ask(&nodes, budget, &command);
+            let answers = ask(&nodes);
             let (mut postponed, mut wait) = (Vec::new(), false);
             for (node, answer) in nodes.into_iter().zip(answers) {
                 let Err(failed) = answer else {

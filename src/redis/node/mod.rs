@@ -37,6 +37,7 @@ use crate::error::{Error, Result};
 use crate::redis::connection::resp::Encoder;
 
 use super::command::Command;
+use super::command::kept::keep;
 use super::command::verb::Verb;
 use super::connection::{Connection, Dial};
 use super::wire::tls::TlsSettings;
@@ -144,7 +145,11 @@ impl Node {
         let (admission, loan) = match self.slot(verb, budget) {
             Ok((admission, Some(loan))) => (admission, loan),
             Ok((admission, None)) => {
-                return self.share(lost, budget, admission, &mut &mut *command);
+                let share = |command: &mut dyn Command<Answer = ()>| {
+                    self.share(lost, budget, admission, command)
+                };
+                let (answer, ()) = keep(command, share)?;
+                return answer.map_err(Failed::refused);
             }
             // Nothing was sent here; what was lost elsewhere is lost all the same.
             Err(failed) => return Err(Failed { lost, ..failed }),
