@@ -209,6 +209,34 @@ as_debian_packages() {
     say "as Debian packages: installed into a fresh root, and removed"
 }
 
+# By cargo-c the same headers, libraries and flags, and no more. Not optimized: here it matters where everything goes.
+by_cargo_c() {
+    has cargo-cinstall || { say "SKIPPED: cargo-c is not installed"; return; }
+    (cd "$root" && ${CARGO:-cargo} cinstall --profile dev --destdir "$dir/c" --prefix /usr --libdir /usr/lib) >log 2>&1 ||
+        { cat log; fail "cargo cinstall"; }
+    # What it leaves out, the README names.
+    make_root install DESTDIR="$dir/made" PREFIX=/usr COMMAND_FILE=
+    files_under "$dir/made" | grep -v '/cmake/\|/share/\|/bin/' >wanted
+    files_under "$dir/c" | diff -u wanted - || fail "cargo-c installs something else than make"
+    (cd "$dir/made/usr/include" && find . -type f -exec cmp {} "$dir/c/usr/include/{}" \;) | sed 's/^/differs: /' >differs
+    [ ! -s differs ] || { cat differs; fail "cargo-c installs other headers than make"; }
+    "$here/../header/symbols.sh" "$dir/c/usr/lib/libredis_cache.so.$version" "$dir/c/usr/include/redis_cache.h"
+    has pkg-config || return 0
+    for from in made c; do
+        for flags in --cflags --libs --modversion; do
+            PKG_CONFIG_SYSROOT_DIR="" PKG_CONFIG_PATH="$dir/$from/usr/lib/pkgconfig" pkg-config --define-prefix $flags redis_cache |
+                sed "s|$dir/$from||g"
+        done >"flags-$from"
+    done
+    diff -u flags-made flags-c || fail "the pkg-config files differ"
+    (
+        export PKG_CONFIG_SYSROOT_DIR="$dir/c" PKG_CONFIG_PATH="$dir/c/usr/lib/pkgconfig"
+        build by-cargo-c "${CC:-gcc}" "${CXX:-g++}" $(pkg-config --cflags --libs redis_cache)
+    )
+    run by-cargo-c "$dir/c/usr/lib"
+    say "by cargo-c: the headers, libraries and flags of make install, and programs run"
+}
+
 # For musl, as the README says: by a compiler that has a libgcc of its own. What links may be for glibc all the same, so it
 # is looked at.
 for_musl() {
@@ -248,5 +276,6 @@ by_cmake
 beside_others
 sizes
 as_debian_packages
+by_cargo_c
 for_musl
 what_is_left

@@ -1,6 +1,7 @@
 //! A command: what goes out and how its answer is read, together, under its name.
 
 pub(crate) mod given;
+pub(crate) mod kept;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod untouched;

@@ -16,27 +16,29 @@ use crate::redis::node::exchange::Failed;
 
 /// [`Node::run`] on the node that the slot moves to.
 #[cold]
-pub(crate) fn run<R>(
+pub(crate) fn run(
     node: &Node,
     lost: u32,
     budget: Budget,
-    command: &mut dyn Command<Answer = R>,
-) -> Result<R, Failed> {
-    // One way for all that have the same answer, which is not worth a copy for this.
-    let asking: &mut dyn Command<Answer = R> = &mut Asking {
-        command,
-        count: Cell::new(0),
-    };
-    node.run(lost, budget, asking)
+    command: &mut dyn Command<Answer = ()>,
+) -> Result<(), Failed> {
+    node.run(
+        lost,
+        budget,
+        &mut Asking {
+            command,
+            count: Cell::new(0),
+        },
+    )
 }
 
-struct Asking<'c, R> {
-    command: &'c mut dyn Command<Answer = R>,
+struct Asking<'c> {
+    command: &'c mut dyn Command<Answer = ()>,
     count: Cell<usize>,
 }
 
-impl<R> Command for Asking<'_, R> {
-    type Answer = R;
+impl Command for Asking<'_> {
+    type Answer = ();
 
     fn verb(&self) -> Verb {
         self.command.verb()
@@ -50,7 +52,7 @@ impl<R> Command for Asking<'_, R> {
         to.command(1).arg(b"EXEC");
     }
 
-    fn read(&mut self, from: &mut Replies<'_>) -> Reply<R> {
+    fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
         let mut refusal = None;
         for _ in 0..2 + self.count.get() {
             refusal = refusal.or(from.skip()?);

@@ -8,7 +8,7 @@ use crate::redis::node::Node;
 use crate::redis::node::exchange::Failed;
 use crate::redis::topology::{Advice, Failure};
 
-use super::many::{Batch, Scatter};
+use super::scatter::Scatter;
 use super::window::Setback;
 
 /// What the topology said last, for the items that met the same end.
@@ -18,7 +18,7 @@ pub(super) struct Counsel {
 }
 
 impl Counsel {
-    pub(super) fn on(&mut self, scatter: &Scatter<'_, impl Batch>, setback: &Setback) -> Advice {
+    pub(super) fn on(&mut self, scatter: &Scatter<'_>, setback: &Setback) -> Advice {
         let Setback { item, node, failed } = setback;
         let concerns_slot = failed.error.meaning() == Meaning::Elsewhere;
         let is_same = |(known, before, _): &&(Arc<Node>, Failed, Advice)| {

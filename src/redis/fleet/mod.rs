@@ -7,6 +7,7 @@ mod counsel;
 pub(crate) mod everywhere;
 pub(crate) mod many;
 pub(crate) mod retry;
+mod scatter;
 pub(crate) mod scripted;
 pub(crate) mod window;
 
@@ -17,6 +18,7 @@ use crate::base::budget::Budget;
 use crate::config::{Hooks, Location, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::redis::command::Command;
+use crate::redis::command::kept::keep;
 use crate::redis::node::Node;
 use crate::redis::node::exchange::Failed;
 use crate::redis::topology::{self, Advice, Failure, Topology, choice};
@@ -99,20 +101,26 @@ impl Fleet {
         let (node, time) = pick()?;
         match node.run(0, time, command) {
             Ok(answer) => Ok((answer, node)),
-            Err(failed) => self.go_on(whose, budget.later(), &pick, command, (node, failed)),
+            Err(failed) => {
+                let go_on = |command: &mut dyn Command<Answer = ()>| {
+                    self.go_on(whose, budget.later(), &pick, command, (node, failed))
+                };
+                let (answer, node) = keep(command, go_on)?;
+                Ok((answer?, node))
+            }
         }
     }
 
     /// The same after a first attempt that failed.
     #[cold]
-    fn go_on<'a, R>(
+    fn go_on<'a>(
         &self,
         (key, access): (Option<&[u8]>, Access),
         budget: Budget,
         pick: &dyn Fn() -> Result<(Picked<'a>, Budget)>,
-        command: &mut dyn Command<Answer = R>,
+        command: &mut dyn Command<Answer = ()>,
         (mut node, mut failed): (Picked<'a>, Failed),
-    ) -> Result<(R, Picked<'a>)> {
+    ) -> Result<Picked<'a>> {
         let mut patience = Patience::new(budget);
         loop {
             let lost = failed.lost;
@@ -141,7 +149,7 @@ impl Fleet {
                 }
             };
             match outcome {
-                Ok(answer) => return Ok((answer, node)),
+                Ok(()) => return Ok(node),
                 Err(again) => failed = again,
             }
         }

@@ -14,7 +14,7 @@ use crate::redis::connection::resp::Encoder;
 use crate::store::KeyList;
 
 use super::Fleet;
-use super::many::{Batch, Each, Group, To, WINDOW_BYTES, WINDOW_WRITES, key};
+use super::many::{Batch, Commands, Each, Group, To, WINDOW_BYTES, WINDOW_WRITES, key};
 
 /// What is done to every key.
 pub(crate) trait Step {
@@ -72,9 +72,7 @@ struct ByScript<'a, S> {
     by_text: Cell<bool>,
 }
 
-impl<S: Step> Batch for ByScript<'_, S> {
-    type Answer<'a> = S::Answer<'a>;
-
+impl<S: Step> Commands for ByScript<'_, S> {
     fn verb(&self) -> Verb {
         self.step.script().verb
     }
@@ -113,6 +111,10 @@ impl<S: Step> Batch for ByScript<'_, S> {
             self.step.pack_args(to, *item);
         }
     }
+}
+
+impl<S: Step> Batch for ByScript<'_, S> {
+    type Answer<'a> = S::Answer<'a>;
 
     fn read(
         &self,

@@ -15,7 +15,7 @@ use crate::redis::node::exchange::Failed;
 use crate::redis::node::verdict::Verdict;
 use crate::redis::node::{Node, several};
 
-use super::many::{Batch, Each, Group};
+use super::many::{Batch, Commands, Each, Group};
 use crate::redis::node::together;
 
 /// The items of one node.
@@ -45,13 +45,6 @@ impl Share {
     pub(super) fn settle(&self, items: usize) {
         self.settled.set(self.settled.get() + items);
     }
-}
-
-/// As all calls take the connections of several nodes. Sorting is much code, and this is once in the library, not once for
-/// each batch.
-pub(super) fn in_common_order(mut shares: Vec<Share>) -> Vec<Share> {
-    shares.sort_by_key(|share| together::order(&share.node));
-    shares
 }
 
 /// Of each item, how many attempts were sent and never answered.
@@ -99,12 +92,12 @@ pub(super) struct Setback {
 }
 
 /// A window under way.
-pub(super) struct Exchange<'a, J> {
-    pub(super) window: Window<'a, J>,
+pub(super) struct Exchange<'a> {
+    pub(super) window: Window<'a>,
     pub(super) call: several::Exchange<'a>,
 }
 
-impl<'a, J: Batch> together::UnderWay<'a> for Exchange<'a, J> {
+impl<'a> together::UnderWay<'a> for Exchange<'a> {
     fn call(&mut self) -> &mut several::Exchange<'a> {
         &mut self.call
     }
@@ -114,18 +107,25 @@ impl<'a, J: Batch> together::UnderWay<'a> for Exchange<'a, J> {
     }
 }
 
-impl<'a, J: Batch> Exchange<'a, J> {
+impl<'a> Exchange<'a> {
     /// Reads the replies. A broken connection is the end of the whole share.
-    pub(super) fn settle(self, setbacks: &mut Vec<Setback>, each: &mut impl Each<J>) -> &'a Share {
+    pub(super) fn settle<B: Batch>(
+        self,
+        batch: &B,
+        setbacks: &mut Vec<Setback>,
+        each: &mut impl Each<B>,
+    ) -> &'a Share {
         let Exchange { window, call } = self;
         let mut reading = Reading {
             window: &window,
+            batch,
             progress: 0,
             setbacks,
             complaint: None,
             each,
         };
-        match call.finish(&mut reading) {
+        let command: &mut dyn Command<Answer = ()> = &mut reading;
+        match call.finish(command) {
             Ok(()) => window.share.settle(window.items.len()),
             Err(failed) => window.fail(reading.progress, &failed, reading.setbacks),
         }
@@ -134,8 +134,8 @@ impl<'a, J: Batch> Exchange<'a, J> {
 }
 
 /// The items of one node that are sent together.
-pub(super) struct Window<'a, J> {
-    pub(super) batch: &'a J,
+pub(super) struct Window<'a> {
+    pub(super) commands: &'a dyn Commands,
     pub(super) share: &'a Share,
     pub(super) losses: &'a Losses,
     pub(super) items: &'a [usize],
@@ -146,8 +146,9 @@ pub(super) struct Window<'a, J> {
 }
 
 /// A window as a command, while its replies are read.
-pub(super) struct Reading<'w, 'a, J, E> {
-    window: &'w Window<'a, J>,
+struct Reading<'w, 'a, B, E> {
+    window: &'w Window<'a>,
+    batch: &'w B,
     /// Items of the window that are done with; it outlives a connection that has to be replaced.
     progress: usize,
     setbacks: &'w mut Vec<Setback>,
@@ -156,11 +157,11 @@ pub(super) struct Reading<'w, 'a, J, E> {
     each: &'w mut E,
 }
 
-impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
+impl<B: Batch, E: Each<B>> Command for Reading<'_, '_, B, E> {
     type Answer = ();
 
     fn verb(&self) -> Verb {
-        self.window.batch.verb()
+        self.window.commands.verb()
     }
 
     fn pack(&self, to: &mut Encoder<'_>) {
@@ -170,19 +171,18 @@ impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
         let Reading {
             window,
+            batch,
             progress,
             setbacks,
             complaint,
             each,
         } = self;
         let before = setbacks.len();
-        if let Err(refusal) = window.read(from, progress, setbacks, *each)? {
+        if let Err(refusal) = window.read(from, *batch, progress, setbacks, *each)? {
             return Ok(Err(refusal));
         }
-        let refusals = setbacks.iter().skip(before);
-        let refusals = refusals.map(|setback| &setback.failed.error);
-        let concerns_more = |error: &&Error| Verdict::of(error, false).concerns_more();
-        *complaint = refusals.into_iter().find(concerns_more).cloned();
+        let new = setbacks.get(before..).filter(|new| !new.is_empty());
+        *complaint = new.and_then(find_complaint);
         Ok(Ok(()))
     }
 
@@ -191,7 +191,15 @@ impl<J: Batch, E: Each<J>> Command for Reading<'_, '_, J, E> {
     }
 }
 
-impl<J: Batch> Window<'_, J> {
+/// The refusal that concerns more than its own items, if one does.
+#[cold]
+fn find_complaint(setbacks: &[Setback]) -> Option<Error> {
+    let refusals = setbacks.iter().map(|setback| &setback.failed.error);
+    let concerns_more = |error: &&Error| Verdict::of(error, false).concerns_more();
+    refusals.into_iter().find(concerns_more).cloned()
+}
+
+impl Window<'_> {
     /// The commands, each with the place of its first item, that are not done with when so many items are.
     fn groups(&self, progress: usize) -> impl Iterator<Item = (usize, &[usize])> {
         let groups = self.items.chunks(self.group).enumerate();
@@ -207,7 +215,7 @@ impl<J: Batch> Window<'_, J> {
         }
         let is_plain = self.group == 1 && !self.share.asking && self.losses.are_none();
         if is_plain {
-            self.batch
+            self.commands
                 .pack(to, self.items.get(progress..).unwrap_or_default());
         }
         for (_, items) in self.groups(progress).take_while(|_| !is_plain) {
@@ -215,7 +223,7 @@ impl<J: Batch> Window<'_, J> {
                 to.command(1).arg(b"ASKING");
             }
             to.set_lost(lost + self.losses.of_any(items));
-            self.batch.pack(to, items);
+            self.commands.pack(to, items);
         }
         if self.is_untouched {
             untouched::pack_end(to);
@@ -251,12 +259,25 @@ impl<J: Batch> Window<'_, J> {
         self.share.settle(rest.len());
     }
 
-    fn read(
+    /// The node refused these items.
+    #[cold]
+    fn refused(&self, items: &[usize], refusal: Error, lost: u32, setbacks: &mut Vec<Setback>) {
+        let refusal = self.share.node.named(refusal, self.commands.verb());
+        let failed = Failed {
+            lost,
+            ..Failed::refused(refusal)
+        };
+        let setback = |item: &usize| self.setback(*item, failed.clone());
+        setbacks.extend(items.iter().map(setback));
+    }
+
+    fn read<B: Batch>(
         &self,
         from: &mut Replies<'_>,
+        batch: &B,
         progress: &mut usize,
         setbacks: &mut Vec<Setback>,
-        each: &mut impl Each<J>,
+        each: &mut impl Each<B>,
     ) -> Reply<()> {
         let node = &self.share.node;
         let begun = match self.is_untouched {
@@ -271,7 +292,7 @@ impl<J: Batch> Window<'_, J> {
             let mut from = from.after(self.losses.of_any(items));
             let told = progress.saturating_sub(before);
             let mut group = Group::new(items, told, node.clock(), &mut *each);
-            let answer = self.batch.read(&mut from, &mut group);
+            let answer = batch.read(&mut from, &mut group);
             let told = group.told();
             *progress = before + told;
             if let Err(refusal) = answer? {
@@ -279,14 +300,8 @@ impl<J: Batch> Window<'_, J> {
                     // Nothing of this will be done here.
                     return Ok(Err(refusal));
                 }
-                let refusal = node.named(refusal, self.batch.verb());
                 let left = items.get(told..).unwrap_or_default();
-                let failed = Failed {
-                    lost,
-                    ..Failed::refused(refusal)
-                };
-                let setback = |item: &usize| self.setback(*item, failed.clone());
-                setbacks.extend(left.iter().map(setback));
+                self.refused(left, refusal, lost, setbacks);
             }
             *progress = before + items.len();
         }

@@ -33,13 +33,13 @@ impl Node {
     /// [`Node::run`] when all connections are lent.
     #[cold]
     #[inline(never)]
-    pub(super) fn share<R>(
+    pub(super) fn share(
         &self,
         lost: u32,
         budget: Budget,
         admission: Admission,
-        command: &mut dyn Command<Answer = R>,
-    ) -> Result<R, Failed> {
+        command: &mut dyn Command<Answer = ()>,
+    ) -> Result<(), Failed> {
         let verb = command.verb();
         let packed = self.pack_to_share(verb, lost, command);
         let (ride, commands) = match packed {
@@ -65,11 +65,11 @@ impl Node {
     }
 
     /// The commands, if others may stand beside them.
-    fn pack_to_share<R>(
+    fn pack_to_share(
         &self,
         verb: Verb,
         lost: u32,
-        command: &dyn Command<Answer = R>,
+        command: &dyn Command<Answer = ()>,
     ) -> Option<Packed> {
         if !self.is_shared || !verb.rides {
             return None;
@@ -84,17 +84,17 @@ impl Node {
 
 impl Call<'_> {
     /// Sends the command and reads its replies.
-    pub(super) fn run<R>(&mut self, command: &mut dyn Command<Answer = R>) -> Result<R, Failed> {
+    fn run(&mut self, command: &mut dyn Command<Answer = ()>) -> Result<(), Failed> {
         self.send(command)?;
         self.receive(command)
     }
 
     /// The commands are written, and their replies come on the connection of the loan, with those of others behind them.
-    fn lead<R>(
+    fn lead(
         &mut self,
         me: &Arc<Seat<Connection>>,
-        command: &mut dyn Command<Answer = R>,
-    ) -> Result<R, Failed> {
+        command: &mut dyn Command<Answer = ()>,
+    ) -> Result<(), Failed> {
         match self.loan.come_to(me, self.budget) {
             Ok(()) => {}
             Err(error) if error.is_timeout() => return Err(self.pass_on(me, error)),
@@ -123,12 +123,12 @@ impl Call<'_> {
     }
 
     /// Replies that somebody else has read.
-    fn take<R>(
+    fn take(
         &mut self,
         bytes: Vec<u8>,
         commands: usize,
-        command: &mut dyn Command<Answer = R>,
-    ) -> Result<R, Failed> {
+        command: &mut dyn Command<Answer = ()>,
+    ) -> Result<(), Failed> {
         let parser = self.node.dial().parser;
         let mut handed = Connection::handed(bytes, commands, parser);
         let read = command.read(&mut Replies::new(&mut handed, self.budget, self.lost));

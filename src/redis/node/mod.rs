@@ -40,6 +40,7 @@ use crate::error::{Error, Result};
 use crate::redis::connection::resp::Encoder;
 
 use super::command::Command;
+use super::command::kept::keep;
 use super::command::verb::Verb;
 use super::connection::{Connection, Dial};
 use super::wire::tls::TlsSettings;
@@ -155,7 +156,11 @@ impl Node {
         let (admission, loan) = match self.slot(verb, budget) {
             Ok((admission, Some(loan))) => (admission, loan),
             Ok((admission, None)) => {
-                let answer = self.share(lost, budget, admission, &mut &mut *command)?;
+                let share = |command: &mut dyn Command<Answer = ()>| {
+                    self.share(lost, budget, admission, command)
+                };
+                let (answer, ()) = keep(command, share)?;
+                let answer = answer.map_err(Failed::refused)?;
                 self.note_answer(verb, began);
                 return Ok(answer);
             }

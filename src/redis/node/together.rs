@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::base::budget::Budget;
 use crate::base::moment::Moment;
 use crate::redis::command::Command;
+use crate::redis::command::kept::Kept;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::node::exchange::Failed;
 use crate::redis::node::several::Exchange;
@@ -16,13 +17,6 @@ use crate::redis::wire::poll;
 /// The order in which all calls take the connections of several nodes.
 pub(crate) fn order(node: &Arc<Node>) -> *const Node {
     Arc::as_ptr(node)
-}
-
-/// The nodes in that order, each with its place.
-fn in_order(nodes: &[Arc<Node>]) -> Vec<(usize, &Arc<Node>)> {
-    let mut places: Vec<_> = nodes.iter().enumerate().collect();
-    places.sort_by_key(|(_, node)| order(node));
-    places
 }
 
 /// How the node at `place` of so many is opened: with its share of the time that is left, of which those behind it and
@@ -89,13 +83,13 @@ pub(crate) fn take_ready<'a, T: UnderWay<'a>>(
     }
 }
 
-struct Asked<'c, C> {
+struct Asked<'c> {
     place: usize,
     call: Exchange<'c>,
-    command: C,
+    command: &'c mut dyn Command<Answer = ()>,
 }
 
-impl<'c, C: Command> UnderWay<'c> for Asked<'c, C> {
+impl<'c> UnderWay<'c> for Asked<'c> {
     fn call(&mut self) -> &mut Exchange<'c> {
         &mut self.call
     }
@@ -111,36 +105,45 @@ pub(crate) fn ask<C: Command + Clone>(
     budget: Budget,
     command: &C,
 ) -> Vec<Result<C::Answer, Failed>> {
-    let mut answers: Vec<_> = nodes.iter().map(|_| None).collect();
-    let places = in_order(nodes);
-    let mut under_way: Vec<Asked<'_, C>> = Vec::new();
+    let mut kept: Vec<_> = nodes.iter().map(|_| Kept::new(command.clone())).collect();
+    let commands = kept.iter_mut().map(|kept| kept as _).collect();
+    let ends = ask_each(nodes, budget, commands);
+    let answer = |(kept, end): (Kept<C>, Result<(), Failed>)| {
+        end.and_then(|()| kept.answer().map_err(Failed::refused))
+    };
+    kept.into_iter().zip(ends).map(answer).collect()
+}
+
+/// Has each of `nodes` do its command.
+fn ask_each<'c>(
+    nodes: &'c [Arc<Node>],
+    budget: Budget,
+    commands: Vec<&'c mut dyn Command<Answer = ()>>,
+) -> Vec<Result<(), Failed>> {
+    let mut ends: Vec<_> = nodes.iter().map(|_| Ok(())).collect();
+    let mut places: Vec<_> = nodes.iter().zip(commands).enumerate().collect();
+    places.sort_by_key(|(_, (node, _))| order(node));
+    let mut under_way: Vec<Asked<'_>> = Vec::new();
     let count = places.len();
-    let mut told = |place: usize, answer| {
-        if let Some(slot) = answers.get_mut(place) {
-            *slot = Some(answer);
+    let mut told = |place: usize, end| {
+        if let Some(slot) = ends.get_mut(place) {
+            *slot = end;
         }
     };
-    for (number, (place, node)) in places.into_iter().enumerate() {
+    for (number, (place, (node, command))) in places.into_iter().enumerate() {
         let pack = |to: &mut Encoder<'_>| command.pack(to);
         match node.start_among(command.verb(), budget, turn(budget, number, count), pack) {
             Ok(call) => under_way.extend(call.map(|call| Asked {
                 place,
                 call,
-                command: command.clone(),
+                command,
             })),
             Err(failed) => told(place, Err(failed)),
         }
     }
-    while let Some((
-        Asked {
-            place,
-            call,
-            command,
-        },
-        ready,
-    )) = take_ready(&mut under_way)
-    {
-        told(place, ready.and_then(|()| call.finish(command)));
+    while let Some((asked, ready)) = take_ready(&mut under_way) {
+        let end = ready.and_then(|()| asked.call.finish(asked.command));
+        told(asked.place, end);
     }
-    answers.into_iter().flatten().collect()
+    ends
 }

@@ -8,7 +8,7 @@ use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::{self, Reply};
 use crate::redis::connection::resp::{Aside, Encoder};
-use crate::redis::fleet::many::{Batch, Each, Group, WINDOW_BYTES, WINDOW_WRITES, key};
+use crate::redis::fleet::many::{Batch, Commands, Each, Group, WINDOW_BYTES, WINDOW_WRITES, key};
 use crate::store::{EachDone, KeyList, Value};
 
 /// Keys of one window of reads: what a slow reader can make the server hold.
@@ -27,9 +27,7 @@ pub(crate) struct Get<'a> {
     pub(crate) together: bool,
 }
 
-impl Batch for Get<'_> {
-    type Answer<'a> = Option<&'a [u8]>;
-
+impl Commands for Get<'_> {
     fn verb(&self) -> Verb {
         Verb::safe(match self.together {
             true => "MGET",
@@ -67,6 +65,10 @@ impl Batch for Get<'_> {
             to.framed(piece);
         });
     }
+}
+
+impl Batch for Get<'_> {
+    type Answer<'a> = Option<&'a [u8]>;
 
     fn read(
         &self,
@@ -96,9 +98,7 @@ pub(crate) struct Heads<'a> {
     pub(crate) keys: &'a KeyList,
 }
 
-impl Batch for Heads<'_> {
-    type Answer<'a> = &'a [u8];
-
+impl Commands for Heads<'_> {
     fn verb(&self) -> Verb {
         Verb::safe("GETRANGE")
     }
@@ -116,6 +116,10 @@ impl Batch for Heads<'_> {
             pack_head(to, self.keys.framed(*item));
         }
     }
+}
+
+impl Batch for Heads<'_> {
+    type Answer<'a> = &'a [u8];
 
     fn read(
         &self,
@@ -163,9 +167,7 @@ impl<'a> Set<'a> {
     }
 }
 
-impl Batch for Set<'_> {
-    type Answer<'a> = bool;
-
+impl Commands for Set<'_> {
     fn verb(&self) -> Verb {
         Verb::once("SET")
     }
@@ -192,6 +194,10 @@ impl Batch for Set<'_> {
             });
         }
     }
+}
+
+impl Batch for Set<'_> {
+    type Answer<'a> = bool;
 
     fn read(
         &self,
@@ -206,9 +212,7 @@ impl Batch for Set<'_> {
 /// SET NX of each.
 pub(crate) struct Add<'a>(pub(crate) Set<'a>);
 
-impl Batch for Add<'_> {
-    type Answer<'a> = bool;
-
+impl Commands for Add<'_> {
     fn verb(&self) -> Verb {
         Verb::once("SET NX")
     }
@@ -223,6 +227,10 @@ impl Batch for Add<'_> {
             pack_set_new(to, self.0.keys.framed(*item), *value, *life);
         }
     }
+}
+
+impl Batch for Add<'_> {
+    type Answer<'a> = bool;
 
     fn read(
         &self,
@@ -239,9 +247,7 @@ pub(crate) struct Delete<'a> {
     pub(crate) keys: &'a KeyList,
 }
 
-impl Batch for Delete<'_> {
-    type Answer<'a> = bool;
-
+impl Commands for Delete<'_> {
     fn verb(&self) -> Verb {
         Verb::safe("UNLINK")
     }
@@ -255,6 +261,10 @@ impl Batch for Delete<'_> {
             pack_unlink(to, self.keys.framed(*item));
         }
     }
+}
+
+impl Batch for Delete<'_> {
+    type Answer<'a> = bool;
 
     fn read(
         &self,
