@@ -155,7 +155,7 @@
  * near_ttl [60s] longest life of a near entry, or never.
  * near_max_lag [1ms] how old an unread invalidation may be.
  * latencies [false] true: how long each operation takes at each node is measured, for
- *     Cache::latencies and the text for Prometheus, at some 150 instructions a call and 15 KB
+ *     Cache::latencies and the text for Prometheus, at some 120 instructions a call and 15 KB
  *     for each operation that a node has seen; false: nothing is, and nothing paid.
  */
 
