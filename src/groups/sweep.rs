@@ -188,8 +188,9 @@ impl<'a> Sweep<'a> {
     ///
     /// # Errors
     /// A node that fails is passed over: the sweep does what is to do on all others, and then says which nodes failed
-    /// and why, in one error of the kind of the first. What was removed stays removed. [`Error::swept`] tells how much that
-    /// was and where to go on, with those nodes only. Never hidden by `on_error`.
+    /// and why, in one error of the kind of the first. What was removed stays removed.
+    /// [`Error::swept`](crate::Error::swept) tells how much that was and where to go on, with those nodes only. Never hidden
+    /// by `on_error`.
     pub fn delete(self) -> Result<Swept> {
         let cache = self.cache;
         let swept = self.run(&|_, _| Ok(true), &mut |node, keys, dry_run, part| {
