@@ -17,8 +17,8 @@ use crate::base::clocks::wall_us;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expiry::{Clock, Life};
 use crate::store::{
-    Access, Change, EachDone, EachHead, EachValue, Head, KeyList, NodeState, Pttl, ScanStep, Sink,
-    Store, Touch, Traffic, Value, Values, Walks, begin_under_a_lock, glob, head_of,
+    Access, Change, EachDone, EachHead, EachValue, Head, Hit, KeyList, NodeState, Pttl, ScanStep,
+    Sink, Store, Touch, Traffic, Value, Values, Walks, glob, head_of,
 };
 
 use self::table::{Entry, Packed, Table};
@@ -31,14 +31,6 @@ pub(crate) struct MemoryStore {
     /// Its title, or `memory://` and the name it is shared under, if any.
     location: String,
     table: Table,
-}
-
-/// What is done with a value that was found.
-enum Hit {
-    /// It is in the sink.
-    HandedOut(Result<()>),
-    /// It is to go there when the lock is given back.
-    Held(Packed),
 }
 
 impl MemoryStore {
@@ -97,15 +89,11 @@ impl Values for MemoryStore {
     ) -> Result<Option<Clock>> {
         let clock = Clock::own();
         let now = clock.ms_at(budget.now_us());
-        let at_once = |entry: &Entry| match begin_under_a_lock(sink, entry.value()) {
-            Some(begun) => Hit::HandedOut(begun),
-            None => Hit::Held(entry.packed()),
+        let at_once = |entry: &Entry| Hit::of(sink, entry.value(), || entry.packed());
+        let Some(hit) = self.table.look(key, now, at_once) else {
+            return Ok(None);
         };
-        match self.table.look(key, now, at_once) {
-            Some(Hit::HandedOut(begun)) => begun?,
-            Some(Hit::Held(value)) => sink.begin(&value, value.len()).map(drop)?,
-            None => return Ok(None),
-        }
+        hit.finish(sink)?;
         Ok(Some(clock))
     }
 

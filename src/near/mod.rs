@@ -27,7 +27,7 @@ use crate::redis::fleet::Picked;
 use crate::redis::node::Node;
 use crate::redis::node::together::{order, turn};
 use crate::redis::node::tracked::{Answer, Fill, Heard, half_of};
-use crate::store::{Access, EachValue, KeyList, Sink, Values, Whole, begin_under_a_lock};
+use crate::store::{Access, EachValue, Hit, KeyList, Sink, Values, Whole};
 
 use kept::{Found, Hearing, Near};
 
@@ -65,14 +65,6 @@ enum Look<'a, R> {
     Unknown(Picked<'a>),
     /// It is none of this cache's affair.
     Far,
-}
-
-/// What is done with what is known.
-enum Hit {
-    /// It is in the sink; whether there was a value.
-    HandedOut(Result<bool>),
-    /// It is to go there when the lock is given back.
-    Kept(Arc<[u8]>),
 }
 
 impl NearStore {
@@ -218,23 +210,14 @@ impl NearStore {
         budget: Budget,
     ) -> Result<Option<Clock>> {
         let at_once = |value: Option<&Arc<[u8]>>| {
-            let Some(value) = value else {
-                return Hit::HandedOut(Ok(false));
-            };
-            match begin_under_a_lock(sink, value) {
-                Some(begun) => Hit::HandedOut(begun.map(|()| true)),
-                None => Hit::Kept(Arc::clone(value)),
-            }
+            value.map(|value| Hit::of(sink, value, || Arc::clone(value)))
         };
         let node = match self.look(key, budget, at_once) {
-            Look::Known(Hit::HandedOut(is_value), clock) => {
-                let is_value = is_value?;
-                self.count(is_value);
-                return Ok(is_value.then_some(clock));
-            }
-            Look::Known(Hit::Kept(value), clock) => {
+            Look::Known(None, _) => return Ok(None),
+            Look::Known(Some(hit), clock) => {
                 self.count(true);
-                return hand_out(Some(&value), clock, sink);
+                hit.finish(sink)?;
+                return Ok(Some(clock));
             }
             Look::Unknown(node) => node,
             Look::Far => return self.far.get(key, access, sink, budget),

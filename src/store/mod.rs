@@ -15,6 +15,7 @@ pub(crate) mod walks;
 pub(crate) mod whole;
 
 use std::fmt;
+use std::ops::Deref;
 
 use smallvec::SmallVec;
 
@@ -68,11 +69,32 @@ pub(crate) enum Room<'a> {
 /// So much is copied under a lock; a larger value is held instead, and copied after it.
 const SMALL: usize = 4096;
 
-/// Hands a whole value out where a lock is held, if that takes a moment only and runs nobody else's code.
-#[inline]
-pub(crate) fn begin_under_a_lock(sink: &mut dyn Sink, value: &[u8]) -> Option<Result<()>> {
-    let may_begin = value.len() <= SMALL && sink.begins_under_a_lock();
-    may_begin.then(|| sink.begin(value, value.len()).map(drop))
+/// A whole value that was found with a lock held.
+pub(crate) enum Hit<T> {
+    /// It is in the sink: that took a moment only, and ran nobody else's code.
+    HandedOut(Result<()>),
+    /// It is to go there when the lock is given back.
+    Held(T),
+}
+
+impl<T: Deref<Target = [u8]>> Hit<T> {
+    /// With the lock held; `hold` keeps the value beyond it.
+    #[inline]
+    pub(crate) fn of(sink: &mut dyn Sink, value: &[u8], hold: impl FnOnce() -> T) -> Self {
+        match value.len() <= SMALL && sink.begins_under_a_lock() {
+            true => Hit::HandedOut(sink.begin(value, value.len()).map(drop)),
+            false => Hit::Held(hold()),
+        }
+    }
+
+    /// Without it.
+    #[inline]
+    pub(crate) fn finish(self, sink: &mut dyn Sink) -> Result<()> {
+        match self {
+            Hit::HandedOut(begun) => begun,
+            Hit::Held(value) => sink.begin(&value, value.len()).map(drop),
+        }
+    }
 }
 
 /// Receives one stored value.
