@@ -5,20 +5,26 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The clock that goes on while the machine sleeps. (That of macOS does so under this name.)
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) const UPTIME: libc::clockid_t = libc::CLOCK_BOOTTIME;
+const UPTIME: libc::clockid_t = libc::CLOCK_BOOTTIME;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) const UPTIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
+const UPTIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
 
-/// Microseconds since the machine started, with the time it slept. It only goes forward, and nobody sets it.
+/// Nanoseconds since the machine started, with the time it slept. They only go forward, and nobody sets them.
 #[inline]
-pub(crate) fn uptime_us() -> i64 {
+pub(super) fn uptime_nanos() -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: `time` may be written. The only failure is an unknown clock, and every system since 2011 has this one.
     unsafe { libc::clock_gettime(UPTIME, &mut time) };
-    (time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000) as i64
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// The same in microseconds.
+#[inline]
+pub(crate) fn uptime_us() -> i64 {
+    (uptime_nanos() / 1000) as i64
 }
 
 /// Unix time by the wall clock, in microseconds; 0 where that stands before 1970. It may be wrong, and may be right

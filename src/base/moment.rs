@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::clocks::UPTIME;
+use super::clocks::uptime_nanos;
 
 /// Nanoseconds since the machine started, or nearly so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,13 +16,7 @@ impl Moment {
 
     #[inline]
     pub(crate) fn now() -> Moment {
-        let mut time = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: `time` may be written. The only failure is an unknown clock, and every system has this one.
-        unsafe { libc::clock_gettime(UPTIME, &mut time) };
-        let nanos = time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64;
+        let nanos = uptime_nanos();
         #[cfg(test)]
         let nanos = nanos + STEP.get();
         Moment(nanos)
