@@ -17,11 +17,13 @@ impl Connection {
     ) -> Result<(), SendFault> {
         self.aside.apart = Apart::Wanted;
         pack(&mut self.encoder());
-        let Apart::At(place) = std::mem::take(&mut self.aside.apart) else {
-            return self.send(budget);
+        let around = match std::mem::take(&mut self.aside.apart) {
+            // A batch for which there was no memory has no places.
+            Apart::At(place) if self.aside.lacking == 0 => self.outgoing.split_at_checked(place),
+            _ => None,
         };
-        let Some((front, back)) = self.outgoing.split_at_checked(place) else {
-            return self.forget();
+        let Some((front, back)) = around else {
+            return self.send(budget);
         };
         let parts = [front, piece, back];
         let sent = self.link.send_parts(parts, self.queued, budget);
