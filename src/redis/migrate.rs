@@ -29,7 +29,7 @@ pub(crate) fn rename(store: &RedisStore, from: &[u8], to: &[u8], budget: Budget)
     let scripts = &store.scripts;
     let mut is_moved = false;
     for _ in 0..ATTEMPTS {
-        let (taken, _) = store.run(Run::new(&scripts.take, &[from], 0, |_| {}, entry), budget)?;
+        let taken = store.run(Run::new(&scripts.take, &[from], 0, |_| {}, entry), budget)?;
         let Some(entry) = taken else {
             return Ok(is_moved);
         };
@@ -42,7 +42,7 @@ pub(crate) fn rename(store: &RedisStore, from: &[u8], to: &[u8], budget: Budget)
         )?;
         is_moved = true;
         let pack = |out: &mut Encoder<'_>| pack_drop(out, &entry);
-        let (dropped, _) = store.run(
+        let dropped = store.run(
             Run::new(&scripts.drop, &[from], 2, pack, |from| from.flag()),
             budget,
         )?;

@@ -7,9 +7,8 @@ use crate::base::budget::Budget;
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
 use crate::redis::command::Run;
-use crate::redis::command::script::Script;
 use crate::redis::connection::replies::Replies;
-use crate::redis::connection::reply::{self, Reply};
+use crate::redis::connection::reply;
 use crate::redis::connection::resp::Encoder;
 use crate::redis::fleet::many::To;
 use crate::redis::node::time::Time;
@@ -60,7 +59,7 @@ impl Leases for RedisStore {
             }
         };
         let script = &self.scripts.acquire;
-        let (answer, node) = self.run(Run::new(script, &[key], 5, pack, read), budget)?;
+        let (answer, node) = self.run_by(Run::new(script, &[key], 5, pack, read), budget)?;
         if answer == Acquired::Found(()) {
             // It is fresh by the server's clock, which is the one that counts.
             match sink.fresh_until_ms() {
@@ -92,14 +91,10 @@ impl Leases for RedisStore {
         budget: Budget,
     ) -> Result<Stored> {
         let pack = |to: &mut Encoder<'_>| pack_store(to, token, value, life);
-        let run = Run::new(
-            &self.scripts.store,
-            std::slice::from_ref(&key),
-            3,
-            pack,
-            stored,
-        );
-        Ok(self.run(run.with(value), budget)?.0)
+        self.run(
+            Run::new(&self.scripts.store, &[key], 3, pack, stored).with(value),
+            budget,
+        )
     }
 
     fn fulfill_many(
@@ -131,14 +126,10 @@ impl Leases for RedisStore {
         budget: Budget,
     ) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| pack_swap(to, old, value, life);
-        let run = Run::new(
-            &self.scripts.swap,
-            std::slice::from_ref(&key),
-            3,
-            pack,
-            |from| from.flag(),
-        );
-        Ok(self.run(run.with(value), budget)?.0)
+        self.run(
+            Run::new(&self.scripts.swap, &[key], 3, pack, |from| from.flag()).with(value),
+            budget,
+        )
     }
 
     fn swap_many(
@@ -161,9 +152,12 @@ impl Leases for RedisStore {
 
     fn release(&self, key: &[u8], token: Token, backoff_ms: u64, budget: Budget) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| pack_token(to, token, backoff_ms);
-        self.step(&self.scripts.release, key, 2, budget, pack, |from| {
-            from.done_once()
-        })
+        self.run(
+            Run::new(&self.scripts.release, &[key], 2, pack, |from| {
+                from.done_once()
+            }),
+            budget,
+        )
     }
 
     fn release_many(
@@ -186,9 +180,10 @@ impl Leases for RedisStore {
 
     fn renew(&self, key: &[u8], token: Token, lease_ms: u64, budget: Budget) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| pack_token(to, token, lease_ms);
-        self.step(&self.scripts.renew, key, 2, budget, pack, |from| {
-            from.flag()
-        })
+        self.run(
+            Run::new(&self.scripts.renew, &[key], 2, pack, |from| from.flag()),
+            budget,
+        )
     }
 
     fn renew_many(
@@ -211,44 +206,37 @@ impl Leases for RedisStore {
 
     fn expire_soft(&self, key: &[u8], budget: Budget) -> Result<bool> {
         let script = &self.scripts.expire_soft;
-        self.step(script, key, 0, budget, |_| {}, |from| from.done_once())
-            .map_err(|error| self.leave_nothing_old(key, error, budget))
+        self.run(
+            Run::new(script, &[key], 0, |_| {}, |from| from.done_once()),
+            budget,
+        )
+        .map_err(|error| self.leave_nothing_old(key, error, budget))
     }
 
     fn lock(&self, key: &[u8], token: Token, ms: u64, budget: Budget) -> Result<Option<u64>> {
         let pack = |to: &mut Encoder<'_>| pack_token(to, token, ms);
-        let number = self.step(&self.scripts.lock, key, 2, budget, pack, |from| from.int())?;
+        let number = self.run(
+            Run::new(&self.scripts.lock, &[key], 2, pack, |from| from.int()),
+            budget,
+        )?;
         Ok(u64::try_from(number).ok().filter(|number| *number > 0))
     }
 
     fn extend_lock(&self, key: &[u8], token: Token, ms: u64, budget: Budget) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| pack_token(to, token, ms);
-        self.step(&self.scripts.extend, key, 2, budget, pack, |from| {
-            from.flag()
-        })
+        self.run(
+            Run::new(&self.scripts.extend, &[key], 2, pack, |from| from.flag()),
+            budget,
+        )
     }
 
     fn unlock(&self, key: &[u8], token: Token, budget: Budget) -> Result<bool> {
         let pack = |to: &mut Encoder<'_>| {
             to.arg(token.bytes());
         };
-        self.step(&self.scripts.unlock, key, 1, budget, pack, |from| {
-            from.flag()
-        })
-    }
-}
-
-impl RedisStore {
-    fn step<R>(
-        &self,
-        script: &Script,
-        key: &[u8],
-        args: usize,
-        budget: Budget,
-        pack: impl Fn(&mut Encoder<'_>),
-        read: impl FnMut(&mut Replies<'_>) -> Reply<R>,
-    ) -> Result<R> {
-        let (answer, _) = self.run(Run::new(script, &[key], args, pack, read), budget)?;
-        Ok(answer)
+        self.run(
+            Run::new(&self.scripts.unlock, &[key], 1, pack, |from| from.flag()),
+            budget,
+        )
     }
 }

@@ -97,10 +97,10 @@ impl Values for RedisStore {
         }
         let pack = |to: &mut Encoder<'_>| pack_life(to.joined(value.head, value.body), life);
         let script = &self.scripts.add;
-        let run = Run::new(script, std::slice::from_ref(&key), 2, pack, |from| {
-            from.flag()
-        });
-        Ok(self.run(run.with(value), budget.later())?.0)
+        self.run(
+            Run::new(script, &[key], 2, pack, |from| from.flag()).with(value),
+            budget.later(),
+        )
     }
 
     fn add_many(
@@ -160,11 +160,10 @@ impl Values for RedisStore {
             to.arg(how).int(signed(ms.min(LATEST_MS)));
         };
         let script = &self.scripts.touch;
-        let (touched, _) = self.run(
+        self.run(
             Run::new(script, &[key], 2, pack, |from| from.flag()),
             budget,
-        )?;
-        Ok(touched)
+        )
     }
 
     fn incr(&self, key: &[u8], delta: i64, budget: Budget) -> Result<Option<i64>> {
@@ -190,7 +189,7 @@ impl Values for RedisStore {
         }
         let pack = |to: &mut Encoder<'_>| pack_life(to.int(delta).int(initial), life);
         let script = &self.scripts.incr_or_create;
-        let (value, _) = self.run(Run::new(script, &[key], 3, pack, incremented), budget)?;
+        let value = self.run(Run::new(script, &[key], 3, pack, incremented), budget)?;
         value.ok_or_else(|| reply::unexpected("a counter"))
     }
 
@@ -208,7 +207,7 @@ impl Values for RedisStore {
             Err(error) if error.code() == Some("TRYAGAIN") => {
                 migrate::rename(self, from, to, budget)
             }
-            outcome => outcome.map(|(moved, _)| moved),
+            outcome => outcome,
         }
     }
 }
