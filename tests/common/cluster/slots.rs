@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Cluster, NODE_TIMEOUT, connect, run};
-use crate::common::eventually;
+use crate::common::{PATIENCE, eventually};
 
 /// As the cluster specification has it.
 pub(crate) const SLOTS: u16 = 16384;
@@ -112,7 +112,7 @@ impl Cluster {
                 }
             }
             assert!(
-                started.elapsed() < NODE_TIMEOUT + Duration::from_secs(30),
+                started.elapsed() < NODE_TIMEOUT + PATIENCE,
                 "no replica of {dead} was promoted"
             );
             std::thread::sleep(Duration::from_millis(2));
