@@ -127,9 +127,14 @@ fn defect_8_a_dead_replica_fails_no_read() {
 /// It takes a part of the time only, also when a connection to it has to be opened first.
 #[test]
 fn a_replica_that_hangs_fails_no_read_either() {
-    const TIMEOUT: Duration = Duration::from_secs(1);
+    const TIMEOUT: Duration = Duration::from_secs(6);
     let fleet = Fleet::replicated(2);
-    let cache = cache_on(&fleet, &[("read_from", "replica"), ("timeout", "1s")]);
+    let options = [
+        ("read_from", "replica"),
+        ("timeout", "6s"),
+        ("breaker_failures", "2"),
+    ];
+    let cache = cache_on(&fleet, &options);
     cache.set_bytes("k", b"v", Expiry::Never).unwrap();
     await_everywhere(&fleet, "app:1:k");
     fleet.servers[1].freeze();
@@ -157,9 +162,9 @@ fn the_first_call_of_all_may_meet_a_replica_that_hangs() {
         .unwrap();
     await_everywhere(&fleet, "app:1:k");
     fleet.servers[1].freeze();
-    for turn in 0..16 {
+    for turn in 0..8 {
         let read_from = ["replica", "any"][turn % 2];
-        let cache = cache_on(&fleet, &[("read_from", read_from), ("timeout", "1s")]);
+        let cache = cache_on(&fleet, &[("read_from", read_from), ("timeout", "6s")]);
         let read = cache.get_many_bytes(["k"]);
         assert_eq!(read.unwrap()[0].as_deref(), Some(&b"v"[..]), "{read_from}");
     }

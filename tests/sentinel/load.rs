@@ -139,7 +139,8 @@ impl Account {
             .iter()
             .filter_map(|call| call.outcome.as_ref().err())
         {
-            *kinds.entry(format!("{:?}", error.kind())).or_default() += 1;
+            let said = format!("{:?} {}", error.kind(), error.code().unwrap_or_default());
+            *kinds.entry(said).or_default() += 1;
         }
         eprintln!(
             "{what}: {} calls, {} failed {kinds:?}, the last {:?} after it began; {lost} acknowledged writes lost; \
