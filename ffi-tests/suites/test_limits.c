@@ -88,7 +88,6 @@ static void write_large(const redis_cache *cache, int index)
                                     { SLICE("b"), SLICE("2") } };
     redis_cache_results *results = NULL;
     redis_cache_slice slice;
-    size_t i;
 
     (void)index;
     STATUS(OK, redis_cache_set(cache, S("small"), S("before"), 60000));
@@ -97,18 +96,20 @@ static void write_large(const redis_cache *cache, int index)
     STATUS(ERR_NO_MEMORY, redis_cache_delete(cache, value, LARGE));
     SAYS("no memory");
     entries[1].value.data = value;
-    STATUS(PARTIAL, redis_cache_set_many(cache, entries, 3, 60000, &results));
-    for (i = 0; i < 3; i++) {
-        if (i == 1)
-            STATUS(ERR_NO_MEMORY, redis_cache_results_get(results, i, &slice));
-        else
-            STATUS(OK, redis_cache_results_get(results, i, &slice));
+    if (on_memory()) {
+        STATUS(PARTIAL, redis_cache_set_many(cache, entries, 3, 60000, &results));
+        STATUS(OK, redis_cache_results_get(results, 0, &slice));
+        STATUS(ERR_NO_MEMORY, redis_cache_results_get(results, 1, &slice));
+        STATUS(OK, redis_cache_results_get(results, 2, &slice));
+        redis_cache_results_free(results);
+        MISSES(cache, "large");
+    } else {
+        STATUS(OK, redis_cache_set_many(cache, entries, 3, 60000, NULL));
+        STATUS(OK, redis_cache_delete(cache, S("large")));
     }
-    redis_cache_results_free(results);
     GETS(cache, "a", "1");
     GETS(cache, "b", "2");
     GETS(cache, "small", "before");
-    MISSES(cache, "large");
     free(value);
 }
 

@@ -227,6 +227,10 @@ impl scripted::Step for Drop<'_> {
         }
     }
 
+    fn size(&self, item: usize) -> usize {
+        self.entries.get(item).map_or(0, |entry| entry.bytes.len())
+    }
+
     fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(bool)) -> Reply<()> {
         Ok(from.done_once()?.map(tell))
     }

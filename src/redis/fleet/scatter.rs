@@ -189,7 +189,7 @@ impl Scatter<'_> {
             items: rest.get(..self.commands.window(rest)).unwrap_or(rest),
             group: self.commands.group(),
         };
-        let pack = |to: &mut Encoder<'_>| window.pack(to, 0);
+        let (large, pack) = (window.large(), |to: &mut Encoder<'_>| window.pack(to, 0));
         let topology = &self.fleet.topology;
         let time = topology.time_for(&share.node, self.access(), self.budget);
         // A connection that has to be opened first comes out of the time for this node as well.
@@ -199,7 +199,7 @@ impl Scatter<'_> {
         };
         match share
             .node
-            .start_among(self.commands.verb(), time, turn, pack)
+            .start_among(self.commands.verb(), time, turn, large, pack)
         {
             Ok(call) => call.map(|call| Exchange { window, call }),
             Err(failed) if failed.error.kind() == ErrorKind::NoMemory => {

@@ -6,6 +6,8 @@ use std::cell::Cell;
 use crate::base::budget::Budget;
 use crate::error::{Error, Result};
 use crate::expiry::Clock;
+#[cfg(doc)]
+use crate::redis::command::Command;
 use crate::redis::command::script::Script;
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
@@ -36,6 +38,11 @@ pub(crate) trait Step {
     /// How many bytes these are, roughly.
     fn size(&self, _item: usize) -> usize {
         0
+    }
+
+    /// What [`Command::large`] is of the script for this item.
+    fn large(&self, _item: usize) -> Option<&[u8]> {
+        None
     }
 
     /// Reads the answer and tells of the one item in the group.
@@ -110,6 +117,10 @@ impl<S: Step> Commands for ByScript<'_, S> {
             to.words(b"$1\r\n1\r\n").name(self.keys.framed(*item));
             self.step.pack_args(to, *item);
         }
+    }
+
+    fn large(&self, item: usize) -> Option<&[u8]> {
+        self.step.large(item)
     }
 }
 

@@ -168,6 +168,10 @@ impl<B: Batch, E: Each<B>> Command for Reading<'_, '_, B, E> {
         self.window.pack(to, self.progress);
     }
 
+    fn large(&self) -> Option<&[u8]> {
+        self.window.large()
+    }
+
     fn read(&mut self, from: &mut Replies<'_>) -> Reply<()> {
         let Reading {
             window,
@@ -199,7 +203,15 @@ fn find_complaint(setbacks: &[Setback]) -> Option<Error> {
     refusals.into_iter().find(concerns_more).cloned()
 }
 
-impl Window<'_> {
+impl<'a> Window<'a> {
+    /// What is written from where it lies: an item alone. Of several the copies are no more than a window is.
+    pub(super) fn large(&self) -> Option<&'a [u8]> {
+        match self.items {
+            [item] => self.commands.large(*item),
+            _ => None,
+        }
+    }
+
     /// The commands, each with the place of its first item, that are not done with when so many items are.
     fn groups(&self, progress: usize) -> impl Iterator<Item = (usize, &[usize])> {
         let groups = self.items.chunks(self.group).enumerate();

@@ -2,6 +2,7 @@
 //! for each of many.
 
 use crate::expiry::Life;
+use crate::redis::command::large;
 use crate::redis::command::script::Script;
 use crate::redis::command::values::{pack_entry_life, signed};
 use crate::redis::connection::replies::Replies;
@@ -142,6 +143,10 @@ impl scripted::Step for Fulfill<'_> {
         self.values.get(item).map_or(0, |(value, _)| value.len())
     }
 
+    fn large(&self, item: usize) -> Option<&[u8]> {
+        large(self.values.get(item)?.0)
+    }
+
     fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(Stored)) -> Reply<()> {
         Ok(stored(from)?.map(tell))
     }
@@ -170,6 +175,10 @@ impl scripted::Step for Swap<'_> {
     fn size(&self, item: usize) -> usize {
         let old = self.olds.get(item).map_or(0, |old| old.len());
         old + self.values.get(item).map_or(0, |(value, _)| value.len())
+    }
+
+    fn large(&self, item: usize) -> Option<&[u8]> {
+        large(self.values.get(item)?.0)
     }
 
     fn read(&self, from: &mut Replies<'_>, _: usize, tell: impl FnMut(bool)) -> Reply<()> {

@@ -179,13 +179,14 @@ impl Node {
     /// The first half of [`Node::run`] where this is one of several nodes, which must not take the time of the others:
     /// when it returns, the commands are on their way. `None` when it would have to wait for a connection and is not
     /// to.
-    pub(crate) fn start_among(
-        &self,
+    pub(crate) fn start_among<'a>(
+        &'a self,
         verb: Verb,
         budget: Budget,
         turn: Turn,
+        large: Option<&'a [u8]>,
         pack: impl Fn(&mut Encoder<'_>),
-    ) -> Result<Option<Exchange<'_>>, Failed> {
+    ) -> Result<Option<Exchange<'a>>, Failed> {
         let began = match self.is_attended {
             true => self.attend(verb, 0, budget.later())?,
             false => Moment::BEFORE,
@@ -199,7 +200,7 @@ impl Node {
         };
         let Some(loan) = loan else { return Ok(None) };
         let call = Call::new(self, loan, verb, budget, admission);
-        let mut exchange = Exchange::new(call, began);
+        let mut exchange = Exchange::new(call, large, began);
         exchange.begin(pack)?;
         Ok(Some(exchange))
     }

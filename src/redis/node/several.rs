@@ -13,6 +13,8 @@ use super::opening::Opening;
 /// A call to one of several nodes: while it has no connection yet, it is opening one, without waiting for it.
 pub(crate) struct Exchange<'a> {
     call: Call<'a>,
+    /// A piece of the commands that is written from where it lies.
+    large: Option<&'a [u8]>,
     opening: Option<Box<Opening>>,
     /// When, if it is timed.
     began: Moment,
@@ -23,9 +25,10 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(crate) fn new(call: Call<'a>, began: Moment) -> Self {
+    pub(crate) fn new(call: Call<'a>, large: Option<&'a [u8]>, began: Moment) -> Self {
         Exchange {
             call,
+            large,
             opening: None,
             began,
             is_out: false,
@@ -46,7 +49,7 @@ impl<'a> Exchange<'a> {
     /// Sends the commands if there is a connection; otherwise begins to open one.
     pub(crate) fn begin(&mut self, pack: impl Fn(&mut Encoder<'_>)) -> Result<(), Failed> {
         if self.call.loan.connection().is_some() || !self.call.node.opens_at_once() {
-            return self.call.dispatch(None, &pack, &pack);
+            return self.call.dispatch(self.large, &pack, &pack);
         }
         if let Err(refusal) = self.call.node.may_connect(self.call.admission) {
             return Err(self.call.refused(refusal));
@@ -83,7 +86,7 @@ impl<'a> Exchange<'a> {
                         self.may_be_there = true;
                         Ok(())
                     }
-                    Sent::NotYet => self.call.dispatch(None, &pack, &pack),
+                    Sent::NotYet => self.call.dispatch(self.large, &pack, &pack),
                 }
             }
             Ok(Some(Err(refusal))) => {

@@ -132,7 +132,13 @@ fn ask_each<'c>(
     };
     for (number, (place, (node, command))) in places.into_iter().enumerate() {
         let pack = |to: &mut Encoder<'_>| command.pack(to);
-        match node.start_among(command.verb(), budget, turn(budget, number, count), pack) {
+        match node.start_among(
+            command.verb(),
+            budget,
+            turn(budget, number, count),
+            None,
+            pack,
+        ) {
             Ok(call) => under_way.extend(call.map(|call| Asked {
                 place,
                 call,

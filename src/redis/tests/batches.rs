@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::Life;
 use crate::store::{Access, KeyList, Store, Values};
 
-use super::super::testing::{MINUTE, Server, backend, body, fake, greeting, keys, quick, set};
+use super::super::testing::{MINUTE, Server, backend, body, fake, get, greeting, keys, quick, set};
 
 #[test]
 fn many_values_come_with_their_places() {
@@ -80,6 +80,34 @@ fn large_values_are_written_in_windows() {
         read += outcome.unwrap().unwrap().len()
     });
     assert_eq!(read, 6 * big.len());
+}
+
+/// One command of a batch that is larger than a window is a window, and what is there of it is not copied.
+#[test]
+fn a_value_larger_than_a_window_is_written_among_others_and_comes_whole() {
+    let server = Server::start();
+    let backend = server.backend();
+    let big: Vec<u8> = (0..3_000_000).map(|at| (at % 251) as u8).collect();
+    let list = keys(&["a", "large", "b"]);
+    let values = [
+        (body(b"1"), MINUTE),
+        (body(&big), MINUTE),
+        (body(b"2"), MINUTE),
+    ];
+    let mut told = Vec::new();
+    backend.set_many(&list, &values, soon(), &mut |item, outcome| {
+        assert!(outcome.unwrap());
+        told.push(item);
+    });
+    assert_eq!(told, [0, 1, 2]);
+    let mut added = Vec::new();
+    server.command::<u64>(&["DEL", "large"]);
+    backend.add_many(&list, &values, soon(), &mut |_, outcome| {
+        added.push(outcome.unwrap());
+    });
+    assert_eq!(added, [false, true, false]);
+    assert_eq!(get(&backend, "large").unwrap().as_deref(), Some(&big[..]));
+    assert_eq!(get(&backend, "b").unwrap().as_deref(), Some(&b"2"[..]));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use crate::error::Result;
 use crate::expiry::{Clock, Life};
+use crate::redis::command::large;
 use crate::redis::command::values::{pack_head, pack_px, pack_set_new, pack_set_with, pack_unlink};
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
@@ -194,6 +195,10 @@ impl Commands for Set<'_> {
             });
         }
     }
+
+    fn large(&self, item: usize) -> Option<&[u8]> {
+        large(self.value(item).0)
+    }
 }
 
 impl Batch for Set<'_> {
@@ -226,6 +231,10 @@ impl Commands for Add<'_> {
             let (value, life) = self.0.value(*item);
             pack_set_new(to, self.0.keys.framed(*item), *value, *life);
         }
+    }
+
+    fn large(&self, item: usize) -> Option<&[u8]> {
+        self.0.large(item)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Entries that a walk has shown, replaced where they are, each only if nobody else wrote it meanwhile.
 
+use crate::redis::command::large;
 use crate::redis::command::script::Script;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
@@ -46,6 +47,10 @@ impl scripted::Step for Replace<'_> {
     fn size(&self, item: usize) -> usize {
         let size = |change: &Change<'_>| change.old.len() + change.new.map_or(0, |new| new.len());
         self.changes.get(item).map_or(0, size)
+    }
+
+    fn large(&self, item: usize) -> Option<&[u8]> {
+        large(self.changes.get(item)?.new?)
     }
 
     /// A key that has another data type by now was written by somebody else.
