@@ -7,7 +7,8 @@ use super::callbacks::*;
 use super::client::*;
 use super::operation::*;
 use super::types::*;
-use super::writer::{Renewal, redis_cache_writer};
+use super::writer::redis_cache_writer;
+use super::written::Renewal;
 use crate::herd::Loading;
 
 /// The value of `key`, and when there is none (or it is due to be renewed) what `fn` computes,

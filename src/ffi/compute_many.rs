@@ -8,7 +8,8 @@ use super::client::*;
 use super::many::{redis_cache_results, slices};
 use super::operation::*;
 use super::types::*;
-use super::writer::{Content, Renewal, Written, redis_cache_writer};
+use super::writer::redis_cache_writer;
+use super::written::{Content, Renewal, Written};
 use crate::herd::{Made, Renew};
 
 /// The values of many keys; for those that are missing, or past their expiry, `fn` computes them in

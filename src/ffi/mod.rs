@@ -34,3 +34,4 @@ pub(crate) mod sweep;
 pub(crate) mod ttl;
 pub(crate) mod types;
 pub(crate) mod writer;
+mod written;

@@ -3,15 +3,14 @@
 
 use std::ffi::{c_char, c_void};
 use std::mem;
-use std::ptr::NonNull;
 
 use zeroize::{Zeroize, Zeroizing};
 
 use super::boundary::*;
 use super::types::*;
+use super::written::{Content, Purpose, Renewal, Written};
 use crate::config::Secrets;
-use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::Expiry;
+use crate::error::{Error, Result};
 
 /// Takes what a function of the caller makes. It lives until that function returns, and belongs
 /// to its thread.
@@ -29,75 +28,6 @@ pub struct redis_cache_writer {
     has_user: bool,
     fault: Option<String>,
     renewal: Option<Renewal>,
-}
-
-/// What is being made.
-#[derive(Debug, Clone, Copy)]
-enum Purpose {
-    Key,
-    /// A user and a password.
-    Credentials,
-    /// What takes the place of a value.
-    Rewrite,
-    Value,
-    /// One for each of so many keys.
-    Values(usize),
-}
-
-/// One thing that was made.
-#[derive(Debug)]
-pub(super) struct Written {
-    pub(super) content: Content,
-    pub(super) expiry: Option<Expiry>,
-}
-
-#[derive(Debug)]
-pub(super) enum Content {
-    Value(Vec<u8>),
-    /// "Known to be absent".
-    Absent,
-    Skipped,
-}
-
-impl Default for Written {
-    fn default() -> Self {
-        Written {
-            content: Content::Value(Vec::new()),
-            expiry: None,
-        }
-    }
-}
-
-impl Written {
-    /// The value, unless there is none.
-    pub(super) fn into_value(self) -> Option<Vec<u8>> {
-        match self.content {
-            Content::Value(value) => Some(value),
-            Content::Absent | Content::Skipped => None,
-        }
-    }
-}
-
-/// How to renew the leases under which something is made. It must not be used after what it was made from is gone.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Renewal {
-    renew: NonNull<()>,
-    call: unsafe fn(NonNull<()>) -> Result<()>,
-}
-
-impl Renewal {
-    pub(super) fn new<F: FnMut() -> Result<()>>(renew: &mut F) -> Self {
-        /// # Safety
-        /// `renew` is an `F` that lives and that nobody else uses now.
-        unsafe fn call<F: FnMut() -> Result<()>>(renew: NonNull<()>) -> Result<()> {
-            // SAFETY: as promised by the caller.
-            unsafe { renew.cast::<F>().as_mut()() }
-        }
-        Renewal {
-            renew: NonNull::from(renew).cast(),
-            call: call::<F>,
-        }
-    }
 }
 
 impl redis_cache_writer {
@@ -217,42 +147,10 @@ impl redis_cache_writer {
 
     /// Refuses what has no meaning for what is being made.
     fn needs(&self, fits: bool, otherwise: &str) -> Result<()> {
-        if fits {
-            return Ok(());
+        match fits {
+            true => Ok(()),
+            false => Err(self.purpose.refusal(otherwise)),
         }
-        let text = match self.purpose {
-            Purpose::Key => "a key that is being made is never stored, absent, skipped or leased",
-            Purpose::Credentials => {
-                "credentials are a user, redis_cache_writer_next(), and a password, and nothing else"
-            }
-            Purpose::Rewrite => {
-                "a value that is rewritten keeps its lifetime: return 1 to keep it, 2 to delete it"
-            }
-            Purpose::Value | Purpose::Values(_) => otherwise,
-        };
-        Err(Error::new(ErrorKind::Unsupported, text))
-    }
-}
-
-impl Purpose {
-    fn wanted(self) -> usize {
-        match self {
-            Purpose::Key | Purpose::Rewrite | Purpose::Value => 1,
-            Purpose::Credentials => 2,
-            Purpose::Values(count) => count,
-        }
-    }
-
-    fn is_many(self) -> bool {
-        matches!(self, Purpose::Values(_))
-    }
-
-    fn has_parts(self) -> bool {
-        self.is_many() || matches!(self, Purpose::Credentials)
-    }
-
-    fn is_stored(self) -> bool {
-        matches!(self, Purpose::Value | Purpose::Values(_))
     }
 }
 
@@ -377,9 +275,9 @@ pub unsafe extern "C" fn redis_cache_writer_renew(
         // SAFETY: the caller keeps the rules of the header.
         let out = unsafe { borrow_mut("out", out)? };
         out.needs(out.purpose.is_stored(), "")?;
-        if let Some(Renewal { renew, call }) = out.renewal {
+        if let Some(renewal) = out.renewal {
             // SAFETY: the call that made this writer keeps it until the function of the caller returns.
-            unsafe { call(renew)? };
+            unsafe { renewal.call()? };
         }
         Ok(REDIS_CACHE_OK)
     })
