@@ -5,14 +5,14 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis_cache::Config;
 
-use super::eventually;
 use super::launcher::{Folder, Process, free_port};
 use super::papers::Papers;
 use super::server::Server;
+use super::{PATIENCE, eventually};
 
 /// What the sentinels call the primary.
 pub(crate) const NAME: &str = "the-primary";
@@ -183,6 +183,29 @@ impl Watched {
         self.servers.iter().position(place).filter(|_| agreed)
     }
 
+    /// Waits for the sentinels to agree on another primary than the first; its place.
+    #[track_caller]
+    pub(crate) fn await_another_primary(&self) -> usize {
+        let begun = Instant::now();
+        loop {
+            if let Some(place) = self.primary().filter(|place| *place != 0) {
+                return place;
+            }
+            let told = || {
+                self.sentinels
+                    .iter()
+                    .map(Sentinel::account)
+                    .collect::<String>()
+            };
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the sentinels do not agree:\n{}",
+                told()
+            );
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+
     /// Has a sentinel promote a replica.
     pub(crate) fn fail_over(&self) {
         // Refused while it has no replica in its books, or is still busy with the last one.
@@ -228,7 +251,7 @@ fn launch(setup: &Setup, servers: &[u16], papers: Option<&Papers>) -> Option<Vec
     let sentinels: Vec<_> = (0..ports.len())
         .map(|own| Sentinel::launch(setup, &ports, own, servers, papers))
         .collect();
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     while started.elapsed() < Duration::from_secs(30) {
         let named: Vec<_> = sentinels.iter().map(Sentinel::port_of_primary).collect();
         if named.iter().flatten().any(|port| *port != servers[0]) {
@@ -311,6 +334,18 @@ impl Sentinel {
         let command = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME];
         let (_, port) = self.ask::<Option<(String, u16)>>(&command).ok()??;
         Some(port)
+    }
+
+    /// What it thinks, for the reader of a test that failed.
+    fn account(&self) -> String {
+        let asked = [
+            &["INFO", "sentinel"][..],
+            &["SENTINEL", "MASTER", NAME],
+            &["SENTINEL", "REPLICAS", NAME],
+        ];
+        let answer =
+            |command: &[&str]| format!("{}: {:?}\n", self.port, self.ask::<redis::Value>(command));
+        asked.into_iter().map(answer).collect()
     }
 
     /// How many replicas it holds to be up and in step.

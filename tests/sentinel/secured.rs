@@ -36,9 +36,7 @@ fn with_tls_everywhere_the_primary_is_found_and_found_again() {
 
     let _: i64 = watched.first().run(&["WAIT", "2", "5000"]);
     watched.servers_mut()[0].stop();
-    eventually("the sentinels agree on another primary", || {
-        watched.primary().is_some_and(|place| place != 0)
-    });
+    watched.await_another_primary();
     eventually("writes go there", || {
         cache.set("k", "after", Expiry::Never).is_ok()
     });
