@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-use redis_cache::{Cache, Expiry};
+use redis_cache::{Cache, Config, Expiry};
 
 use crate::common::eventually;
 use crate::common::sentinel::Watched;
 
+/// However busy the machine is, what is left when two replicas took their parts of the time is enough.
 fn cache(watched: &Watched, read_from: &str) -> Cache {
-    let config = watched.config().set("read_from", read_from).unwrap();
-    let config = config.set("timeout", "2s").unwrap();
-    config
-        .set("connect_timeout", "500ms")
-        .unwrap()
+    let options = [
+        ("read_from", read_from),
+        ("timeout", "8s"),
+        ("connect_timeout", "2s"),
+        ("breaker_failures", "2"),
+    ];
+    let set = |config: Config, (name, value)| config.set(name, value).unwrap();
+    options
+        .into_iter()
+        .fold(watched.config(), set)
         .connect()
         .unwrap()
 }
