@@ -31,6 +31,15 @@ impl Sink for Holder<'_> {
     }
 }
 
+/// Opens the gate at its end, or nobody would be told of a panic.
+struct Opens<'a>(&'a Gate);
+
+impl Drop for Opens<'_> {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
 /// Has the calls stand in line, in this order, for the only connection of the store; then `then` is called, and they go out.
 /// There must be a value under `held`.
 fn in_one_train(store: &RedisStore, calls: &[Call<'_>], then: impl FnOnce()) -> Vec<Answer> {
@@ -59,8 +68,9 @@ fn in_one_train(store: &RedisStore, calls: &[Call<'_>], then: impl FnOnce()) -> 
                 thread
             })
             .collect();
+        let opens = Opens(&gate);
         then();
-        gate.open();
+        drop(opens);
         threads.into_iter().map(|it| it.join().unwrap()).collect()
     })
 }
