@@ -17,6 +17,12 @@ use crate::error::{Error, Result};
 use crate::expiry::{Clock, Expiry, Glance, Life};
 use crate::store::{Access, Head, KeyList, Value};
 
+/// Where the items of a read go: each is put there once, in any order.
+#[cfg(feature = "capi")]
+pub(crate) trait Items {
+    fn put(&mut self, index: usize, item: Result<Option<&[u8]>>);
+}
+
 impl Cache {
     /// The values under many keys, decoded, in their order. One round trip a node, all nodes at once.
     ///
@@ -90,19 +96,19 @@ impl Cache {
         Partial::unless_whole(items)
     }
 
-    /// Reads many payloads without a vector each: `each` is told of every item once, in any order. The payload of
-    /// a value that is not live, or not decodable under `on_decode_error=miss`, is `None`.
+    /// Reads many payloads without a vector each. The payload of a value that is not live, or not decodable under
+    /// `on_decode_error=miss`, is `None`.
     #[cfg(feature = "capi")]
     pub(crate) fn get_many_with(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
-        mut each: impl FnMut(usize, Result<Option<&[u8]>>),
+        items: &mut impl Items,
     ) -> Result<()> {
         let options = &self.shared.options;
         let (mut reads, mut glance) = (Reads::default(), Glance::default());
         let mut scratch = Vec::new();
         let keys = self.key_list(keys)?;
-        tell_faults(&keys, &mut |index, fault| each(index, Err(fault)));
+        tell_faults(&keys, &mut |index, fault| items.put(index, Err(fault)));
         self.fetch_many(&keys, |index, stored, clock, faults| {
             let item = match stored {
                 Ok(Some(stored)) => {
@@ -112,7 +118,7 @@ impl Cache {
                 nothing => nothing,
             };
             reads.count(&item);
-            each(index, item);
+            items.put(index, item);
         });
         self.shared.counters.add(reads);
         Ok(())

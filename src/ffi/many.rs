@@ -5,6 +5,7 @@ use super::boundary::*;
 use super::client::*;
 use super::operation::*;
 use super::types::*;
+use crate::cache::many::Items;
 use crate::error::{Error, Result};
 
 /// What a multi-key call says about each key, in the order of the keys. Freed with
@@ -37,7 +38,7 @@ impl redis_cache_results {
     }
 
     #[inline]
-    fn put(&mut self, index: usize, item: Item) {
+    fn settle(&mut self, index: usize, item: Item) {
         if let Some(place) = self.items.get_mut(index) {
             *place = item;
         }
@@ -49,10 +50,10 @@ impl redis_cache_results {
         if self.values.capacity() - start < value.len()
             && let Err(error) = self.make_room(value.len(), self.items.len().saturating_sub(index))
         {
-            return self.put(index, Item::Failed(error));
+            return self.settle(index, Item::Failed(error));
         }
         self.values.extend_from_slice(value);
-        self.put(
+        self.settle(
             index,
             Item::Value {
                 start,
@@ -74,12 +75,9 @@ impl redis_cache_results {
 
     pub(super) fn of_values(items: Vec<Result<Option<Vec<u8>>>>) -> Result<Self> {
         let mut results = Self::of(items.len())?;
-        for (index, item) in items.into_iter().enumerate() {
-            match item {
-                Ok(Some(value)) => results.put_value(index, &value),
-                Ok(None) => results.put(index, Item::Absent),
-                Err(error) => results.put(index, Item::Failed(error)),
-            }
+        for (index, item) in items.iter().enumerate() {
+            let item = item.as_ref().map(Option::as_deref);
+            results.put(index, item.map_err(Error::clone));
         }
         Ok(results)
     }
@@ -98,6 +96,17 @@ impl redis_cache_results {
             Err(first.clone())
         } else {
             Ok(REDIS_CACHE_PARTIAL)
+        }
+    }
+}
+
+impl Items for redis_cache_results {
+    #[inline(always)]
+    fn put(&mut self, index: usize, item: Result<Option<&[u8]>>) {
+        match item {
+            Ok(Some(value)) => self.put_value(index, value),
+            Ok(None) => self.settle(index, Item::Absent),
+            Err(error) => self.settle(index, Item::Failed(error)),
         }
     }
 }
@@ -123,11 +132,7 @@ pub unsafe extern "C" fn redis_cache_get_many(
             )
         };
         let mut results = redis_cache_results::of(count)?;
-        cache.get_many_with(keys, |index, answer| match answer {
-            Ok(Some(value)) => results.put_value(index, value),
-            Ok(None) => results.put(index, Item::Absent),
-            Err(error) => results.put(index, Item::Failed(error)),
-        })?;
+        cache.get_many_with(keys, &mut results)?;
         let status = results.status()?;
         out.set(give(results));
         Ok(status)
@@ -167,7 +172,7 @@ pub unsafe extern "C" fn redis_cache_set_many(
             .map(|entry| unsafe { (known(&entry.key), known(&entry.value)) });
         let mut results = redis_cache_results::of(count)?;
         cache.set_many_with(pairs, expiry(ttl_ms), &mut |index, answer| {
-            results.put(index, answer.map_or_else(Item::Failed, |()| Item::Done));
+            results.settle(index, answer.map_or_else(Item::Failed, |()| Item::Done));
         })?;
         let status = results.status()?;
         if let Some(out) = out {
@@ -197,7 +202,7 @@ pub unsafe extern "C" fn redis_cache_delete_many(
         let mut deleted = 0;
         cache.delete_many_with(keys, &mut |index, answer| {
             deleted += u64::from(matches!(answer, Ok(true)));
-            results.put(index, answer.map_or_else(Item::Failed, |_| Item::Done));
+            results.settle(index, answer.map_or_else(Item::Failed, |_| Item::Done));
         })?;
         let status = results.status()?;
         if let Some(out) = out {

@@ -4,7 +4,8 @@
 
 use crate::base::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
-use crate::redis::connection::resp::{Head, Kind, Token, unterminated, whole_bulk};
+use crate::redis::connection::resp::{Head, Kind, Token, brief, unterminated, whole_bulk};
+use crate::store::framed::CRLF;
 use crate::store::{HEAD_LEN, Room, Sink};
 
 use super::super::wire::Wire;
@@ -16,9 +17,14 @@ const WHOLE: usize = 8 * 1024;
 #[inline]
 pub(crate) fn token(wire: &mut Wire, inside: bool, budget: Budget) -> Result<(Token<'_>, u64)> {
     wire.need(1, budget)?;
-    if wire.buffered().starts_with(b"+OK\r\n") {
-        wire.take(5);
-        return Ok((Token::Status(b"OK"), 0));
+    let bytes = wire.buffered();
+    if let Some((token, parts, len)) = brief(bytes) {
+        wire.take(len);
+        return Ok((token, parts));
+    }
+    if let Some((line, len)) = whole_bulk(bytes) {
+        let payload = wire.take_between(line, len, CRLF.len());
+        return Ok((Token::Bulk(payload.unwrap_or_default()), 0));
     }
     any_token(wire, inside, budget)
 }
@@ -115,7 +121,7 @@ pub(crate) fn value<'w>(
 #[inline(always)]
 pub(crate) fn bulk_at_hand(wire: &mut Wire) -> Option<&[u8]> {
     let (line, len) = whole_bulk(wire.buffered())?;
-    wire.take_between(line, len, 2)
+    wire.take_between(line, len, CRLF.len())
 }
 
 /// Takes the next element into the buffer. A bulk for which there is no memory is dropped instead, with the reason.

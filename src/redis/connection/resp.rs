@@ -215,6 +215,25 @@ pub(crate) fn whole_bulk(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
+/// The element that `bytes` begin with when it is one of the shortest, in which most commands are answered, how many
+/// parts it announces, and its length. `None` only says to go the long way.
+#[inline]
+pub(crate) fn brief(bytes: &[u8]) -> Option<(Token<'static>, u64, usize)> {
+    Some(match *bytes {
+        [b'+', b'O', b'K', b'\r', b'\n', ..] => (Token::Status(b"OK"), 0, 5),
+        [b'_', b'\r', b'\n', ..] => (Token::Nil, 0, 3),
+        [kind, digit @ b'0'..=b'9', b'\r', b'\n', ..] => {
+            let digit = digit - b'0';
+            match kind {
+                b':' => (Token::Int(i64::from(digit)), 0, 4),
+                b'*' => (Token::Array(usize::from(digit)), u64::from(digit), 4),
+                _ => return None,
+            }
+        }
+        _ => return None,
+    })
+}
+
 /// Only bulks and arrays have a null of their own, which RESP2 writes as length -1.
 fn not_null(head: Option<Head>) -> Result<Option<Head>> {
     match head {

@@ -180,6 +180,27 @@ fn the_short_way_agrees_with_the_long_one_or_stands_aside() {
     }
 }
 
+/// All texts of up to five of these bytes.
+#[test]
+fn the_shortest_elements_are_what_the_long_way_makes_of_them() {
+    const BYTES: &[u8] = b":*+_-$OK019\r\n~";
+    let (mut told, mut texts) = (0, vec![Vec::new()]);
+    while let Some(text) = texts.pop() {
+        if let Some((token, parts, len)) = brief(&text) {
+            let head = Head::parse(&text).unwrap().unwrap();
+            assert_eq!(head.token(text.get(..len).unwrap()).unwrap(), token);
+            assert_eq!((head.parts(), head.line), (parts, len));
+            told += 1;
+        }
+        if text.len() < 5 {
+            texts.extend(BYTES.iter().map(|byte| [&text[..], &[*byte]].concat()));
+        }
+    }
+    // Nil and whatever two bytes, three numbers and as many arrays and a byte, OK.
+    let (nil, numbers) = (1 + BYTES.len() + BYTES.len().pow(2), 6 * (1 + BYTES.len()));
+    assert_eq!(told, nil + numbers + 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
