@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which the header is to be read.
-const SOURCES: [&str; 20] = [
+const SOURCES: [&str; 21] = [
     "types",
     "callbacks",
     "library",
@@ -18,6 +18,7 @@ const SOURCES: [&str; 20] = [
     "cache",
     "counters",
     "many",
+    "results",
     "ttl",
     "sweep",
     "groups",

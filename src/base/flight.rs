@@ -2,10 +2,13 @@
 //! the others wait for it. No waiter is ever stranded: a flight lands when its leader is done, fails, or unwinds,
 //! and every wait has a deadline.
 
-use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use hashbrown::HashTable;
 use parking_lot::{Condvar, Mutex};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::base::fork::PerProcess;
 use crate::base::moment::Moment;
@@ -17,11 +20,23 @@ pub(crate) struct Flights {
     under_way: PerProcess<Arc<Mutex<UnderWay>>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct UnderWay {
-    flights: HashMap<Vec<u8>, Arc<Flight>>,
+    flights: HashTable<Arc<Flight>>,
     /// How many have been closed.
     closed: u64,
+    /// Drawn anew for each, so that nobody can choose keys that collide.
+    seed: u64,
+}
+
+impl Default for UnderWay {
+    fn default() -> Self {
+        UnderWay {
+            flights: HashTable::new(),
+            closed: 0,
+            seed: RandomState::new().hash_one(0),
+        }
+    }
 }
 
 impl Default for Flights {
@@ -60,6 +75,8 @@ pub(crate) enum Landing {
 
 #[derive(Debug)]
 struct Flight {
+    key: Box<[u8]>,
+    hash: u64,
     leader: usize,
     landing: Mutex<Option<Landing>>,
     landed: Condvar,
@@ -102,15 +119,19 @@ impl Flights {
         locked: &mut UnderWay,
         key: &[u8],
     ) -> Result<Part> {
-        let Some(flight) = locked.flights.get(key).cloned() else {
+        let hash = xxh3_64_with_seed(key, locked.seed);
+        let of_key = |flight: &Arc<Flight>| *flight.key == *key;
+        let Some(flight) = locked.flights.find(hash, of_key).cloned() else {
             let flight = Arc::new(Flight {
+                key: key.into(),
+                hash,
                 leader: this_thread(),
                 landing: Mutex::new(None),
                 landed: Condvar::new(),
             });
-            locked.flights.insert(key.to_vec(), flight.clone());
+            let flights = &mut locked.flights;
+            flights.insert_unique(hash, flight.clone(), |flight| flight.hash);
             return Ok(Part::Lead(Lead {
-                key: key.to_vec(),
                 flight,
                 under_way: under_way.clone(),
                 is_open: true,
@@ -165,7 +186,6 @@ impl Follow {
 /// The duty to land a flight. Dropped without landing (the loader panicked), it lands with an error.
 #[derive(Debug)]
 pub(crate) struct Lead {
-    key: Vec<u8>,
     flight: Arc<Flight>,
     under_way: Arc<Mutex<UnderWay>>,
     is_open: bool,
@@ -177,7 +197,10 @@ impl Lead {
     pub(crate) fn close(&mut self) -> bool {
         if std::mem::take(&mut self.is_open) {
             let mut under_way = self.under_way.lock();
-            under_way.flights.remove(&self.key);
+            let it = |flight: &Arc<Flight>| Arc::ptr_eq(flight, &self.flight);
+            if let Ok(entry) = under_way.flights.find_entry(self.flight.hash, it) {
+                entry.remove();
+            }
             under_way.closed += 1;
         }
         Arc::strong_count(&self.flight) > 1

@@ -28,6 +28,7 @@ pub(crate) mod many;
 pub(crate) mod near;
 pub(crate) mod operation;
 pub(crate) mod reinsert;
+pub(crate) mod results;
 pub(crate) mod stale;
 pub(crate) mod stats;
 pub(crate) mod sweep;

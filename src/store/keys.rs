@@ -124,6 +124,7 @@ impl KeyList {
         if key.is_empty() {
             return;
         }
+        self.framed.reserve(key.len() + FRAME);
         self.frame(key, &[]);
     }
 

@@ -82,13 +82,16 @@ pub(crate) unsafe fn array<'a, T>(name: &str, data: *const T, count: usize) -> R
 
 #[inline]
 fn is_empty<T>(name: &str, data: *const T, count: usize) -> Result<bool> {
-    if count == 0 {
-        return Ok(true);
-    }
-    if data.is_null() || count > isize::MAX as usize / size_of::<T>() {
+    if !is_array(data, count) {
         return Err(no_array(name, data.is_null(), count));
     }
-    Ok(false)
+    Ok(count == 0)
+}
+
+/// Whether that may be an array. (Without a branch: many are asked about one after the other.)
+#[inline]
+pub(crate) fn is_array<T>(data: *const T, count: usize) -> bool {
+    (count == 0) | (!data.is_null() & (count <= isize::MAX as usize / size_of::<T>()))
 }
 
 #[cold]
