@@ -9,6 +9,7 @@
 #   make bench            side by side with other clients: benches/RESULTS.md and the table in the README; some minutes.
 #                         BENCH_FETCH=1 gets the clients that are not installed, QUICK=1 is short and only into the
 #                         target folder, SMOKE=1 needs seconds and no other client: does the harness work?
+#   make near-torture     what near caches promise and what they cost, ours and that of redis-py: a table, in some minutes
 #   make docs-c           the C header as pages of HTML, under the target folder; needs doxygen
 #   make deb              the packages libredis-cache0, libredis-cache-dev and redis-cache, under the target folder
 #   make dist             the sources as a tarball, under the target folder
@@ -107,6 +108,11 @@ bench:
 		REDIS_SERVER=$$server benches/run.sh $(TARGET_DIR)/release $(BENCH) $(BENCH_KIND) >$(BENCH)/findings && \
 		BENCH_LOAD=$$load BENCH_SERVER=$$server python3 benches/report.py $(BENCH)/findings $(BENCH_KIND) \
 			$(if $(filter full,$(BENCH_KIND)),benches README.md,$(BENCH))
+
+.PHONY: near-torture
+near-torture:
+	$(CARGO) build --release --lib
+	@benches/near-torture/run.sh $(TARGET_DIR)/release
 
 # The C header as pages of HTML. Warnings of doxygen are errors.
 docs-c:

@@ -6,7 +6,7 @@ use crate::error::Result;
 
 use super::super::wire::KEPT;
 use super::super::wire::ahead::allowance;
-use super::resp::{Aside, Encoder};
+use super::resp::{Apart, Aside, Encoder};
 use super::{Connection, SendFault, native};
 
 /// How much of the replies that are owed has come.
@@ -63,11 +63,12 @@ impl Connection {
         }
     }
 
-    /// Adds commands to a batch of other ones, if that makes it little larger; how many.
+    /// Adds commands to a batch of other ones, if that makes it little larger; how many. A large piece is not even copied.
     pub(crate) fn take_along(&mut self, pack: &dyn Fn(&mut Encoder<'_>)) -> usize {
         let (mut packed, mut commands, mut aside) = (Vec::new(), 0, Aside::default());
+        aside.apart = Apart::Wanted;
         pack(&mut Encoder::new(&mut packed, &mut commands, &mut aside));
-        if aside.lacking > 0 || packed.len() > ALONG {
+        if aside.lacking > 0 || aside.apart != Apart::Wanted || packed.len() > ALONG {
             return 0;
         }
         self.outgoing.extend_from_slice(&packed);

@@ -80,6 +80,20 @@ fn the_next_command_is_written_as_ever() {
     });
 }
 
+/// What has a large piece goes alone, and is not copied to find that out.
+#[test]
+fn only_what_is_small_goes_along_with_other_commands() {
+    each(|mut connection, _server| {
+        let (small, large) = (piece(10), piece(LARGE));
+        connection.encoder().command(1).arg(b"HELLO");
+        let before = connection.outgoing.len();
+        assert_eq!(connection.take_along(&|to| pack(to, &large)), 0);
+        assert_eq!(connection.outgoing.len(), before);
+        assert_eq!(connection.take_along(&|to| pack(to, &small)), 2);
+        assert_eq!(connection.outgoing.len(), before + as_one(&small).len());
+    });
+}
+
 #[test]
 fn a_peer_that_reads_nothing_ends_it_with_the_time_and_one_that_is_gone_at_once() {
     for is_gone in [false, true] {
