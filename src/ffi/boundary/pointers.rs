@@ -82,10 +82,13 @@ pub(crate) unsafe fn array<'a, T>(name: &str, data: *const T, count: usize) -> R
 
 #[inline]
 fn is_empty<T>(name: &str, data: *const T, count: usize) -> Result<bool> {
+    if count == 0 {
+        return Ok(true);
+    }
     if !is_array(data, count) {
         return Err(no_array(name, data.is_null(), count));
     }
-    Ok(count == 0)
+    Ok(false)
 }
 
 /// Whether that may be an array. (Without a branch: many are asked about one after the other.)

@@ -109,7 +109,10 @@ where
     fn pack(&self, to: &mut Encoder<'_>) {
         let to = to.command(3 + self.keys.len() + self.args);
         self.script.pack_call(to, self.by_text);
-        to.int(self.keys.len() as i64);
+        match self.keys.len() {
+            1 => to.words(b"$1\r\n1\r\n"),
+            keys => to.int(keys as i64),
+        };
         self.keys.iter().for_each(|key| {
             to.arg(key);
         });

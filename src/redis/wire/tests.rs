@@ -1,7 +1,7 @@
 //! Real sockets: refusals, full backlogs, peers that stall, drip or go away, and signals.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::thread::JoinHandleExt;
 use std::path::PathBuf;
@@ -18,6 +18,11 @@ use crate::error::ErrorKind;
 pub(crate) fn pair() -> (Wire, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     (Wire::over(Socket::from(ours)), theirs)
+}
+
+/// Ends the connection, also where a child that another test has just forked has this end of it too.
+pub(crate) fn hang_up(server: UnixStream) {
+    server.shutdown(Shutdown::Both).unwrap();
 }
 
 pub(crate) fn millis(count: u64) -> Budget {
@@ -192,7 +197,7 @@ fn a_server_that_never_stops_sending_is_not_listened_to_for_ever() {
 #[test]
 fn a_closed_peer_is_an_unsent_command_and_no_signal() {
     let (mut wire, server) = pair();
-    drop(server);
+    hang_up(server);
     // A blocked signal stays pending even where it is ignored, as in this process.
     let pending = || {
         // SAFETY: an all-zero signal set is a valid place for sigpending to write to.

@@ -148,12 +148,6 @@ impl<'a> Encoder<'a> {
     /// There is room: an argument leaves more behind it.
     #[inline]
     pub(crate) fn int(&mut self, value: i64) -> &mut Self {
-        if let 0..10 = value {
-            let digit = b'0' + value as u8;
-            self.out
-                .extend_from_slice(&[b'$', b'1', b'\r', b'\n', digit, b'\r', b'\n']);
-            return self;
-        }
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(value).as_bytes();
         line(self.out, b'$', digits.len());

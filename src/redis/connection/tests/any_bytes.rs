@@ -100,7 +100,7 @@ proptest! {
         server.write_all(start).unwrap();
         server.write_all(&bytes).unwrap();
         ask(&mut connection, 1000);
-        drop(server);
+        hang_up(server);
         while connection.next(millis(2000)).is_ok() {}
         prop_assert!(!connection.is_reusable());
     }

@@ -99,7 +99,13 @@ fn a_peer_that_reads_nothing_ends_it_with_the_time_and_one_that_is_gone_at_once(
     for is_gone in [false, true] {
         each(|mut connection, server| {
             let piece = piece(20_000_000);
-            let kept = (!is_gone).then_some(server);
+            let kept = match is_gone {
+                true => {
+                    hang_up(server);
+                    None
+                }
+                false => Some(server),
+            };
             let fault = connection
                 .send_around(&piece, &|to| pack(to, &piece), millis(50))
                 .unwrap_err();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::error::ErrorKind;
 use crate::store::{Room, Sink};
 
-use super::super::wire::tests::{millis, pair};
+use super::super::wire::tests::{hang_up, millis, pair};
 use super::resp::Token;
 use super::*;
 use crate::redis::wire::KEPT;
@@ -325,7 +325,7 @@ fn a_closed_or_reset_connection_is_an_io_error() {
         each(|mut connection, mut server| {
             server.write_all(bytes).unwrap();
             ask(&mut connection, 1);
-            drop(server);
+            hang_up(server);
             let error = connection.skip(millis(2000)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Io, "{error}");
             assert!(!connection.is_reusable() && !connection.is_quiet());
@@ -418,7 +418,7 @@ fn what_nobody_asked_for_makes_a_connection_unfit() {
 #[test]
 fn a_failed_send_says_whether_anything_left() {
     each(|mut connection, server| {
-        drop(server);
+        hang_up(server);
         connection.encoder().command(1).arg(b"PING");
         let fault = connection.send(millis(2000)).unwrap_err();
         assert!(fault.unsent);

@@ -14,7 +14,7 @@ use rustls::{ServerConfig, ServerConnection};
 
 use crate::base::fork::testing::in_child;
 
-use super::super::super::tests::pair;
+use super::super::super::tests::{hang_up, pair};
 use super::*;
 
 /// The server's end of a connection, with TLS of its own.
@@ -87,12 +87,16 @@ fn shaken(stream: &mut Stream, settings: &TlsSettings, budget: Budget) -> Result
     Ok(secure)
 }
 
-/// A wire that has shaken hands with a peer, which then does what `then` says.
+/// A wire that has shaken hands with a peer, which then does what `then` says, and hangs up.
 fn with_peer(then: impl FnOnce(Peer<UnixStream>) + Send + 'static) -> (Wire, JoinHandle<()>) {
     let office = Office::open();
     let settings = office.settings();
     let (mut wire, theirs) = pair();
-    let server = thread::spawn(move || then(Peer::accept(&office, theirs)));
+    let end = theirs.try_clone().unwrap();
+    let server = thread::spawn(move || {
+        then(Peer::accept(&office, theirs));
+        hang_up(end);
+    });
     let secure = shaken(&mut wire.stream, &settings, millis(5000));
     wire.secure = Some(secure.unwrap());
     (wire, server)
