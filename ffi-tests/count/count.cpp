@@ -106,8 +106,9 @@ const Operation kOperations[] = {
     {"incr", [](Bench &b) { must(redis_cache_incr(b.cache, "counter", 7, 1, &b.number)); }},
     {"ttl", [](Bench &b) { must(redis_cache_ttl(b.cache, "k1", 2, &b.number)); }},
     {"has_key", [](Bench &b) { must(redis_cache_has_key(b.cache, "small", 5)); }},
+    // A key that lives for ever: a slow machine may take longer for all this than the others do.
     {"add",
-     [](Bench &b) { must(redis_cache_add(b.cache, "small", 5, b.value, sizeof b.value, 300000), REDIS_CACHE_EXISTS); }},
+     [](Bench &b) { must(redis_cache_add(b.cache, "counter", 7, b.value, sizeof b.value, 300000), REDIS_CACHE_EXISTS); }},
     {"computed_hit", [](Bench &b) { b.get_or_set("computed", 300000); }},
     {"computed_stale", [](Bench &b) { b.get_or_set("old", 300000, REDIS_CACHE_STALE); }},
     // With a lifetime of nothing it is not there the next time either.
