@@ -6,8 +6,6 @@ use std::marker::PhantomData;
 use crate::base::budget::Budget;
 use crate::error::{Error, Result};
 use crate::expiry::Clock;
-#[cfg(doc)]
-use crate::redis::command::Command;
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
 use crate::redis::connection::reply::Reply;
@@ -65,7 +63,7 @@ pub(crate) trait Commands {
     /// Writes the command for a group of items; of groups of one, the commands for as many as there are.
     fn pack(&self, to: &mut Encoder<'_>, items: &[usize]);
 
-    /// What [`Command::large`] is of the command for this item alone.
+    /// What `Command::large` is of the command for this item alone.
     fn large(&self, _item: usize) -> Option<&[u8]> {
         None
     }

@@ -6,8 +6,6 @@ use std::cell::Cell;
 use crate::base::budget::Budget;
 use crate::error::{Error, Result};
 use crate::expiry::Clock;
-#[cfg(doc)]
-use crate::redis::command::Command;
 use crate::redis::command::script::Script;
 use crate::redis::command::verb::Verb;
 use crate::redis::connection::replies::Replies;
@@ -40,7 +38,7 @@ pub(crate) trait Step {
         0
     }
 
-    /// What [`Command::large`] is of the script for this item.
+    /// What `Command::large` is of the script for this item.
     fn large(&self, _item: usize) -> Option<&[u8]> {
         None
     }
