@@ -29,10 +29,10 @@ fn what_the_hosts_file_has_is_asked_of_nobody() {
 fn both_kinds_are_asked_for_at_once() {
     let server = NameServer::start(|_| Say::Ips(vec!["10.0.0.1", "fd00::1", "10.0.0.2"]));
     let _machine = server.machine();
-    let found = resolve("redis.test", secs(9)).unwrap();
+    let found = resolve_both("redis.test", 3);
     assert_eq!(found, ["10.0.0.1", "10.0.0.2", "fd00::1"]);
     let kinds: Vec<_> = server.asked().iter().map(|asked| asked.kind).collect();
-    assert_eq!(kinds, [TYPE::AAAA, TYPE::A]);
+    assert_eq!(kinds[..2], [TYPE::AAAA, TYPE::A]);
 }
 
 #[test]
