@@ -119,18 +119,16 @@ impl redis_cache_results {
         if self.failed == 0 {
             return Ok(REDIS_CACHE_OK);
         }
+        if self.failed < self.items.len() {
+            return Ok(REDIS_CACHE_PARTIAL);
+        }
         let mut errors = self.items.iter().filter_map(|item| match item {
             Item::Failed(number) => Some(self.error(*number)),
             _ => None,
         });
-        let Some(first) = errors.next() else {
-            return Ok(REDIS_CACHE_OK);
-        };
-        let alike = errors.filter(|error| error.kind() == first.kind()).count() + 1;
-        if alike == self.items.len() {
-            Err(first)
-        } else {
-            Ok(REDIS_CACHE_PARTIAL)
+        match errors.next() {
+            Some(first) if errors.all(|error| error.kind() == first.kind()) => Err(first),
+            _ => Ok(REDIS_CACHE_PARTIAL),
         }
     }
 }
